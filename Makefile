@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# One makefile, nothing recursive; everything that is made lies under build/.
+#
+#   make              the binary, build/towpath
+#   make demo         a lab in network namespaces, traffic through it, a status table (root)
+#   make check        every tier this machine can run (root)
+#   make check-unit   one tier: lint unit golden packet net docs
+#   make install      DESTDIR and PREFIX as usual
+#   V=1               show commands
+
+CC      ?= gcc
+CLANG   ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+PREFIX  ?= /usr/local
+B       := build
+Q       := $(if $(V),,@)
+say      = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla \
+	-Wpointer-arith -Wwrite-strings -Wundef -Wimplicit-fallthrough -Wold-style-definition
+CFLAGS  ?= -O2 -g
+ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -Iuser -Iinclude -I$(B)/skel $(WARN) -fno-common \
+	-fstack-protector-strong -MMD -MP
+LIBS    := -lbpf -lelf -lz -lmnl -lsodium -lcjson
+MULTIARCH := $(shell $(CC) -dumpmachine)
+BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -std=gnu11 -fno-strict-aliasing -Ibpf -Iinclude -I/usr/include/$(MULTIARCH) \
+	-Wall -Wextra -Werror -Wshadow -Wno-unused-parameter -Wno-missing-prototypes -MMD -MP
+
+BPF_SRC  := $(wildcard bpf/*.bpf.c)
+BPF_OBJ  := $(BPF_SRC:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
+SKEL     := $(BPF_SRC:bpf/%.bpf.c=$(B)/skel/%.skel.h)
+USER_SRC := $(filter-out user/cmd/main.c,$(wildcard user/*/*.c))
+TEST_LIB := $(wildcard selftests/lib/*.c)
+TIERS    := lint unit golden packet net docs
+
+.PHONY: all deps demo check $(TIERS:%=check-%) install clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+all: $(B)/towpath
+
+# ---- BPF: object, then skeleton with the object inside -------------------------------------
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@.tmp -MF $(@:.o=.d) -MT $@
+	$(Q)$(BPFTOOL) gen object $@ $@.tmp && rm $@.tmp
+
+$(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
+	$(call say,SKEL,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name tp_$* > $@.tmp && mv $@.tmp $@
+
+# ---- userspace, once per variant: plain, asan (ASan + UBSan), clang (a second opinion) ---------
+plain_CC := $(CC)
+plain_FLAGS := $(CFLAGS) -D_FORTIFY_SOURCE=2
+asan_CC := $(CC)
+asan_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+clang_CC := $(CLANG)
+clang_FLAGS := -O2 -g
+
+# $(call variant,NAME): rules for the library, the binary and the test programs of one variant
+define variant
+$(B)/$(1)/%.o: %.c | $(B)/version.h
+	$$(call say,CC,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$($(1)_CC) $$(ALL_CFLAGS) $$($(1)_FLAGS) -Iselftests/lib -I$(B) -c $$< -o $$@
+
+# the one file that includes the skeletons
+$(B)/$(1)/user/kernel/bpf_object.o: $$(SKEL)
+
+$(B)/$(1)/libtowpath.a: $$(USER_SRC:%.c=$(B)/$(1)/%.o)
+	$$(call say,AR,$$@)
+	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+
+$(B)/$(1)/towpath: $(B)/$(1)/user/cmd/main.o $(B)/$(1)/libtowpath.a
+	$$(call say,LD,$$@)
+	$$(Q)$$($(1)_CC) $$($(1)_FLAGS) -o $$@ $$^ $$(LIBS)
+
+$(foreach tier,unit golden packet,
+$(B)/$(1)/test-$(tier): $$(patsubst %.c,$(B)/$(1)/%.o,$$(wildcard selftests/$(tier)/*.c) $$(TEST_LIB)) \
+		$(B)/$(1)/libtowpath.a
+	$$(call say,LD,$$@)
+	$$(Q)$$($(1)_CC) $$($(1)_FLAGS) -o $$@ $$^ $$(LIBS)
+)
+-include $$(shell find $(B)/$(1) -name '*.d' 2>/dev/null)
+endef
+$(foreach v,plain asan clang,$(eval $(call variant,$(v))))
+-include $(BPF_OBJ:.o=.d)
+
+$(B)/towpath: $(B)/plain/towpath
+	$(Q)cp $< $@
+
+# rewritten only when the version changes
+$(B)/version.h: FORCE
+	@mkdir -p $(@D)
+	@echo '#define TOWPATH_VERSION "$(VERSION)"' | cmp -s - $@ || \
+		echo '#define TOWPATH_VERSION "$(VERSION)"' > $@
+.PHONY: FORCE
+
+# ---- what people run --------------------------------------------------------------------
+deps:
+	$(Q)scripts/install-deps
+
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)scripts/demo
+
+check: deps
+	$(Q)selftests/run $(TIERS)
+
+$(TIERS:%=check-%): check-%: deps
+	$(Q)selftests/run $*
+
+install: all
+	install -D -m 0755 $(B)/towpath $(DESTDIR)$(PREFIX)/sbin/towpath
+	install -D -m 0644 docs/towpath.8 $(DESTDIR)$(PREFIX)/share/man/man8/towpath.8
+	install -D -m 0644 docs/policy.schema.json $(DESTDIR)$(PREFIX)/share/towpath/policy.schema.json
+
+clean:
+	rm -rf $(B)

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Sizes and fixed numbers that both sides agree on. */
+#ifndef TOWPATH_LAYOUT_H
+#define TOWPATH_LAYOUT_H
+
+/* Bump when the meaning or size of anything below include/towpath changes. */
+#define TP_ABI 1
+
+#define TP_RULE_MAX   4096 /* rules of one policy; a bit each */
+#define TP_RULE_WORDS (TP_RULE_MAX / 64)
+#define TP_NAME_SIZE  64 /* a peer or node name with its NUL */
+#define TP_KEY_SIZE   32 /* a WireGuard public key */
+#define TP_HASH_SIZE  32 /* SHA-256 */
+
+#define TP_SLOTS 2 /* two-slot tables: the live policy and the one being written */
+
+/* Maps are created with these sizes unless the loader says otherwise. */
+#define TP_FLOW_LIMIT_DEFAULT 262144
+#define TP_PEER_MAX           16384
+#define TP_ROUTE_MAX          131072
+#define TP_DEVICE_MAX         256
+#define TP_SYSCTL_MAX         1024
+
+/*
+ * Our routes carry this protocol number (rtm_protocol; rtnetlink.h leaves 5..255 to routing
+ * daemons, iproute2's rt_protos does not use 116). 't'.
+ */
+#define TP_RTPROT 116
+
+/* Our filters on a clsact qdisc, where the kernel has no tcx. */
+#define TP_TC_PRIORITY 0x7470
+#define TP_TC_HANDLE   1
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The compiled policy (Lakshman and Stiliadis, "bit vector" packet classification).
+ *
+ *	tp_src:   source address      -> class	(LPM)
+ *	tp_dst:   destination address -> class	(LPM)
+ *	tp_ports: protocol, port      -> class	(LPM)
+ *	tp_rules: class -> bit vector over rules
+ *
+ * A packet matches the rules whose bit is set in all three vectors. It is allowed if one of them
+ * accepts and none denies; class TP_CLASS_DENY is the vector of the rules that deny. An address
+ * or port that no rule names has class TP_CLASS_NONE, whose vector is empty.
+ */
+#ifndef TOWPATH_POLICY_H
+#define TOWPATH_POLICY_H
+
+#include <linux/types.h>
+#include <towpath/layout.h>
+
+#define TP_CLASS_NONE 0
+#define TP_CLASS_DENY 1
+#define TP_CLASS_USER 2 /* first class the compiler may use */
+
+struct tp_rule_bits {
+	__u64 summary; /* bit i: word i is not zero */
+	__u64 words[TP_RULE_WORDS];
+};
+
+/* Key of tp_ports. prefix_len: 0 any protocol, 16 any port of it, 32 one port. */
+struct tp_port_key {
+	__u32 prefix_len;
+	__u8 proto; /* IPPROTO_*, as the packet has it: ICMP and ICMPv6 differ */
+	__u8 pad;
+	__be16 port; /* destination port; 0 for a protocol without ports */
+};
+
+struct tp_counter {
+	__u64 packets;
+	__u64 bytes; /* from the IP header on */
+};
+
+_Static_assert(TP_RULE_WORDS == 64, "summary has one bit a word");
+_Static_assert(sizeof(struct tp_rule_bits) == 8 + TP_RULE_MAX / 8, "no hole");
+_Static_assert(sizeof(struct tp_port_key) == 8, "no hole");
+
+#endif

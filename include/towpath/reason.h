@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Why a program was done with a packet. One list makes the enum, the names in `towpath status`
+ * and the table in docs/counters.md. tp_drops is indexed by it.
+ */
+#ifndef TOWPATH_REASON_H
+#define TOWPATH_REASON_H
+
+enum tp_verdict {
+	TP_STACK = 0,	/* to the kernel stack: TC_ACT_UNSPEC */
+	TP_FORWARD = 1, /* out of the device the program chose */
+	TP_DROP = 2,
+};
+
+/* X(name, verdict, what it means) */
+/* clang-format off */
+#define TP_REASONS(X) \
+	X(none,           STACK,   "never counted: the stage goes on") \
+	X(forward,        FORWARD, "known flow, redirected to a known neighbour") \
+	X(forward_neigh,  FORWARD, "redirected through the kernel's neighbour resolution") \
+	X(deliver,        STACK,   "judged and allowed, addressed to this machine") \
+	X(own,            STACK,   "sent by this machine's own sockets") \
+	X(judged,         STACK,   "already judged on its way in") \
+	X(not_ip,         STACK,   "neither IPv4 nor IPv6: ARP, LLDP and the like") \
+	X(not_ours,       STACK,   "neither from nor to the mesh") \
+	X(local_scope,    STACK,   "link-local, multicast, broadcast or neighbour discovery") \
+	X(other_host,     STACK,   "frame addressed to another machine") \
+	X(ip_options,     STACK,   "IPv4 options: the stack forwards it, egress judges it") \
+	X(ttl_exceeded,   STACK,   "TTL or hop limit used up: the stack answers") \
+	X(too_big,        STACK,   "larger than the next link: the stack answers or fragments") \
+	X(stack_route,    STACK,   "the route is one that the stack must answer for") \
+	X(malformed,      DROP,    "header, length or option is not valid") \
+	X(martian,        DROP,    "an address that may not appear on a wire") \
+	X(spoof,          DROP,    "source address does not belong where the packet came from") \
+	X(acl,            DROP,    "no grant allows it, or a deny refuses it") \
+	X(invalid,        DROP,    "TCP that does not begin with SYN and belongs to no flow") \
+	X(icmp_unrelated, DROP,    "ICMP reply or error that belongs to no flow") \
+	X(frag_unknown,   DROP,    "fragment that cannot be tied to a judged flow") \
+	X(no_route,       DROP,    "no active route to the destination") \
+	X(blackhole,      DROP,    "a blackhole route") \
+	X(ct_full,        DROP,    "flow table full, or the insert failed") \
+	X(nat_full,       DROP,    "no free SNAT port") \
+	X(nat_proto,      DROP,    "protocol without ports cannot be translated") \
+	X(nat_no_address, DROP,    "egress device has no address of this family to masquerade as") \
+	X(peer_expired,   DROP,    "key_expiry of the peer has passed") \
+	X(unjudged,       DROP,    "reached the tunnel's or a LAN device's egress without a verdict") \
+	X(rewrite,        DROP,    "the kernel refused a packet edit") \
+	X(no_policy,      DROP,    "no policy is loaded")
+/* clang-format on */
+
+enum tp_reason {
+#define TP_REASON_ENUM(name, verdict, text) TP_R_##name,
+	TP_REASONS(TP_REASON_ENUM)
+#undef TP_REASON_ENUM
+		TP_REASON_COUNT
+};
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Who owns an address, and how a packet toward it is carried. */
+#ifndef TOWPATH_ROUTE_H
+#define TOWPATH_ROUTE_H
+
+#include <linux/types.h>
+#include <towpath/addr.h>
+#include <towpath/layout.h>
+
+enum tp_route_kind {
+	TP_ROUTE_NONE = 0, /* a barrier: as if there were no row */
+	TP_ROUTE_MESH = 1, /* reached through the tunnel: a member's address or its routes */
+	TP_ROUTE_LAN = 2,  /* advertised by this node: reached through a LAN device */
+	TP_ROUTE_SELF = 3, /* a mesh address of this node */
+	TP_ROUTE_HOST = 4, /* another address of this node inside a prefix it advertises */
+};
+
+enum tp_route_flags {
+	/*
+	 * 0.0.0.0/0 or ::/0. Only traffic from the tunnel may use it, and it owns no source
+	 * address on a LAN: or every packet from the internet would be a spoofed mesh source.
+	 */
+	TP_ROUTE_EXIT = 1 << 0,
+};
+
+enum tp_snat {
+	TP_SNAT_NONE = 0,
+	TP_SNAT_MASQUERADE = 1, /* the egress device's address, from tp_devices */
+	TP_SNAT_ADDRESS = 2,	/* snat_addr */
+};
+
+/* Value of tp_routes. */
+struct tp_route {
+	__u32 id;   /* index into tp_route_info and tp_route_stats; 0 for a member's address */
+	__u32 peer; /* MESH: index into tp_peer_info and tp_peer_stats; else 0 */
+	__u8 kind;  /* enum tp_route_kind */
+	__u8 snat;  /* enum tp_snat; LAN only */
+	__u16 mtu;  /* MESH: bytes of IP packet toward it, 0 = the tunnel's */
+	__u32 flags; /* enum tp_route_flags */
+	__u64 expires_at; /* MESH: jiffies64 after which the peer is refused; 0 = never */
+	struct tp_addr snat_addr;
+};
+
+/* What a device is to us. Value of tp_devices, keyed by ifindex. */
+enum tp_device_role {
+	TP_DEV_TUNNEL = 1,
+	TP_DEV_LAN = 2,
+};
+
+struct tp_device {
+	__u8 role;	/* enum tp_device_role */
+	__u8 made_qdisc; /* 1: the clsact qdisc is ours and `down` removes it */
+	__u16 mtu;	/* bytes of IP packet */
+	__u8 mac[6];
+	__u16 pad;
+	struct tp_addr addr4; /* masquerade address, mapped; zero = none */
+	struct tp_addr addr6;
+};
+
+/* Names for people and for `status`; the programs never read these. */
+struct tp_peer_info {
+	char name[TP_NAME_SIZE];
+	__u8 public_key[TP_KEY_SIZE];
+	__u64 key_expiry; /* seconds since the epoch, 0 = never */
+	__u32 is_node;	  /* 1: runs towpath; 0: a plain client */
+	__u32 in_use;	  /* 0: the row is free */
+};
+
+enum tp_route_state {
+	TP_ROUTE_UNAPPROVED = 0,
+	TP_ROUTE_ACTIVE = 1,
+	TP_ROUTE_STANDBY = 2,
+	TP_ROUTE_CONFLICT = 3,
+	TP_ROUTE_DOWN = 4,
+};
+
+struct tp_route_info {
+	struct tp_prefix prefix;
+	__u8 state; /* enum tp_route_state */
+	__u8 approved;
+	__u8 snat; /* enum tp_snat */
+	__u8 in_use;
+	char node[TP_NAME_SIZE];
+	struct tp_addr snat_addr;
+	char reason[120]; /* why it is in this state, for people */
+};
+
+_Static_assert(sizeof(struct tp_route) == 40, "no hole");
+_Static_assert(sizeof(struct tp_device) == 44, "no hole");
+_Static_assert(sizeof(struct tp_peer_info) == 112, "no hole");
+_Static_assert(sizeof(struct tp_route_info) == 224, "no hole");
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Counters of the data path. Per-CPU values: the reader adds them up. */
+#ifndef TOWPATH_STATS_H
+#define TOWPATH_STATS_H
+
+#include <linux/types.h>
+
+/* Value of tp_peer_stats; rx is from the peer, as WireGuard says it. */
+struct tp_peer_counter {
+	__u64 rx_packets;
+	__u64 rx_bytes;
+	__u64 tx_packets;
+	__u64 tx_bytes;
+	__u64 drops;
+};
+
+/* Value of tp_flow_stats, one row. */
+struct tp_flow_counter {
+	__u64 created;
+	__u64 expired;
+	__u64 refused; /* table or ports full */
+};
+
+#endif
