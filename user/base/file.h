@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Whole files: read with a limit, written atomically. */
+#ifndef TP_BASE_FILE_H
+#define TP_BASE_FILE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/*
+ * Reads a whole file ("-": standard input) into memory the caller frees, with a NUL behind it
+ * that length does not count. -EFBIG when it is larger than limit bytes.
+ */
+int file_read(const char *path, size_t limit, char **text, size_t *length, struct err *err);
+
+/*
+ * Writes beside path and renames over it; mode as given. With FILE_NEW an existing file is left
+ * alone and -EEXIST comes back (link(2), no race).
+ */
+#define FILE_NEW 1
+int file_write(const char *path, const void *data, size_t length, mode_t mode, int flags,
+	       struct err *err);
+
+/* mkdir -p; each directory it makes gets mode. */
+int file_make_dirs(const char *path, mode_t mode, struct err *err);
+
+#endif
