@@ -35,7 +35,7 @@ static char *lines_of(const struct problems *problems)
 
 	if (!out)
 		return NULL;
-	array_for_each (problem, problems)
+	array_for_each(problem, problems)
 		fprintf(out, "%s: %s\n", problem->place, problem->message);
 	fclose(out);
 	return lines;

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "dump_state.h"
+
+#include <string.h>
+
+static void dump_peer(FILE *out, const struct state_peer *peer)
+{
+	char endpoint[ENDPOINT_TEXT_SIZE], prefix[PREFIX_TEXT_SIZE];
+	const struct prefix *allowed;
+
+	fprintf(out, "peer %s endpoint %s keepalive %u%s allowed", peer->name,
+		peer->endpoint.port ? endpoint_put(endpoint, &peer->endpoint) : "-",
+		peer->keepalive, key_is_zero(&peer->preshared_key) ? "" : " preshared-key");
+	array_for_each(allowed, &peer->allowed_ips)
+		fprintf(out, " %s", prefix_put(prefix, allowed));
+	fprintf(out, "\n");
+}
+
+static void dump_tunnel(FILE *out, const struct state_tunnel *tunnel)
+{
+	static const char *const backends[] = { "none", "kernel", "userspace" };
+	const struct state_peer *peer;
+	const struct addr *addr;
+	char text[ADDR_TEXT_SIZE];
+
+	fprintf(out, "tunnel %s backend %s mtu %u listen-port %u%s%s\n", tunnel->name,
+		backends[tunnel->backend], tunnel->mtu, tunnel->listen_port,
+		tunnel->up ? " up" : "", key_is_zero(&tunnel->private_key) ? "" : " private-key");
+	array_for_each(addr, &tunnel->addresses)
+		fprintf(out, "address %s\n", addr_put(text, addr));
+	array_for_each(peer, &tunnel->peers)
+		dump_peer(out, peer);
+}
+
+static const char *tp_addr_put(char *buf, const struct tp_addr *tp)
+{
+	struct addr addr;
+
+	memcpy(&addr, tp, sizeof(addr));
+	return addr_is_zero(&addr) ? "-" : addr_put(buf, &addr);
+}
+
+static void dump_device(FILE *out, const struct state_device *device)
+{
+	static const char *const roles[] = { "none", "tunnel", "lan" };
+	const uint8_t *mac = device->device.mac;
+	char addr4[ADDR_TEXT_SIZE], addr6[ADDR_TEXT_SIZE];
+
+	fprintf(out, "device %s index %u role %s mtu %u mac %02x:%02x:%02x:%02x:%02x:%02x",
+		device->name, device->ifindex, roles[device->device.role], device->device.mtu,
+		mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	fprintf(out, " addr4 %s addr6 %s\n", tp_addr_put(addr4, &device->device.addr4),
+		tp_addr_put(addr6, &device->device.addr6));
+}
+
+static void dump_machine(FILE *out, const struct state *state)
+{
+	static const char *const hooks[] = { "tc-tunnel", "tc-lan", "tc-egress" };
+	const struct state_attachment *attachment;
+	const struct state_device *device;
+	const struct state_sysctl *sysctl;
+	const struct state_route *route;
+	char prefix[PREFIX_TEXT_SIZE], addr[ADDR_TEXT_SIZE];
+
+	array_for_each(route, &state->routes)
+		fprintf(out, "route %s src %s\n", prefix_put(prefix, &route->prefix),
+			addr_is_zero(&route->prefsrc) ? "-" : addr_put(addr, &route->prefsrc));
+	array_for_each(sysctl, &state->sysctls)
+		fprintf(out, "sysctl %s = %d\n", sysctl->path, sysctl->value);
+	array_for_each(device, &state->devices)
+		dump_device(out, device);
+	array_for_each(attachment, &state->attachments)
+		fprintf(out, "attach %s to %s index %u\n", hooks[attachment->hook],
+			attachment->device, attachment->ifindex);
+}
+
+static void dump_route_info(FILE *out, const struct route_info_row *row)
+{
+	static const char *const states[] = { "unapproved", "active", "standby", "conflict",
+					      "down" };
+	static const char *const snats[] = { "none", "masquerade", "address" };
+	struct prefix prefix = { .len = (uint8_t)row->info.prefix.prefix_len };
+	char text[PREFIX_TEXT_SIZE], snat[ADDR_TEXT_SIZE];
+
+	memcpy(&prefix.addr, &row->info.prefix.addr, sizeof(prefix.addr));
+	fprintf(out, "route-info %u %s of %s %s%s snat %s %s: %s\n", row->id,
+		prefix_put(text, &prefix), row->info.node, row->info.approved ? "approved " : "",
+		states[row->info.state], snats[row->info.snat],
+		tp_addr_put(snat, &row->info.snat_addr), row->info.reason);
+}
+
+static void dump_infos(FILE *out, const struct state *state)
+{
+	const struct tp_limits *limits = &state->limits;
+	const struct route_info_row *route;
+	const struct peer_info_row *peer;
+
+	array_for_each(peer, &state->peer_info)
+		fprintf(out, "peer-info %u %s %s expiry %llu\n", peer->id, peer->info.name,
+			peer->info.is_node ? "node" : "peer",
+			(unsigned long long)peer->info.key_expiry);
+	array_for_each(route, &state->route_info)
+		dump_route_info(out, route);
+	fprintf(out,
+		"limits flows %u ports %u-%u opening %llu established %llu closing %llu "
+		"udp %llu icmp %llu other %llu second %llu\n",
+		limits->flows, limits->port_min, limits->port_max,
+		(unsigned long long)limits->tcp_opening,
+		(unsigned long long)limits->tcp_established,
+		(unsigned long long)limits->tcp_closing, (unsigned long long)limits->udp,
+		(unsigned long long)limits->icmp, (unsigned long long)limits->other,
+		(unsigned long long)limits->second);
+}
+
+void dump_state(FILE *out, const struct state *state)
+{
+	fprintf(out, "node %s\n", state->node);
+	dump_tunnel(out, &state->tunnel);
+	dump_machine(out, state);
+	dump_infos(out, state);
+	dump_tables(out, &state->tables);
+}
+
+void dump_plan(FILE *out, const struct plan *plan)
+{
+	const struct op *op;
+
+	array_for_each(op, &plan->ops)
+		fprintf(out, "%-6s  %s\n", op_phase_name(op->phase), op->text);
+}

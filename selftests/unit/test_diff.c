@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Two nodes and two peers, one of them changed a little: exactly that is in the plan. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "fixture.h"
+#include "plan/ops.h"
+#include "test.h"
+
+static const char policy[] =
+	"{ \"version\": 1,"
+	"\"nodes\": { \"a\": { \"public_key\": \"@a@\", \"addresses\": [\"100.80.0.1\"],"
+	"  \"advertise_routes\": [\"10.10.30.0/24\"] } },"
+	"\"peers\": { \"p\": { \"public_key\": \"@p@\", \"addresses\": [\"100.80.0.2\"],"
+	"  \"advertise_routes\": [\"10.1.0.0/24\"], \"endpoint\": \"203.0.113.5:5000\" },"
+	" \"q\": { \"public_key\": \"@q@\", \"addresses\": [\"100.80.0.3\"] } },"
+	"\"auto_approvers\": { \"routes\": { \"10.0.0.0/8\": [\"a\", \"p\"] } },"
+	"\"grants\": [ { \"src\": [\"*\"], \"dst\": [\"*\"] } ] }";
+
+static const char facts[] = "link eth0 index 2 mtu 1500 mac 02:00:00:00:00:02 up\n"
+			    "addr eth0 10.10.30.1/24\n"
+			    "clock 1800000000 4300000000 250\n"
+			    "kernel-wireguard\n";
+
+/* Two copies of one state that can be bent independently. */
+struct pair {
+	struct fixture want, have;
+};
+
+static bool pair_build(struct pair *pair)
+{
+	int r;
+
+	r = fixture_policy(&pair->want, policy);
+	if (!r)
+		r = fixture_want(&pair->want, facts, "a");
+	CHECK_INT(r, 0);
+	if (!r)
+		r = fixture_policy(&pair->have, policy);
+	if (!r)
+		r = fixture_want(&pair->have, facts, "a");
+	CHECK_INT(r, 0);
+	pair->have.want.generation = 7;
+	return !r;
+}
+
+static void pair_free(struct pair *pair)
+{
+	fixture_free(&pair->want);
+	fixture_free(&pair->have);
+}
+
+static char *text_of(const struct plan *plan)
+{
+	const struct op *op;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	array_for_each(op, &plan->ops)
+		fprintf(out, "%s: %s\n", op_phase_name(op->phase), op->text);
+	fclose(out);
+	return text;
+}
+
+static void check_plan(const struct pair *pair, const char *want)
+{
+	AUTO_FREE char *text = NULL;
+	struct plan plan = { 0 };
+	struct err err;
+	int r = plan_build(&pair->want.want, &pair->have.want, &plan, &err);
+
+	CHECK_INT(r, 0);
+	text = text_of(&plan);
+	CHECK_TEXT(text, want);
+	plan_free(&plan);
+}
+
+static struct state_peer *peer_of(struct state *state, const char *name)
+{
+	struct state_peer *peer;
+
+	array_for_each(peer, &state->tunnel.peers)
+		if (!strcmp(peer->name, name))
+			return peer;
+	return NULL;
+}
+
+TEST(equal_states_need_nothing)
+{
+	struct pair pair;
+
+	REQUIRE(pair_build(&pair));
+	check_plan(&pair, "");
+	pair_free(&pair);
+}
+
+TEST(an_allowed_ip_goes_to_its_new_owner_before_the_old_one_is_set)
+{
+	struct pair pair;
+	struct state_peer *p, *q;
+	char want[512];
+
+	REQUIRE(pair_build(&pair));
+	p = peer_of(&pair.want.want, "p");
+	q = peer_of(&pair.want.want, "q");
+	REQUIRE(p && q && p->allowed_ips.count == 2);
+	*(struct prefix *)array_add(&q->allowed_ips) = q->allowed_ips.items[0];
+	q->allowed_ips.items[0] = p->allowed_ips.items[0];
+	p->allowed_ips.items[0] = p->allowed_ips.items[1];
+	p->allowed_ips.count = 1;
+	snprintf(want, sizeof(want),
+		 "add: set peer q allowed-ips 10.1.0.0/24,100.80.0.3/32 keepalive 0\n"
+		 "add: set peer p allowed-ips 100.80.0.2/32 keepalive 0\n");
+	check_plan(&pair, want);
+	pair_free(&pair);
+}
+
+TEST(a_roamed_peer_is_left_where_it_is)
+{
+	struct pair pair;
+	struct state_peer *p;
+
+	REQUIRE(pair_build(&pair));
+	p = peer_of(&pair.have.want, "p");
+	p->endpoint.port = 6000;
+	p->latest_handshake = 1799999999;
+	check_plan(&pair, "");
+
+	p->latest_handshake = 0; /* it never answered from there */
+	check_plan(&pair, "add: set peer p allowed-ips 10.1.0.0/24,100.80.0.2/32 "
+			  "endpoint 203.0.113.5:5000 keepalive 0\n");
+
+	p->latest_handshake = 1799999999; /* and now somebody has edited the file */
+	pair.have.want.policy_hash[0] ^= 1;
+	pair.want.want.policy_hash[0] = 0;
+	pair.have.want.policy_hash[0] = 1;
+	{
+		struct plan plan = { 0 };
+		struct err err;
+		int r = plan_build(&pair.want.want, &pair.have.want, &plan, &err);
+
+		CHECK_INT(r, 0);
+		CHECK_INT(plan.ops.count, 2);
+		CHECK_INT(plan.ops.items[0].kind, OP_PEER_SET);
+		CHECK(!plan.ops.items[0].keep_endpoint);
+		CHECK_INT(plan.ops.items[1].kind, OP_POLICY_NOTE);
+		plan_free(&plan);
+	}
+	pair_free(&pair);
+}
+
+TEST(a_change_of_keepalive_keeps_the_roamed_endpoint)
+{
+	struct plan plan = { 0 };
+	struct pair pair;
+	struct err err;
+	int r;
+
+	REQUIRE(pair_build(&pair));
+	peer_of(&pair.have.want, "p")->endpoint.port = 6000;
+	peer_of(&pair.have.want, "p")->latest_handshake = 1;
+	peer_of(&pair.want.want, "p")->keepalive = 25;
+	r = plan_build(&pair.want.want, &pair.have.want, &plan, &err);
+	CHECK_INT(r, 0);
+	CHECK_INT(plan.ops.count, 1);
+	CHECK(plan.ops.count && plan.ops.items[0].keep_endpoint);
+	plan_free(&plan);
+	pair_free(&pair);
+}
+
+TEST(what_is_not_wanted_goes_after_the_switch)
+{
+	struct state_route *route;
+	struct pair pair;
+
+	REQUIRE(pair_build(&pair));
+	route = array_add(&pair.have.want.routes);
+	route->prefix = pair.have.want.routes.items[0].prefix;
+	route->prefix.addr.bytes[12] = 192;
+	pair.want.want.tunnel.peers.count--;
+	pair.have.want.tables.hash[0] ^= 1;
+	pair.want.want.policy_hash[0] = pair.have.want.policy_hash[0] = 0xab;
+	{
+		AUTO_FREE char *text = NULL;
+		struct plan plan = { 0 };
+		struct err err;
+		int r = plan_build(&pair.want.want, &pair.have.want, &plan, &err);
+
+		CHECK_INT(r, 0);
+		CHECK_INT(plan.ops.count, 3);
+		text = text_of(&plan);
+		CHECK(!strncmp(text, "switch: switch policy ab", 24));
+		CHECK(strstr(text, "\nremove: remove route 192.1.0.0/24 dev towpath0 proto 116\n"
+				   "remove: remove peer "));
+		plan_free(&plan);
+	}
+	pair.want.want.tunnel.peers.count++;
+	pair_free(&pair);
+}
+
+TEST(another_backend_makes_the_link_and_all_on_it_anew)
+{
+	AUTO_FREE char *text = NULL;
+	struct plan plan = { 0 };
+	struct pair pair;
+	struct err err;
+	int r;
+
+	REQUIRE(pair_build(&pair));
+	pair.have.want.tunnel.backend = STATE_BACKEND_USERSPACE;
+	r = plan_build(&pair.want.want, &pair.have.want, &plan, &err);
+	CHECK_INT(r, 0);
+	text = text_of(&plan);
+	CHECK(!strncmp(text,
+		       "add: remove link towpath0 to make it anew\n"
+		       "add: add link towpath0 type wireguard backend kernel\n",
+		       95));
+	CHECK(strstr(text, "add: attach program tp_tc_tunnel on towpath0\n"));
+	CHECK(!strstr(text, "on eth0"));
+	CHECK(strstr(text, "add: add peer p "));
+	CHECK(strstr(text, "add: add route 10.1.0.0/24 "));
+	CHECK(strstr(text, "add: set sysctl net/ipv4/conf/towpath0/forwarding 1\n"));
+	CHECK(strstr(text, "switch: switch policy "));
+	plan_free(&plan);
+	pair_free(&pair);
+}
+
+TEST(new_programs_are_given_every_row_again)
+{
+	AUTO_FREE char *text = NULL;
+	struct plan plan = { 0 };
+	struct pair pair;
+	struct err err;
+	int r;
+
+	REQUIRE(pair_build(&pair));
+	pair.have.want.object_hash[0] ^= 1;
+	r = plan_build(&pair.want.want, &pair.have.want, &plan, &err);
+	CHECK_INT(r, 0);
+	text = text_of(&plan);
+	CHECK(!strncmp(text, "add: upgrade programs ", 22));
+	CHECK(strstr(text, "add: set device eth0 "));
+	CHECK(strstr(text, "add: set peer-info 1 "));
+	CHECK(strstr(text, "add: set route-info 2 "));
+	CHECK(strstr(text, "add: attach program tp_tc_lan on eth0\n"));
+	CHECK(!strstr(text, "peer p "));
+	plan_free(&plan);
+	pair_free(&pair);
+}
+
+TEST(programs_are_attached_before_anything_forwards)
+{
+	const struct state empty = { 0 };
+	struct plan plan = { 0 };
+	bool attached = false;
+	const struct op *op;
+	struct pair pair;
+	struct err err;
+	int r;
+
+	REQUIRE(pair_build(&pair));
+	r = plan_build(&pair.want.want, &empty, &plan, &err);
+	CHECK_INT(r, 0);
+	array_for_each(op, &plan.ops) {
+		attached |= op->kind == OP_ATTACH;
+		if (op->kind == OP_LINK_SET || op->kind == OP_SYSCTL_SET)
+			CHECK(attached);
+	}
+	plan_free(&plan);
+	pair_free(&pair);
+}
+
+TEST(a_private_key_is_compared_and_never_printed)
+{
+	AUTO_FREE char *text = NULL;
+	struct plan plan = { 0 };
+	char secret[KEY_TEXT_SIZE];
+	struct pair pair;
+	struct err err;
+	int r;
+
+	REQUIRE(pair_build(&pair));
+	memset(&pair.want.want.tunnel.private_key, 0x42, KEY_SIZE);
+	memset(&peer_of(&pair.want.want, "q")->preshared_key, 0x42, KEY_SIZE);
+	r = plan_build(&pair.want.want, &pair.have.want, &plan, &err);
+	CHECK_INT(r, 0);
+	CHECK_INT(plan.ops.count, 2);
+	text = text_of(&plan);
+	CHECK(!strstr(text, key_put(secret, &pair.want.want.tunnel.private_key)));
+	CHECK(strstr(text, "private-key (changed)"));
+	plan_free(&plan);
+	pair_free(&pair);
+}
+
+TEST(down_removes_the_tunnel_before_its_guards_and_restores_forwarding_first)
+{
+	static const struct {
+		const char *path;
+		int32_t before;
+		bool saved;
+	} sysctls[] = { { "net/ipv6/conf/wan0/accept_ra", 1, true },
+			{ "net/ipv6/conf/all/forwarding", 0, true },
+			{ "net/ipv4/conf/eth0/forwarding", 0, false } };
+	AUTO_FREE char *text = NULL;
+	struct plan plan = { 0 };
+	struct pair pair;
+	struct err err;
+	size_t i;
+	int r;
+
+	REQUIRE(pair_build(&pair));
+	array_clear(&pair.have.want.sysctls);
+	for (i = 0; i < ARRAY_SIZE(sysctls); i++) {
+		struct state_sysctl *sysctl = array_add(&pair.have.want.sysctls);
+
+		strcpy(sysctl->path, sysctls[i].path);
+		sysctl->before = sysctls[i].before;
+		sysctl->saved = sysctls[i].saved;
+	}
+	r = plan_build_down(&pair.have.want, &plan, &err);
+	CHECK_INT(r, 0);
+	text = text_of(&plan);
+	CHECK_TEXT(text, "remove: remove route 10.1.0.0/24\n"
+			 "remove: remove route 100.80.0.2/32\n"
+			 "remove: remove route 100.80.0.3/32\n"
+			 "remove: remove link towpath0\n"
+			 "remove: detach program tp_tc_lan on eth0\n"
+			 "remove: detach program tp_tc_egress on eth0\n"
+			 "remove: detach program tp_tc_tunnel on towpath0\n"
+			 "remove: detach program tp_tc_egress on towpath0\n"
+			 "remove: restore sysctl net/ipv6/conf/all/forwarding 0\n"
+			 "remove: restore sysctl net/ipv6/conf/wan0/accept_ra 1\n"
+			 "remove: remove programs\n");
+	plan_free(&plan);
+	pair_free(&pair);
+}
+
+TEST(down_of_nothing_is_nothing)
+{
+	const struct state empty = { 0 };
+	struct plan plan = { 0 };
+	struct err err;
+	int r = plan_build_down(&empty, &plan, &err);
+
+	CHECK_INT(r, 0);
+	CHECK_INT(plan.ops.count, 0);
+	plan_free(&plan);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the machine is like apart from towpath: input of the model, found by kernel/observe.c or
+ * read from a golden file. Nothing here is of our making.
+ */
+#ifndef TP_MODEL_FACTS_H
+#define TP_MODEL_FACTS_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/array.h"
+#include "secret/key.h"
+#include "towpath/layout.h"
+
+struct facts_link {
+	char name[IF_NAMESIZE];
+	uint32_t ifindex;
+	uint32_t mtu;
+	bool up;
+	bool loopback;
+	bool ethernet; /* ARPHRD_ETHER */
+	bool ours;     /* alias names this instance: we made it */
+	char kind[16]; /* IFLA_INFO_KIND: "veth", "tun", "wireguard", …; "" = none */
+	uint8_t mac[6];
+};
+
+struct facts_addr {
+	uint32_t ifindex;
+	struct addr addr;
+	uint8_t len;     /* of the connected prefix, in the 16-byte form */
+	bool temporary;  /* IFA_F_TEMPORARY or IFA_F_DEPRECATED or IFA_F_TENTATIVE: not for SNAT */
+	bool link_scope; /* RT_SCOPE_LINK or narrower */
+};
+
+struct facts_route {
+	struct prefix prefix;
+	uint32_t ifindex;    /* 0: blackhole and the like, or multipath */
+	struct addr gateway; /* zero: connected */
+	struct addr prefsrc; /* zero: none */
+	uint32_t metric;
+	uint8_t protocol; /* RTPROT_*; ours never appears here */
+	uint8_t type;     /* RTN_* */
+};
+
+/* A sysctl's value, path below /proc/sys with slashes ("net/ipv4/conf/eth0/forwarding"). */
+struct facts_sysctl {
+	char path[96];
+	int32_t value;
+};
+
+/* Which tp_peer_info row a public key already has, so that counters keep their owner. */
+struct facts_id {
+	struct key public_key;
+	uint32_t id;
+};
+
+/* Which tp_route_info row a (prefix, node) already has. */
+struct facts_route_id {
+	struct prefix prefix;
+	char node[TP_NAME_SIZE];
+	uint32_t id;
+};
+
+/* What a DNS name of an endpoint resolved to; looked up in cmd/. */
+struct facts_host {
+	char *host;
+	struct addr addr; /* zero: did not resolve */
+};
+
+/* A preshared key file that was read. */
+struct facts_secret {
+	char *path;
+	struct key key;
+};
+
+struct facts {
+	ARRAY_OF(struct facts_link) links;
+	ARRAY_OF(struct facts_addr) addrs;
+	ARRAY_OF(struct facts_route) routes; /* main table */
+	ARRAY_OF(struct facts_sysctl) sysctls;
+	ARRAY_OF(struct facts_id) peer_ids;
+	ARRAY_OF(struct facts_route_id) route_ids;
+	ARRAY_OF(struct facts_host) hosts;
+	ARRAY_OF(struct facts_secret) secrets;
+	bool kernel_wireguard;  /* genetlink family "wireguard" is there */
+	bool force_forwarding;  /* net.ipv6.conf.*.force_forwarding exists (6.17) */
+	int64_t now;            /* seconds since the epoch */
+	uint64_t jiffies;       /* jiffies64 at `now` */
+	uint32_t hz;            /* jiffies in a second */
+	struct key private_key; /* this node's; wiped by facts_free */
+	bool private_key_set;
+	uint8_t object_hash[HASH_SIZE]; /* of the embedded BPF object */
+};
+
+/* Wipes the keys and empties it; the struct itself is the caller's. NULL is fine. */
+void facts_free(struct facts *facts);
+
+const struct facts_link *facts_find_link(const struct facts *facts, const char *name);
+const struct facts_link *facts_find_ifindex(const struct facts *facts, uint32_t ifindex);
+/* Longest route to addr, lowest metric among equals; NULL when none. */
+const struct facts_route *facts_find_route(const struct facts *facts, const struct addr *addr);
+
+#endif

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "model/policy.h"
+
+static int warn_unapproved(const struct policy *policy, struct problems *out)
+{
+	const struct policy_route *route;
+	char text[PREFIX_TEXT_SIZE];
+	int r = 0;
+
+	array_for_each(route, &policy->routes)
+		if (!r && !route->approved)
+			r = problems_add(out, route->place,
+					 "%s is advertised but not approved: no entry of "
+					 "\"auto_approvers\" names \"%s\" for it",
+					 prefix_put(text, &route->prefix),
+					 policy->members.items[route->member].name);
+	return r;
+}
+
+static int prefix_order(const void *a, const void *b)
+{
+	return prefix_compare(a, b);
+}
+
+/* The prefixes that somebody advertises, sorted; the caller's, NULL when memory is out. */
+static struct prefix *sort_advertised(const struct policy *policy)
+{
+	size_t i, count = policy->routes.count;
+	struct prefix *sorted = mem_alloc(count + 1, sizeof(*sorted));
+
+	if (!sorted)
+		return NULL;
+
+	for (i = 0; i < count; i++)
+		sorted[i] = policy->routes.items[i].prefix;
+	qsort(sorted, count, sizeof(*sorted), prefix_order);
+	return sorted;
+}
+
+static int warn_idle_routes(const struct policy *policy, struct problems *out)
+{
+	AUTO_FREE struct prefix *advertised = sort_advertised(policy);
+	const struct config_route *route;
+	char text[PREFIX_TEXT_SIZE];
+	int r = advertised ? 0 : -ENOMEM;
+
+	array_for_each(route, &policy->config->routes) {
+		if (r || bsearch(&route->prefix, advertised, policy->routes.count,
+				 sizeof(*advertised), prefix_order))
+			continue;
+		r = problems_add(out, route->place, "nobody advertises %s",
+				 prefix_put(text, &route->prefix));
+	}
+	return r;
+}
+
+static bool any_set_has_family(const struct policy *policy, const uint32_t *sets, size_t count,
+			       bool v4)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (ranges_has_family(&policy->sets.items[sets[i]].ranges, v4))
+			return true;
+	return false;
+}
+
+static bool can_match(const struct policy *policy, const struct policy_rule *rule)
+{
+	int v4;
+
+	for (v4 = 0; v4 < 2; v4++)
+		if (any_set_has_family(policy, rule->src.items, rule->src.count, v4) &&
+		    any_set_has_family(policy, rule->dst.items, rule->dst.count, v4))
+			return true;
+	return false;
+}
+
+static int warn_rules(const struct policy *policy, struct problems *out)
+{
+	const struct policy_rule *rule;
+	int r = 0;
+
+	array_for_each(rule, &policy->rules) {
+		if (!rule->dst.count)
+			continue; /* the grant names services only: they have their own rules */
+		if (!r && !can_match(policy, rule))
+			r = problems_add(out, policy->config->grants.items[rule->grant].place,
+					 "its src and dst share no address family: "
+					 "it never matches");
+	}
+	return r;
+}
+
+int policy_warnings(const struct policy *policy, struct problems *out)
+{
+	int r = 0;
+
+	if (!policy->config->grants_set)
+		r = problems_add(out, "$", "there is no \"grants\" key: nothing is allowed");
+	if (!r)
+		r = warn_unapproved(policy, out);
+	if (!r)
+		r = warn_idle_routes(policy, out);
+	if (!r)
+		r = warn_rules(policy, out);
+	return r;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel state towpath is responsible for. `want` (from policy and facts) and `have` (from
+ * the kernel) are both of this type; plan/diff.c compares them. Everything is sorted, so that
+ * equal states are equal member by member.
+ */
+#ifndef TP_MODEL_STATE_H
+#define TP_MODEL_STATE_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/array.h"
+#include "secret/key.h"
+#include "towpath/abi.h"
+#include "towpath/policy.h"
+#include "towpath/route.h"
+
+enum state_backend { STATE_BACKEND_NONE, STATE_BACKEND_KERNEL, STATE_BACKEND_USERSPACE };
+
+struct state_peer {
+	char name[TP_NAME_SIZE]; /* for plan texts; not compared, empty when unknown */
+	struct key public_key;
+	struct key preshared_key; /* zero = none */
+	struct endpoint endpoint; /* port 0 = none; want: none leaves a roamed one alone */
+	uint16_t keepalive;       /* seconds, 0 = off */
+	ARRAY_OF(struct prefix) allowed_ips; /* sorted by prefix_compare */
+	/* have only, for status */
+	int64_t latest_handshake; /* seconds since the epoch, 0 = never */
+	uint64_t rx_bytes, tx_bytes;
+};
+
+struct state_tunnel {
+	bool exists;
+	char name[IF_NAMESIZE];
+	uint32_t ifindex; /* have only */
+	enum state_backend backend;
+	bool up;
+	uint32_t mtu;
+	uint16_t listen_port;
+	struct key private_key;            /* zero in have when it cannot be read back */
+	ARRAY_OF(struct state_peer) peers; /* sorted by public key */
+	ARRAY_OF(struct addr) addresses;   /* sorted; each is put as a host prefix */
+};
+
+/* A kernel route of ours: to a prefix through the tunnel, protocol TP_RTPROT. */
+struct state_route {
+	struct prefix prefix;
+	struct addr prefsrc; /* zero = none */
+};
+
+struct state_sysctl {
+	char path[96];  /* below /proc/sys */
+	int32_t value;  /* want: what it must be. have: what it is now */
+	int32_t before; /* have: what `down` puts back */
+	bool saved;     /* have: tp_sysctls holds `before` */
+};
+
+enum state_hook { HOOK_TC_TUNNEL, HOOK_TC_LAN, HOOK_TC_EGRESS };
+
+struct state_attachment {
+	char device[IF_NAMESIZE];
+	uint32_t ifindex;
+	enum state_hook hook;
+	bool tcx;         /* have: by tcx link; else a clsact filter */
+	uint32_t link_id; /* have, tcx only */
+};
+
+/* A row of tp_devices. */
+struct state_device {
+	char name[IF_NAMESIZE];
+	uint32_t ifindex;
+	struct tp_device device; /* made_qdisc is not compared */
+};
+
+struct class_row {
+	struct prefix prefix;
+	uint32_t class_id;
+};
+
+struct port_row {
+	struct tp_port_key key;
+	uint32_t class_id;
+};
+
+struct route_row {
+	struct prefix prefix;
+	struct tp_route route;
+};
+
+/* One rule: bit number = index. */
+struct rule_info {
+	uint32_t grant; /* index in the policy's "grants" */
+};
+
+/* The two-slot tables of one policy generation, ready to be written. */
+struct tables {
+	ARRAY_OF(struct class_row) src;
+	ARRAY_OF(struct class_row) dst;
+	ARRAY_OF(struct port_row) ports;
+	ARRAY_OF(struct tp_rule_bits) classes; /* index = class */
+	ARRAY_OF(struct route_row) routes;
+	ARRAY_OF(struct rule_info) rules;
+	uint8_t hash[HASH_SIZE]; /* of all rows above */
+};
+
+struct peer_info_row {
+	uint32_t id;
+	struct tp_peer_info info;
+};
+
+struct route_info_row {
+	uint32_t id;
+	struct tp_route_info info;
+};
+
+struct state {
+	bool exists; /* have: there is anything of ours at all */
+	char node[TP_NAME_SIZE];
+	struct state_tunnel tunnel;
+	ARRAY_OF(struct state_route) routes;           /* sorted by prefix */
+	ARRAY_OF(struct state_sysctl) sysctls;         /* in the order they must be written */
+	ARRAY_OF(struct state_attachment) attachments; /* sorted by device, then hook */
+	ARRAY_OF(struct state_device) devices;         /* sorted by name */
+	ARRAY_OF(struct peer_info_row) peer_info;      /* sorted by id */
+	ARRAY_OF(struct route_info_row) route_info;    /* sorted by id */
+	struct tp_limits limits;
+	struct tables tables; /* have: only hash is filled */
+	uint64_t generation;  /* have only */
+	int64_t applied_at;   /* have only */
+	uint8_t policy_hash[HASH_SIZE];
+	uint8_t object_hash[HASH_SIZE]; /* of the BPF object; zero in have = not loaded */
+};
+
+/* Wipes the keys and empties it; the struct itself is the caller's. NULL is fine. */
+void state_free(struct state *state);
+void state_tunnel_clear(struct state_tunnel *tunnel); /* the same for the tunnel alone */
+
+#endif

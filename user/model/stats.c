@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "model/stats.h"
+
+void stats_free(struct stats *stats)
+{
+	array_clear(&stats->routes);
+	array_clear(&stats->peers);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the programs counted, added up over CPUs. Filled by kernel/bpf_stats.c, shown by report. */
+#ifndef TP_MODEL_STATS_H
+#define TP_MODEL_STATS_H
+
+#include <stdint.h>
+
+#include "base/array.h"
+#include "towpath/policy.h"
+#include "towpath/reason.h"
+#include "towpath/stats.h"
+
+struct stats_route {
+	uint32_t id;
+	struct tp_counter counter;
+};
+
+struct stats_peer {
+	uint32_t id;
+	struct tp_peer_counter counter;
+};
+
+struct stats {
+	uint64_t reasons[TP_REASON_COUNT];
+	struct tp_flow_counter flows;
+	uint32_t flows_current;              /* slots in use, not directions */
+	ARRAY_OF(struct stats_route) routes; /* one for each tp_route_info row, sorted by id */
+	ARRAY_OF(struct stats_peer) peers;   /* likewise */
+};
+
+void stats_free(struct stats *stats); /* what it holds, not itself */
+
+#endif

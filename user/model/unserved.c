@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "model/unserved.h"
+
+#include <errno.h>
+
+#include "base/mem.h"
+
+struct list {
+	struct problems *out;
+	int r; /* sticky */
+};
+
+/* `what` is not served, at `place` or at a key below it (key NULL: at the place itself). */
+static void add(struct list *list, const char *place, const char *key, const char *what)
+{
+	AUTO_FREE char *below = NULL;
+
+	if (list->r)
+		return;
+
+	below = key ? mem_format("%s.%s", place, key) : mem_copy_string(place);
+	if (!below) {
+		list->r = -ENOMEM;
+		return;
+	}
+	list->r = problems_add(list->out, below, "%s is not served by this version yet", what);
+}
+
+static void add_tunnel(struct list *list, const struct config_tunnel *tunnel)
+{
+	if (tunnel->netns)
+		add(list, tunnel->place, "netns", "a tunnel in another network namespace");
+}
+
+static void add_node(struct list *list, const struct config_node *node)
+{
+	if (node->via.text)
+		add(list, node->via.place, NULL, "reaching a node through another one");
+	if (node->lan_to_lan == LAN_TO_LAN_JUDGE)
+		add(list, node->place, "lan_to_lan", "judging LAN-to-LAN traffic");
+	if (node->xdp == XDP_NATIVE || node->xdp == XDP_GENERIC)
+		add(list, node->place, "xdp", "XDP");
+}
+
+static void add_route(struct list *list, const struct config_route *route)
+{
+	if (route->via.count)
+		add(list, route->place, "via", "an order among the advertisers of a route");
+	if (route->translate_set)
+		add(list, route->place, "translate", "translation of a route");
+	if (route->snat == SNAT_ADDRESS)
+		add(list, route->place, "snat", "a fixed SNAT address");
+	if (route->local == LOCAL_PREFER_MESH)
+		add(list, route->place, "local", "\"prefer-mesh\"");
+	if (route->local_vips.count)
+		add(list, route->place, "local_vips", "a local VIP");
+	if (route->probe.set)
+		add(list, route->place, "probe", "probing a route");
+}
+
+static void add_socket_lb(struct list *list, const struct config_socket_lb *lb)
+{
+	if (!lb->set)
+		return;
+	if (lb->mode != LB_MODE_OFF || lb->exempt.count || lb->foreign != FOREIGN_OFF)
+		add(list, "$.socket_lb", NULL, "socket load balancing");
+}
+
+int unserved_list(const struct config *config, struct problems *out)
+{
+	struct list list = { .out = out };
+	const struct config_gateway *gateway;
+	const struct config_service *service;
+	const struct config_route *route;
+	const struct config_node *node;
+
+	if (config->enforce == ENFORCE_LOG)
+		add(&list, "$.enforce", NULL, "\"log\"");
+	add_tunnel(&list, &config->tunnel);
+	array_for_each(node, &config->nodes) {
+		add_node(&list, node);
+		/* a node has the file's netns too unless it sets one: that is named once, above */
+		if (!config->tunnel.netns)
+			add_tunnel(&list, &node->tunnel);
+	}
+	array_for_each(gateway, &config->gateways)
+		add(&list, gateway->place, NULL, "a gateway");
+	array_for_each(route, &config->routes)
+		add_route(&list, route);
+	array_for_each(service, &config->services)
+		add(&list, service->place, NULL, "a service");
+	add_socket_lb(&list, &config->socket_lb);
+	if (config->metrics_listen)
+		add(&list, "$.metrics.listen", NULL, "metrics over HTTP");
+	return list.r;
+}

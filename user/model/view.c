@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "model/view.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+bool view_member_is_expired(const struct view *view, const struct policy_member *member)
+{
+	return policy_member_is_expired(member, view->facts->now);
+}
+
+const struct policy_member *view_carrier(const struct view *view, const struct view_route *route)
+{
+	return &view->policy->members.items[route->route->member];
+}
+
+__attribute__((format(printf, 4, 5))) static void decide(struct view_route *route,
+							 enum tp_route_state state,
+							 enum tp_route_kind kind,
+							 const char *format, ...)
+{
+	va_list args;
+
+	route->state = state;
+	route->kind = kind;
+	va_start(args, format);
+	vsnprintf(route->reason, sizeof(route->reason), format, args);
+	va_end(args);
+}
+
+/* The advertisers of one prefix. */
+struct advertisers {
+	struct view_route *preferred; /* approved and alive, first in the file; may be NULL */
+	struct view_route *first;     /* approved, alive or not; may be NULL */
+	bool self;                    /* this node is an approved one */
+};
+
+static void note_advertiser(const struct view *view, struct advertisers *all,
+			    struct view_route *route)
+{
+	const struct policy_member *member = view_carrier(view, route);
+
+	if (!route->route->approved)
+		return;
+	if (!all->first)
+		all->first = route;
+	if (!all->preferred && !view_member_is_expired(view, member))
+		all->preferred = route;
+	all->self |= member == view->self;
+}
+
+static bool accepts(const struct policy_member *self, const struct prefix *prefix)
+{
+	const struct config_prefix *accepted;
+
+	if (self->node->accept != ACCEPT_LIST)
+		return self->node->accept == ACCEPT_ALL;
+
+	array_for_each(accepted, &self->node->accept_routes)
+		if (prefix_contains(&accepted->prefix, prefix))
+			return true;
+	return false;
+}
+
+struct prefix view_connected(const struct facts_addr *addr)
+{
+	struct prefix prefix = { .addr = addr->addr, .len = addr->len };
+	unsigned int bit;
+
+	for (bit = addr->len; bit < 128; bit++)
+		prefix.addr.bytes[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+	return prefix;
+}
+
+bool view_is_lan(const struct view *view, const struct facts_addr *addr, const char **device)
+{
+	const struct facts_link *link = facts_find_ifindex(view->facts, addr->ifindex);
+
+	if (!link || link->loopback || link->ours || addr->link_scope)
+		return false;
+	*device = link->name;
+	return strcmp(link->name, view->self->node->tunnel.interface) != 0;
+}
+
+const struct facts_addr *view_find_lan(const struct view *view, const struct prefix *route,
+				       const char **device)
+{
+	const struct facts_addr *addr;
+
+	array_for_each(addr, &view->facts->addrs) {
+		struct prefix connected = view_connected(addr);
+
+		if (prefix_contains(&connected, route) && view_is_lan(view, addr, device))
+			return addr;
+	}
+	return NULL;
+}
+
+static bool is_held_by_lan(const struct view *view, struct view_route *route)
+{
+	const struct facts_addr *lan;
+	char text[PREFIX_TEXT_SIZE];
+	struct prefix connected;
+	const char *device;
+
+	lan = view_find_lan(view, &route->route->prefix, &device);
+	if (!lan)
+		return false;
+
+	connected = view_connected(lan);
+	decide(route, TP_ROUTE_CONFLICT, TP_ROUTE_NONE, "%s of this machine holds %s", device,
+	       prefix_put(text, &connected));
+	return true;
+}
+
+/* The tunnel's own packets leave by the machine's default route: an exit route would take them. */
+static bool is_held_by_default_route(const struct view *view, struct view_route *route)
+{
+	const struct facts_link *link;
+	const struct facts_route *own;
+
+	if (!prefix_is_default(&route->route->prefix))
+		return false;
+
+	array_for_each(own, &view->facts->routes) {
+		if (!prefix_is_equal(&own->prefix, &route->route->prefix) || !own->ifindex)
+			continue;
+		link = facts_find_ifindex(view->facts, own->ifindex);
+		decide(route, TP_ROUTE_CONFLICT, TP_ROUTE_NONE,
+		       "the default route of this machine, on %s, carries the tunnel itself",
+		       link ? link->name : "another device");
+		return true;
+	}
+	return false;
+}
+
+static void decide_own(const struct view *view, const struct advertisers *all,
+		       struct view_route *route)
+{
+	if (all->preferred == route)
+		decide(route, TP_ROUTE_ACTIVE, TP_ROUTE_LAN, "through this node's own LAN");
+	else
+		decide(route, TP_ROUTE_STANDBY, TP_ROUTE_LAN, "%s is preferred",
+		       view_carrier(view, all->preferred)->name);
+}
+
+static void decide_other(const struct view *view, const struct advertisers *all,
+			 struct view_route *route)
+{
+	const char *name = view_carrier(view, route)->name;
+
+	if (view_member_is_expired(view, view_carrier(view, route)))
+		/* with nobody else to carry it, the row stays, so that the data path says why */
+		decide(route, TP_ROUTE_DOWN,
+		       !all->preferred && all->first == route ? TP_ROUTE_MESH : TP_ROUTE_NONE,
+		       "the key of %s has expired", name);
+	else if (all->preferred != route)
+		decide(route, TP_ROUTE_STANDBY, TP_ROUTE_NONE, "%s is preferred",
+		       view_carrier(view, all->preferred)->name);
+	else
+		decide(route, TP_ROUTE_ACTIVE, TP_ROUTE_MESH, "through the tunnel to %s", name);
+}
+
+static void decide_route(const struct view *view, const struct advertisers *all,
+			 struct view_route *route)
+{
+	const struct policy_member *member = view_carrier(view, route);
+
+	if (!route->route->approved)
+		decide(route, TP_ROUTE_UNAPPROVED, TP_ROUTE_NONE,
+		       "no entry of auto_approvers names %s for it", member->name);
+	else if (member == view->self)
+		decide_own(view, all, route);
+	else if (all->self)
+		decide(route, TP_ROUTE_STANDBY, TP_ROUTE_NONE,
+		       "this node reaches it through its own LAN");
+	else if (!accepts(view->self, &route->route->prefix))
+		decide(route, TP_ROUTE_STANDBY, TP_ROUTE_NONE, "this node does not accept it");
+	else if (!is_held_by_lan(view, route) && !is_held_by_default_route(view, route))
+		decide_other(view, all, route);
+}
+
+static int by_prefix(const void *a, const void *b)
+{
+	const struct view_route *x = *(struct view_route *const *)a;
+	const struct view_route *y = *(struct view_route *const *)b;
+	int r = prefix_compare(&x->route->prefix, &y->route->prefix);
+
+	/* policy->routes is one array in file order */
+	return r ? r : (x->route > y->route) - (x->route < y->route);
+}
+
+static bool same_prefix(const struct view_route *a, const struct view_route *b)
+{
+	return prefix_is_equal(&a->route->prefix, &b->route->prefix);
+}
+
+static void decide_all(const struct view *view, struct view_route **sorted, size_t count)
+{
+	size_t first, end, i;
+
+	for (first = 0; first < count; first = end) {
+		struct advertisers all = { 0 };
+
+		for (end = first; end < count && same_prefix(sorted[first], sorted[end]); end++)
+			note_advertiser(view, &all, sorted[end]);
+		for (i = first; i < end; i++)
+			decide_route(view, &all, sorted[i]);
+	}
+}
+
+static int build_routes(struct view *view)
+{
+	AUTO_FREE struct view_route **sorted = NULL;
+	size_t i, count = view->policy->routes.count;
+
+	sorted = mem_alloc(count + 1, sizeof(struct view_route *));
+	if (!sorted)
+		return -ENOMEM;
+
+	for (i = 0; i < count; i++) {
+		view->routes[i].route = &view->policy->routes.items[i];
+		sorted[i] = &view->routes[i];
+	}
+	qsort(sorted, count, sizeof(struct view_route *), by_prefix);
+	decide_all(view, sorted, count);
+	return 0;
+}
+
+int view_build(const struct policy *policy, const struct policy_member *self,
+	       const struct facts *facts, struct view *out, struct err *err)
+{
+	struct view view = { .policy = policy, .facts = facts, .self = self };
+	int r = -ENOMEM;
+
+	view.peer_ids = mem_alloc(policy->members.count + 1, sizeof(*view.peer_ids));
+	view.routes = mem_alloc(policy->routes.count + 1, sizeof(*view.routes));
+	if (view.peer_ids && view.routes)
+		r = build_routes(&view);
+	if (r)
+		err_sys(err, r, "see the routes of %s", self->name);
+	else
+		r = view_assign_ids(&view, err);
+
+	if (r)
+		view_free(&view);
+	else
+		*out = view;
+	return r;
+}
+
+void view_free(struct view *view)
+{
+	free(view->peer_ids);
+	free(view->routes);
+	memset(view, 0, sizeof(*view));
+}

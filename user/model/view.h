@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The policy as one node sees it: numbers of rows, and what becomes of each route here. */
+#ifndef TP_MODEL_VIEW_H
+#define TP_MODEL_VIEW_H
+
+#include "base/err.h"
+#include "model/facts.h"
+#include "model/policy.h"
+#include "towpath/route.h"
+
+struct view_route {
+	const struct policy_route *route;
+	uint32_t id;
+	enum tp_route_state state;
+	enum tp_route_kind kind; /* TP_ROUTE_NONE: gets no row in tp_routes here */
+	char reason[sizeof(((struct tp_route_info *)0)->reason)];
+};
+
+/* Points into policy and facts, which must outlive it. */
+struct view {
+	const struct policy *policy;
+	const struct facts *facts;
+	const struct policy_member *self;
+	uint32_t *peer_ids;        /* by member; 0 = this node itself */
+	struct view_route *routes; /* one for each of policy->routes */
+};
+
+/* 0, -ENOMEM, or -E2BIG when the tables of the programs are too small; *out is view_free'd. */
+int view_build(const struct policy *policy, const struct policy_member *self,
+	       const struct facts *facts, struct view *out, struct err *err);
+void view_free(struct view *view);
+
+bool view_member_is_expired(const struct view *view, const struct policy_member *member);
+const struct policy_member *view_carrier(const struct view *view, const struct view_route *route);
+
+/* view_ids.c: rows keep their numbers as long as their owner lives; new ones get the lowest. */
+int view_assign_ids(struct view *view, struct err *err);
+
+/*
+ * The connected prefix of a device of this machine, the tunnel and loopback aside, that the route
+ * equals or lies in; NULL when there is none. *device is the device's name.
+ */
+const struct facts_addr *view_find_lan(const struct view *view, const struct prefix *route,
+				       const char **device);
+
+/* Whether an address counts as a LAN of this machine. */
+bool view_is_lan(const struct view *view, const struct facts_addr *addr, const char **device);
+struct prefix view_connected(const struct facts_addr *addr);
+
+#endif

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "model/want.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/compile.h"
+#include "model/want_parts.h"
+
+int want_no_memory(struct want_builder *b)
+{
+	return err_set(b->err, -ENOMEM, "out of memory");
+}
+
+const struct addr *want_mesh_addr(const struct view *view, bool v4)
+{
+	const struct config_addr *addr;
+
+	array_for_each(addr, view->self->addresses)
+		if (addr_is_v4(&addr->addr) == v4)
+			return &addr->addr;
+	return NULL;
+}
+
+static int add_route(struct want_builder *b, const struct prefix *prefix)
+{
+	struct state_route *route = array_add(&b->out->routes);
+	const struct addr *prefsrc;
+
+	if (!route)
+		return want_no_memory(b);
+
+	route->prefix = *prefix;
+	prefsrc = want_mesh_addr(b->view, prefix_is_v4(prefix));
+	if (prefsrc)
+		route->prefsrc = *prefsrc;
+	return 0;
+}
+
+static int route_compare(const void *a, const void *b)
+{
+	const struct state_route *x = a, *y = b;
+
+	return prefix_compare(&x->prefix, &y->prefix);
+}
+
+/* An expired peer keeps its route: the data path refuses it, rather than the default route. */
+static int add_member_routes(struct want_builder *b, const struct policy_member *member)
+{
+	const struct config_addr *addr;
+	int r = 0;
+
+	array_for_each(addr, member->addresses) {
+		struct prefix host = prefix_host(&addr->addr);
+
+		if (!r && member != b->view->self)
+			r = add_route(b, &host);
+	}
+	return r;
+}
+
+int want_routes(struct want_builder *b)
+{
+	const struct policy *policy = b->view->policy;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; !r && i < policy->members.count; i++)
+		r = add_member_routes(b, &policy->members.items[i]);
+	for (i = 0; !r && i < policy->routes.count; i++)
+		if (b->view->routes[i].kind == TP_ROUTE_MESH)
+			r = add_route(b, &policy->routes.items[i].prefix);
+
+	if (!r && b->out->routes.count)
+		qsort(b->out->routes.items, b->out->routes.count, sizeof(*b->out->routes.items),
+		      route_compare);
+	return r;
+}
+
+static void want_limits(struct want_builder *b)
+{
+	const struct config_limits *limits = &b->view->policy->config->limits;
+	struct tp_limits *out = &b->out->limits;
+	uint64_t hz = b->view->facts->hz;
+
+	out->tcp_opening = limits->tcp_opening * hz;
+	out->tcp_established = limits->tcp_established * hz;
+	out->tcp_closing = limits->tcp_closing * hz;
+	out->udp = limits->udp * hz;
+	out->icmp = limits->icmp * hz;
+	out->other = limits->other * hz;
+	out->second = hz;
+	out->flows = limits->flows;
+	out->port_min = limits->port_min;
+	out->port_max = limits->port_max;
+}
+
+static int want_tables(struct want_builder *b)
+{
+	int r;
+
+	r = compile_tables(b->view->policy, b->view, &b->out->tables);
+	if (r)
+		return err_sys(b->err, r, "compile the policy");
+	return 0;
+}
+
+static int build(struct want_builder *b)
+{
+	const struct view *view = b->view;
+	int r;
+
+	b->out->exists = true;
+	strncpy(b->out->node, view->self->name, sizeof(b->out->node) - 1);
+	memcpy(b->out->policy_hash, view->policy->config->hash, sizeof(b->out->policy_hash));
+	memcpy(b->out->object_hash, view->facts->object_hash, sizeof(b->out->object_hash));
+	want_limits(b);
+
+	r = want_tunnel(b);
+	if (!r)
+		r = want_routes(b);
+	if (!r)
+		r = want_devices(b);
+	if (!r)
+		r = want_sysctls(b);
+	if (!r)
+		r = want_info(b);
+	if (!r)
+		r = want_tables(b);
+	return r;
+}
+
+int want_build(const struct policy *policy, const struct policy_member *self,
+	       const struct facts *facts, struct state *out, struct problems *warnings,
+	       struct err *err)
+{
+	struct state want = { 0 };
+	struct view view = { 0 };
+	struct want_builder b = { .view = &view, .out = &want, .warnings = warnings, .err = err };
+	int r;
+
+	r = view_build(policy, self, facts, &view, err);
+	if (r)
+		return r;
+
+	r = build(&b);
+	view_free(&view);
+	if (r == -ENOMEM)
+		want_no_memory(&b);
+	if (r)
+		state_free(&want);
+	else
+		*out = want;
+	return r;
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Rows for people: names and states, as `status` reads them back from the kernel. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/want_parts.h"
+
+static int add_peer(struct want_builder *b, size_t index)
+{
+	const struct policy_member *member = &b->view->policy->members.items[index];
+	struct peer_info_row *row;
+
+	if (member == b->view->self)
+		return 0;
+	row = array_add(&b->out->peer_info);
+	if (!row)
+		return want_no_memory(b);
+
+	row->id = b->view->peer_ids[index];
+	strncpy(row->info.name, member->name, sizeof(row->info.name) - 1);
+	memcpy(row->info.public_key, member->public_key, sizeof(row->info.public_key));
+	row->info.key_expiry = (uint64_t)member->key_expiry;
+	row->info.is_node = member->node != NULL;
+	row->info.in_use = 1;
+	return 0;
+}
+
+static int add_route(struct want_builder *b, const struct view_route *route)
+{
+	static const uint8_t snat[] = { [SNAT_MASQUERADE] = TP_SNAT_MASQUERADE,
+					[SNAT_NONE] = TP_SNAT_NONE,
+					[SNAT_ADDRESS] = TP_SNAT_ADDRESS };
+	struct route_info_row *row = array_add(&b->out->route_info);
+	struct tp_route_info *info;
+
+	if (!row)
+		return want_no_memory(b);
+
+	row->id = route->id;
+	info = &row->info;
+	info->prefix.prefix_len = route->route->prefix.len;
+	memcpy(&info->prefix.addr, &route->route->prefix.addr, sizeof(info->prefix.addr));
+	info->state = (uint8_t)route->state;
+	info->approved = route->route->approved;
+	info->snat = snat[route->route->snat];
+	memcpy(&info->snat_addr, &route->route->snat_addr, sizeof(info->snat_addr));
+	info->in_use = 1;
+	strncpy(info->node, view_carrier(b->view, route)->name, sizeof(info->node) - 1);
+	/* what is behind the NUL is zero in the view too: it was calloc'ed */
+	memcpy(info->reason, route->reason, sizeof(info->reason));
+	return 0;
+}
+
+static int peer_compare(const void *a, const void *b)
+{
+	const struct peer_info_row *x = a, *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+static int route_compare(const void *a, const void *b)
+{
+	const struct route_info_row *x = a, *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+int want_info(struct want_builder *b)
+{
+	const struct policy *policy = b->view->policy;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; !r && i < policy->members.count; i++)
+		r = add_peer(b, i);
+	for (i = 0; !r && i < policy->routes.count; i++)
+		r = add_route(b, &b->view->routes[i]);
+
+	if (b->out->peer_info.count)
+		qsort(b->out->peer_info.items, b->out->peer_info.count,
+		      sizeof(*b->out->peer_info.items), peer_compare);
+	if (b->out->route_info.count)
+		qsort(b->out->route_info.items, b->out->route_info.count,
+		      sizeof(*b->out->route_info.items), route_compare);
+	return r;
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/want_parts.h"
+
+#define MTU_OVERHEAD 80 /* WireGuard over IPv6; 60 over IPv4, but the endpoint may change */
+#define MTU_MIN      1280
+#define MTU_DEFAULT  1420
+
+/* "auto": what fits through the device of the default route. */
+static uint32_t mtu_of_underlay(const struct facts *facts)
+{
+	const struct facts_route *route, *best = NULL;
+	const struct facts_link *link;
+	uint32_t mtu;
+
+	array_for_each(route, &facts->routes)
+		if (prefix_is_default(&route->prefix) && route->ifindex &&
+		    (!best || route->metric < best->metric))
+			best = route;
+
+	link = best ? facts_find_ifindex(facts, best->ifindex) : NULL;
+	if (!link)
+		return MTU_DEFAULT;
+
+	mtu = link->mtu > MTU_OVERHEAD ? link->mtu - MTU_OVERHEAD : 0;
+	return mtu < MTU_MIN ? MTU_MIN : mtu;
+}
+
+static int choose_backend(struct want_builder *b, const struct config_tunnel *tunnel)
+{
+	bool kernel = b->view->facts->kernel_wireguard;
+
+	if (tunnel->backend == BACKEND_KERNEL && !kernel)
+		return err_set(b->err, -EOPNOTSUPP,
+			       "the policy asks for the kernel's WireGuard (%s.backend), but this "
+			       "kernel has none: load the module wireguard, or set the backend to "
+			       "\"auto\" or \"userspace\"",
+			       tunnel->place);
+
+	if (tunnel->backend == BACKEND_USERSPACE || !kernel)
+		b->out->tunnel.backend = STATE_BACKEND_USERSPACE;
+	else
+		b->out->tunnel.backend = STATE_BACKEND_KERNEL;
+	return 0;
+}
+
+static int check_name(struct want_builder *b, const struct config_tunnel *tunnel)
+{
+	const struct facts_link *link = facts_find_link(b->view->facts, tunnel->interface);
+
+	if (link && !link->ours)
+		return err_set(b->err, -EEXIST,
+			       "there is an interface %s already, which towpath did not make: "
+			       "remove it, or set %s.interface to another name",
+			       tunnel->interface, tunnel->place);
+	return 0;
+}
+
+/* A tunnel with another key comes up and never hears from anybody. */
+static int check_key(struct want_builder *b)
+{
+	const struct facts *facts = b->view->facts;
+	const struct config_node *node = b->view->self->node;
+	struct key public_key;
+
+	if (!facts->private_key_set)
+		return 0;
+	key_derive_public(&facts->private_key, &public_key);
+	if (key_is_equal(&public_key, &node->public_key))
+		return 0;
+	return problems_add(b->warnings, node->place,
+			    "its public_key does not belong to the private key in %s: "
+			    "no peer will answer this machine",
+			    node->tunnel.private_key_file);
+}
+
+static int addr_order(const void *a, const void *b)
+{
+	return addr_compare(a, b);
+}
+
+static int add_addresses(struct want_builder *b)
+{
+	struct state_tunnel *tunnel = &b->out->tunnel;
+	const struct config_addr *addr;
+
+	array_for_each(addr, b->view->self->addresses) {
+		struct addr *added = array_add(&tunnel->addresses);
+
+		if (!added)
+			return want_no_memory(b);
+		*added = addr->addr;
+	}
+	if (tunnel->addresses.count)
+		qsort(tunnel->addresses.items, tunnel->addresses.count, sizeof(struct addr),
+		      addr_order);
+	return 0;
+}
+
+static const struct addr *resolve(const struct facts *facts, const char *name)
+{
+	const struct facts_host *host;
+
+	array_for_each(host, &facts->hosts)
+		if (!strcmp(host->host, name) && !addr_is_zero(&host->addr))
+			return &host->addr;
+	return NULL;
+}
+
+static int set_endpoint(struct want_builder *b, const struct policy_member *member,
+			struct state_peer *peer)
+{
+	const struct config_endpoint *endpoint = member->endpoint;
+	const struct addr *found;
+	struct addr addr;
+
+	if (!endpoint->host)
+		return 0;
+
+	found = addr_read(endpoint->host, &addr) ? resolve(b->view->facts, endpoint->host) : &addr;
+	if (!found)
+		return problems_add(b->warnings, endpoint->place,
+				    "\"%s\" does not resolve to an address: "
+				    "%s must make contact first",
+				    endpoint->host, member->name);
+	peer->endpoint.addr = *found;
+	peer->endpoint.port = endpoint->port;
+	return 0;
+}
+
+static int set_preshared_key(struct want_builder *b, const struct policy_member *member,
+			     struct state_peer *peer)
+{
+	const struct facts_secret *secret;
+
+	if (!member->preshared_key_file)
+		return 0;
+
+	array_for_each(secret, &b->view->facts->secrets) {
+		if (strcmp(secret->path, member->preshared_key_file) != 0)
+			continue;
+		peer->preshared_key = secret->key;
+		return 0;
+	}
+	return err_set(b->err, -ENOKEY, "the preshared key of %s, %s, was not read", member->name,
+		       member->preshared_key_file);
+}
+
+static int add_allowed(struct want_builder *b, struct state_peer *peer, const struct prefix *prefix)
+{
+	struct prefix *added = array_add(&peer->allowed_ips);
+
+	if (!added)
+		return want_no_memory(b);
+
+	*added = *prefix;
+	return 0;
+}
+
+/* Its own setting, else ours: behind NAT a node keeps the way open to those it can call. */
+static uint16_t keepalive(const struct view *view, const struct policy_member *member)
+{
+	if (member->keepalive || !member->endpoint->host)
+		return member->keepalive;
+	return view->self->keepalive;
+}
+
+static int add_peer(struct want_builder *b, const struct policy_member *member)
+{
+	struct state_peer *peer = array_add(&b->out->tunnel.peers);
+	const struct config_addr *addr;
+	int r;
+
+	if (!peer)
+		return want_no_memory(b);
+
+	strncpy(peer->name, member->name, sizeof(peer->name) - 1);
+	peer->public_key = *member->public_key;
+	peer->keepalive = keepalive(b->view, member);
+	r = set_endpoint(b, member, peer);
+	if (!r)
+		r = set_preshared_key(b, member, peer);
+	array_for_each(addr, member->addresses) {
+		struct prefix host = prefix_host(&addr->addr);
+
+		if (!r)
+			r = add_allowed(b, peer, &host);
+	}
+	return r;
+}
+
+static bool is_direct_peer(const struct view *view, const struct policy_member *member)
+{
+	return member != view->self && !view_member_is_expired(view, member);
+}
+
+/* Peers come in the order of policy->members, and so do the routes. */
+static int add_peers(struct want_builder *b)
+{
+	const struct policy *policy = b->view->policy;
+	size_t member, route = 0;
+	int r = 0;
+
+	for (member = 0; !r && member < policy->members.count; member++) {
+		bool direct = is_direct_peer(b->view, &policy->members.items[member]);
+		struct state_tunnel *tunnel = &b->out->tunnel;
+
+		if (direct)
+			r = add_peer(b, &policy->members.items[member]);
+		for (; route < policy->routes.count && policy->routes.items[route].member == member;
+		     route++)
+			if (!r && direct && b->view->routes[route].state == TP_ROUTE_ACTIVE)
+				r = add_allowed(b, &tunnel->peers.items[tunnel->peers.count - 1],
+						&policy->routes.items[route].prefix);
+	}
+	return r;
+}
+
+static int peer_compare(const void *a, const void *b)
+{
+	const struct state_peer *x = a, *y = b;
+
+	return memcmp(&x->public_key, &y->public_key, sizeof(x->public_key));
+}
+
+static int allowed_compare(const void *a, const void *b)
+{
+	return prefix_compare(a, b);
+}
+
+static void sort_peers(struct state_tunnel *tunnel)
+{
+	struct state_peer *peer;
+
+	if (!tunnel->peers.count)
+		return;
+
+	qsort(tunnel->peers.items, tunnel->peers.count, sizeof(*peer), peer_compare);
+	array_for_each(peer, &tunnel->peers)
+		if (peer->allowed_ips.count)
+			qsort(peer->allowed_ips.items, peer->allowed_ips.count,
+			      sizeof(struct prefix), allowed_compare);
+}
+
+int want_tunnel(struct want_builder *b)
+{
+	const struct config_tunnel *config = &b->view->self->node->tunnel;
+	struct state_tunnel *tunnel = &b->out->tunnel;
+	int r;
+
+	tunnel->exists = true;
+	tunnel->up = true;
+	strncpy(tunnel->name, config->interface, sizeof(tunnel->name) - 1);
+	tunnel->listen_port = config->listen_port;
+	tunnel->mtu = config->mtu ? config->mtu : mtu_of_underlay(b->view->facts);
+	tunnel->private_key = b->view->facts->private_key;
+
+	r = check_name(b, config);
+	if (!r)
+		r = choose_backend(b, config);
+	if (!r)
+		r = check_key(b);
+	if (!r)
+		r = add_addresses(b);
+	if (!r)
+		r = add_peers(b);
+	sort_peers(tunnel);
+	return r;
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The order of a plan. The programs are attached before the tunnel comes up and before anything
+ * forwards: until the switch they refuse all of the mesh, so there is no moment without a policy.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "plan/plan_parts.h"
+
+static bool is_zero(const uint8_t hash[HASH_SIZE])
+{
+	static const uint8_t zero[HASH_SIZE];
+
+	return !memcmp(hash, zero, HASH_SIZE);
+}
+
+static int load_programs(struct diff *d)
+{
+	char hash[2 * HASH_SIZE + 1], details[OP_DETAILS_SIZE];
+
+	if (!d->fresh)
+		return 0;
+
+	hash_put(hash, d->want->object_hash);
+	object_printf(details, "object %.12s flows %u", hash, d->want->limits.flows);
+	return op_add(&d->plan, PHASE_ADD, OP_PROGRAMS_LOAD,
+		      is_zero(d->have->object_hash) ? "load" : "upgrade", "programs", details)
+		       ? 0
+		       : -ENOMEM;
+}
+
+static int set_limits(struct diff *d)
+{
+	const struct tp_limits *limits = &d->want->limits;
+	char details[OP_DETAILS_SIZE];
+
+	if (!d->fresh && !memcmp(limits, &d->have->limits, sizeof(*limits)))
+		return 0;
+
+	object_printf(details, "flows %u ports %u-%u", limits->flows, limits->port_min,
+		      limits->port_max);
+	return op_add(&d->plan, PHASE_ADD, OP_LIMITS_SET, "set", "limits", details) ? 0 : -ENOMEM;
+}
+
+/* The tables as a whole, or the name of the file when it means the same as before. */
+static int switch_policy(struct diff *d)
+{
+	const struct state *want = d->want, *have = d->have;
+	bool same_tables = !memcmp(want->tables.hash, have->tables.hash, HASH_SIZE);
+	char hash[2 * HASH_SIZE + 1], details[OP_DETAILS_SIZE];
+	bool tables = d->fresh || d->new_link || !have->generation || !same_tables ||
+		      strcmp(want->node, have->node) != 0;
+
+	if (!tables && !memcmp(want->policy_hash, have->policy_hash, HASH_SIZE))
+		return 0;
+
+	hash_put(hash, want->policy_hash);
+	object_printf(details, "%.12s rules %zu", hash, want->tables.rules.count);
+	return op_add(&d->plan, PHASE_SWITCH, tables ? OP_POLICY_SWITCH : OP_POLICY_NOTE,
+		      tables ? "switch" : "note", "policy", details)
+		       ? 0
+		       : -ENOMEM;
+}
+
+static int run_steps(struct diff *d)
+{
+	static int (*const steps[])(struct diff *) = {
+		load_programs,      diff_link_add,       diff_devices_set,  diff_infos_set,
+		set_limits,         diff_attach,         diff_tunnel_set,   diff_peers_set,
+		diff_addresses_add, diff_link_set,       diff_sysctls,      diff_routes_add,
+		switch_policy,      diff_routes_remove,  diff_peers_remove, diff_addresses_remove,
+		diff_detach,        diff_devices_remove, diff_infos_remove,
+	};
+	size_t i;
+	int r = 0;
+
+	for (i = 0; !r && i < ARRAY_SIZE(steps); i++)
+		r = steps[i](d);
+	return r;
+}
+
+int plan_build(const struct state *want, const struct state *have, struct plan *out,
+	       struct err *err)
+{
+	struct diff d = { .want = want, .have = have };
+	int r;
+
+	d.fresh = memcmp(want->object_hash, have->object_hash, HASH_SIZE) != 0;
+	d.new_link = !have->tunnel.exists || want->tunnel.backend != have->tunnel.backend ||
+		     strcmp(want->tunnel.name, have->tunnel.name) != 0;
+
+	r = run_steps(&d);
+	if (r) {
+		plan_free(&d.plan);
+		return err_set(err, r, "out of memory for the plan");
+	}
+	*out = d.plan;
+	return 0;
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Kernel routes and sysctls. */
+#include <errno.h>
+#include <string.h>
+
+#include "plan/plan_parts.h"
+
+static int route_compare(const void *a, const void *b)
+{
+	const struct state_route *x = a, *y = b;
+
+	return prefix_compare(&x->prefix, &y->prefix);
+}
+
+static int add_route_op(struct diff *d, enum op_kind kind, const char *verb,
+			const struct state_route *route)
+{
+	bool is_add = kind == OP_ROUTE_ADD;
+	char object[OP_OBJECT_SIZE], details[OP_DETAILS_SIZE], src[ADDR_TEXT_SIZE];
+	bool has_src = is_add && !addr_is_zero(&route->prefsrc);
+	struct op *op;
+
+	object_printf(details, "dev %s proto %d%s%s",
+		      is_add ? d->want->tunnel.name : d->have->tunnel.name, TP_RTPROT,
+		      has_src ? " src " : "", has_src ? addr_put(src, &route->prefsrc) : "");
+	op = op_add(&d->plan, is_add ? PHASE_ADD : PHASE_REMOVE, kind, verb,
+		    object_prefix(object, "route", &route->prefix), details);
+	if (!op)
+		return -ENOMEM;
+	op->args.route = route;
+	return 0;
+}
+
+static int visit_add(struct diff *d, const void *w, const void *h)
+{
+	const struct state_route *want = w, *have = h;
+
+	if (!want || (have && addr_is_equal(&want->prefsrc, &have->prefsrc)))
+		return 0;
+	return add_route_op(d, OP_ROUTE_ADD, have ? "change" : "add", want);
+}
+
+static int visit_remove(struct diff *d, const void *want, const void *have)
+{
+	return want ? 0 : add_route_op(d, OP_ROUTE_REMOVE, "remove", have);
+}
+
+/* The routes through an old device go with it. */
+static int walk_routes(struct diff *d, int (*visit)(struct diff *, const void *, const void *))
+{
+	struct walk walk = *WALK_OF(d->want->routes, d->have->routes, route_compare, visit);
+
+	if (d->new_link)
+		walk.have_count = 0;
+	return walk_both(d, &walk);
+}
+
+int diff_routes_add(struct diff *d)
+{
+	return walk_routes(d, visit_add);
+}
+
+int diff_routes_remove(struct diff *d)
+{
+	return walk_routes(d, visit_remove);
+}
+
+static const struct state_sysctl *find_sysctl(const struct state *state, const char *path)
+{
+	const struct state_sysctl *sysctl;
+
+	array_for_each(sysctl, &state->sysctls)
+		if (!strcmp(sysctl->path, path))
+			return sysctl;
+	return NULL;
+}
+
+/* A new device has the kernel's own values, whatever the old one had. */
+static bool is_on_new_link(const struct diff *d, const char *path)
+{
+	const char *name = strstr(path, "/conf/");
+	size_t length = strlen(d->want->tunnel.name);
+
+	if (!d->new_link || !name)
+		return false;
+	name += strlen("/conf/");
+	return !strncmp(name, d->want->tunnel.name, length) && name[length] == '/';
+}
+
+/* What is no longer wanted stays until `down`: others may have come to rely on it. */
+int diff_sysctls(struct diff *d)
+{
+	const struct state_sysctl *want, *have;
+	char object[OP_OBJECT_SIZE], value[OP_DETAILS_SIZE];
+	struct op *op;
+
+	array_for_each(want, &d->want->sysctls) {
+		have = find_sysctl(d->have, want->path);
+		if (have && have->value == want->value && !is_on_new_link(d, want->path))
+			continue;
+
+		object_printf(object, "sysctl %s", want->path);
+		object_printf(value, "%d", want->value);
+		op = op_add(&d->plan, PHASE_ADD, OP_SYSCTL_SET, "set", object, value);
+		if (!op)
+			return -ENOMEM;
+		op->args.sysctl = want;
+	}
+	return 0;
+}

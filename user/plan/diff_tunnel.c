@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "plan/plan_parts.h"
+
+#define ALLOWED_SHOWN 4
+
+static const struct state_tunnel no_tunnel;
+
+/* The device we go on with; an old one under another name or backend does not count. */
+static const struct state_tunnel *have_tunnel(const struct diff *d)
+{
+	return d->new_link ? &no_tunnel : &d->have->tunnel;
+}
+
+static int add(struct diff *d, enum op_phase phase, enum op_kind kind, const char *verb,
+	       const char *object, const char *details)
+{
+	return op_add(&d->plan, phase, kind, verb, object, details) ? 0 : -ENOMEM;
+}
+
+/* An old device goes first: it holds the name, or at least the port. */
+int diff_link_add(struct diff *d)
+{
+	char object[OP_OBJECT_SIZE], details[OP_DETAILS_SIZE];
+	int r = 0;
+
+	if (!d->new_link)
+		return 0;
+	if (d->have->tunnel.exists)
+		r = add(d, PHASE_ADD, OP_LINK_REMOVE, "remove",
+			object_printf(object, "link %s", d->have->tunnel.name), "to make it anew");
+	if (r)
+		return r;
+
+	object_printf(object, "link %s", d->want->tunnel.name);
+	object_printf(details, "type wireguard backend %s",
+		      d->want->tunnel.backend == STATE_BACKEND_KERNEL ? "kernel" : "userspace");
+	return add(d, PHASE_ADD, OP_LINK_ADD, "add", object, details);
+}
+
+int diff_tunnel_set(struct diff *d)
+{
+	const struct state_tunnel *want = &d->want->tunnel, *have = have_tunnel(d);
+	bool key = !key_is_zero(&want->private_key) &&
+		   !key_is_equal(&want->private_key, &have->private_key);
+	bool port = want->listen_port != have->listen_port;
+	char object[OP_OBJECT_SIZE], details[OP_DETAILS_SIZE];
+
+	if (!d->new_link && !key && !port)
+		return 0;
+
+	object_printf(object, "tunnel %s", want->name);
+	object_printf(details, "listen-port %u%s", want->listen_port,
+		      key ? " private-key (changed)" : "");
+	return add(d, PHASE_ADD, OP_TUNNEL_SET, "set", object, details);
+}
+
+int diff_link_set(struct diff *d)
+{
+	const struct state_tunnel *want = &d->want->tunnel, *have = have_tunnel(d);
+	char object[OP_OBJECT_SIZE], details[OP_DETAILS_SIZE];
+
+	if (want->mtu == have->mtu && want->up == have->up)
+		return 0;
+
+	object_printf(object, "link %s", want->name);
+	object_printf(details, "mtu %u %s", want->mtu, want->up ? "up" : "down");
+	return add(d, PHASE_ADD, OP_LINK_SET, "set", object, details);
+}
+
+static int peer_compare(const void *a, const void *b)
+{
+	const struct state_peer *x = a, *y = b;
+
+	return memcmp(&x->public_key, &y->public_key, sizeof(x->public_key));
+}
+
+/* Whether want has an allowed IP that have lacks. Both are sorted. */
+static bool gains(const struct state_peer *want, const struct state_peer *have)
+{
+	const struct prefix *w, *h = have->allowed_ips.items;
+	const struct prefix *end = h + have->allowed_ips.count;
+
+	array_for_each(w, &want->allowed_ips) {
+		while (h < end && prefix_compare(h, w) < 0)
+			h++;
+		if (h == end || !prefix_is_equal(h, w))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * An endpoint in the file is where to begin; a peer that moved is left where it is, or every
+ * apply would tear it away. It is set when we have none, when the peer never answered, or when
+ * the file itself has changed: then the person who edited it means it.
+ */
+static bool wants_endpoint(const struct diff *d, const struct state_peer *want,
+			   const struct state_peer *have)
+{
+	bool edited = memcmp(d->want->policy_hash, d->have->policy_hash, HASH_SIZE) != 0;
+
+	if (!want->endpoint.port || endpoint_is_equal(&want->endpoint, &have->endpoint))
+		return false;
+	return !have->endpoint.port || !have->latest_handshake || edited;
+}
+
+static bool is_changed(const struct diff *d, const struct state_peer *want,
+		       const struct state_peer *have)
+{
+	return want->keepalive != have->keepalive ||
+	       !key_is_equal(&want->preshared_key, &have->preshared_key) ||
+	       want->allowed_ips.count != have->allowed_ips.count || gains(want, have) ||
+	       wants_endpoint(d, want, have);
+}
+
+static void put_allowed(char *buf, size_t size, const struct state_peer *peer)
+{
+	size_t i, used = 0;
+	char text[PREFIX_TEXT_SIZE];
+
+	buf[0] = '\0';
+	for (i = 0; i < peer->allowed_ips.count && i < ALLOWED_SHOWN && used < size; i++)
+		used += (size_t)snprintf(buf + used, size - used, "%s%s", i ? "," : "",
+					 prefix_put(text, &peer->allowed_ips.items[i]));
+	if (i < peer->allowed_ips.count && used < size)
+		snprintf(buf + used, size - used, " and %zu more", peer->allowed_ips.count - i);
+}
+
+static int set_peer(struct diff *d, const struct state_peer *want, const struct state_peer *have)
+{
+	bool endpoint = have ? wants_endpoint(d, want, have) : want->endpoint.port;
+	char object[OP_OBJECT_SIZE], details[OP_DETAILS_SIZE], allowed[256];
+	char endpoint_text[ENDPOINT_TEXT_SIZE];
+	struct op *op;
+
+	put_allowed(allowed, sizeof(allowed), want);
+	snprintf(details, sizeof(details), "allowed-ips %s%s%s keepalive %u%s", allowed,
+		 endpoint ? " endpoint " : "",
+		 endpoint ? endpoint_put(endpoint_text, &want->endpoint) : "", want->keepalive,
+		 key_is_zero(&want->preshared_key) ? "" : " preshared-key");
+
+	op = op_add(&d->plan, PHASE_ADD, OP_PEER_SET, have ? "set" : "add",
+		    object_peer(object, want), details);
+	if (!op)
+		return -ENOMEM;
+	op->args.peer = want;
+	op->keep_endpoint = !endpoint;
+	return 0;
+}
+
+static int visit_gaining(struct diff *d, const void *want, const void *have)
+{
+	if (!want || (have && !gains(want, have)))
+		return 0;
+	return set_peer(d, want, have);
+}
+
+static int visit_changed(struct diff *d, const void *want, const void *have)
+{
+	if (!want || !have || gains(want, have) || !is_changed(d, want, have))
+		return 0;
+	return set_peer(d, want, have);
+}
+
+/* Setting an allowed IP takes it from its old owner: who gains goes first, so there is no gap. */
+int diff_peers_set(struct diff *d)
+{
+	const struct state_tunnel *want = &d->want->tunnel, *have = have_tunnel(d);
+	int r;
+
+	r = walk_both(d, WALK_OF(want->peers, have->peers, peer_compare, visit_gaining));
+	if (r)
+		return r;
+	return walk_both(d, WALK_OF(want->peers, have->peers, peer_compare, visit_changed));
+}
+
+static int visit_gone(struct diff *d, const void *want, const void *have)
+{
+	char object[OP_OBJECT_SIZE];
+	struct op *op;
+
+	if (want)
+		return 0;
+
+	op = op_add(&d->plan, PHASE_REMOVE, OP_PEER_REMOVE, "remove", object_peer(object, have),
+		    "");
+	if (!op)
+		return -ENOMEM;
+	op->args.peer = have;
+	return 0;
+}
+
+int diff_peers_remove(struct diff *d)
+{
+	return walk_both(
+		d, WALK_OF(d->want->tunnel.peers, have_tunnel(d)->peers, peer_compare, visit_gone));
+}
+
+static int address_compare(const void *a, const void *b)
+{
+	return addr_compare(a, b);
+}
+
+static int add_address_op(struct diff *d, bool is_add, const struct addr *addr)
+{
+	char object[OP_OBJECT_SIZE], details[OP_DETAILS_SIZE];
+	struct prefix host = prefix_host(addr);
+	struct op *op;
+
+	object_printf(details, "dev %s", d->want->tunnel.name);
+	op = op_add(&d->plan, is_add ? PHASE_ADD : PHASE_REMOVE,
+		    is_add ? OP_ADDRESS_ADD : OP_ADDRESS_REMOVE, is_add ? "add" : "remove",
+		    object_prefix(object, "address", &host), details);
+	if (!op)
+		return -ENOMEM;
+	op->args.addr = addr;
+	return 0;
+}
+
+static int visit_new_address(struct diff *d, const void *want, const void *have)
+{
+	return want && !have ? add_address_op(d, true, want) : 0;
+}
+
+static int visit_old_address(struct diff *d, const void *want, const void *have)
+{
+	return have && !want ? add_address_op(d, false, have) : 0;
+}
+
+int diff_addresses_add(struct diff *d)
+{
+	return walk_both(d, WALK_OF(d->want->tunnel.addresses, have_tunnel(d)->addresses,
+				    address_compare, visit_new_address));
+}
+
+int diff_addresses_remove(struct diff *d)
+{
+	return walk_both(d, WALK_OF(d->want->tunnel.addresses, have_tunnel(d)->addresses,
+				    address_compare, visit_old_address));
+}

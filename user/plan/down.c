@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The plan of `down`. The tunnel goes before the programs that guard it: the other way round it
+ * would forward whatever comes for a moment.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "plan/plan_parts.h"
+
+static int remove_routes(struct plan *plan, const struct state *have)
+{
+	const struct state_route *route;
+	char object[OP_OBJECT_SIZE];
+	struct op *op;
+
+	array_for_each(route, &have->routes) {
+		op = op_add(plan, PHASE_REMOVE, OP_ROUTE_REMOVE, "remove",
+			    object_prefix(object, "route", &route->prefix), "");
+		if (!op)
+			return -ENOMEM;
+		op->args.route = route;
+	}
+	return 0;
+}
+
+static int remove_link(struct plan *plan, const struct state *have)
+{
+	char object[OP_OBJECT_SIZE];
+
+	if (!have->tunnel.exists)
+		return 0;
+
+	object_printf(object, "link %s", have->tunnel.name);
+	return op_add(plan, PHASE_REMOVE, OP_LINK_REMOVE, "remove", object, "") ? 0 : -ENOMEM;
+}
+
+static int detach_all(struct plan *plan, const struct state *have)
+{
+	const struct state_attachment *attachment;
+	char object[OP_OBJECT_SIZE];
+	struct op *op;
+
+	array_for_each(attachment, &have->attachments) {
+		op = op_add(plan, PHASE_REMOVE, OP_DETACH, "detach",
+			    object_attachment(object, attachment), "");
+		if (!op)
+			return -ENOMEM;
+		op->args.attachment = attachment;
+	}
+	return 0;
+}
+
+static bool is_accept_ra(const struct state_sysctl *sysctl)
+{
+	const char *name = strrchr(sysctl->path, '/');
+
+	return name && !strcmp(name, "/accept_ra");
+}
+
+static int restore_some(struct plan *plan, const struct state *have, bool accept_ra)
+{
+	char object[OP_OBJECT_SIZE], value[OP_DETAILS_SIZE];
+	struct op *op;
+	size_t i;
+
+	for (i = have->sysctls.count; i-- > 0;) {
+		const struct state_sysctl *sysctl = &have->sysctls.items[i];
+
+		if (!sysctl->saved || is_accept_ra(sysctl) != accept_ra)
+			continue;
+		object_printf(object, "sysctl %s", sysctl->path);
+		object_printf(value, "%d", sysctl->before);
+		op = op_add(plan, PHASE_REMOVE, OP_SYSCTL_RESTORE, "restore", object, value);
+		if (!op)
+			return -ENOMEM;
+		op->args.sysctl = sysctl;
+	}
+	return 0;
+}
+
+/*
+ * In reverse, but have comes out of a hash map in any order: accept_ra goes last, or a machine
+ * that still forwards would stop listening to its router.
+ */
+static int restore_sysctls(struct plan *plan, const struct state *have)
+{
+	int r = restore_some(plan, have, false);
+
+	return r ? r : restore_some(plan, have, true);
+}
+
+static int remove_programs(struct plan *plan, const struct state *have)
+{
+	if (!have->exists)
+		return 0;
+	return op_add(plan, PHASE_REMOVE, OP_PROGRAMS_REMOVE, "remove", "programs", "") ? 0
+											: -ENOMEM;
+}
+
+int plan_build_down(const struct state *have, struct plan *out, struct err *err)
+{
+	static int (*const steps[])(struct plan *, const struct state *) = {
+		remove_routes, remove_link, detach_all, restore_sysctls, remove_programs,
+	};
+	struct plan plan = { 0 };
+	size_t i;
+	int r = 0;
+
+	for (i = 0; !r && i < sizeof(steps) / sizeof(steps[0]); i++)
+		r = steps[i](&plan, have);
+	if (r) {
+		plan_free(&plan);
+		return err_set(err, r, "out of memory for the plan");
+	}
+	*out = plan;
+	return 0;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A plan: the steps from have to want, in the order they must be done. `plan` prints them,
+ * kernel/apply.c does them; neither decides anything.
+ */
+#ifndef TP_PLAN_OPS_H
+#define TP_PLAN_OPS_H
+
+#include "base/array.h"
+#include "base/err.h"
+#include "model/state.h"
+
+enum op_phase { PHASE_ADD, PHASE_SWITCH, PHASE_REMOVE };
+
+/* What an op does, and which member of union op_args it reads. */
+enum op_kind {
+	OP_PROGRAMS_LOAD,  /* maps and programs, pinned: want->object_hash, want->limits.flows */
+	OP_SYSCTL_SET,     /* sysctl; remembers the old value */
+	OP_LINK_ADD,       /* want->tunnel: creates the device (or starts wireguard-go) */
+	OP_LINK_SET,       /* want->tunnel: mtu, up */
+	OP_TUNNEL_SET,     /* want->tunnel: private key, listen port */
+	OP_PEER_SET,       /* peer: add or change, never replaces others; allowed IPs as a whole */
+	OP_PEER_REMOVE,    /* peer */
+	OP_ADDRESS_ADD,    /* addr, on the tunnel */
+	OP_ADDRESS_REMOVE, /* addr */
+	OP_ROUTE_ADD,      /* route, through the tunnel */
+	OP_ROUTE_REMOVE,   /* route */
+	OP_DEVICE_SET,     /* device: row of tp_devices */
+	OP_DEVICE_REMOVE,  /* device */
+	OP_LIMITS_SET,     /* want->limits */
+	OP_PEER_INFO_SET,  /* peer_info */
+	OP_PEER_INFO_REMOVE,  /* peer_info */
+	OP_ROUTE_INFO_SET,    /* route_info */
+	OP_ROUTE_INFO_REMOVE, /* route_info */
+	OP_ATTACH,            /* attachment; an existing one is updated in place */
+	OP_DETACH,            /* attachment */
+	OP_POLICY_SWITCH,     /* want->tables into the idle slot, then the generation word */
+	OP_POLICY_NOTE,       /* want->policy_hash only: the tables are the same */
+	OP_LINK_REMOVE,       /* have->tunnel */
+	OP_SYSCTL_RESTORE,    /* sysctl */
+	OP_PROGRAMS_REMOVE,   /* pins and directories of this instance */
+};
+
+struct op {
+	enum op_phase phase;
+	enum op_kind kind;
+	bool keep_endpoint; /* OP_PEER_SET: the peer has roamed, leave its endpoint alone */
+	char *verb;         /* "add", "set", "attach", "switch", "remove", … */
+	char *object;       /* "route 10.10.30.0/24": names the thing, stable */
+	char *text;         /* one line for people: what happens and with which values; no secret */
+	union {
+		const struct state_peer *peer;
+		const struct addr *addr;
+		const struct state_route *route;
+		const struct state_sysctl *sysctl;
+		const struct state_device *device;
+		const struct state_attachment *attachment;
+		const struct peer_info_row *peer_info;
+		const struct route_info_row *route_info;
+	} args; /* points into want (add, set) or have (remove): both must outlive the plan */
+};
+
+struct plan {
+	ARRAY_OF(struct op) ops;
+};
+
+/* The pure difference. 0, or -ENOMEM; *out is then untouched. */
+int plan_build(const struct state *want, const struct state *have, struct plan *out,
+	       struct err *err);
+/* The plan of `down`: remove everything in have. */
+int plan_build_down(const struct state *have, struct plan *out, struct err *err);
+void plan_free(struct plan *plan);
+
+const char *op_phase_name(enum op_phase phase); /* "add", "switch", "remove" */
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of a plan share. */
+#ifndef TP_PLAN_PLAN_PARTS_H
+#define TP_PLAN_PLAN_PARTS_H
+
+#include "plan/ops.h"
+
+/*
+ * Appends an op whose text is "VERB OBJECT DETAILS". The result is valid until the next one is
+ * added: fill in its args at once. NULL when memory is out.
+ */
+struct op *op_add(struct plan *plan, enum op_phase phase, enum op_kind kind, const char *verb,
+		  const char *object, const char *details);
+
+/* "route 10.0.0.0/8" and the like. A buffer of OP_OBJECT_SIZE; each returns it. */
+#define OP_OBJECT_SIZE  192
+#define OP_DETAILS_SIZE 512
+const char *object_prefix(char *buf, const char *what, const struct prefix *prefix);
+const char *object_peer(char *buf, const struct state_peer *peer);
+const char *object_attachment(char *buf, const struct state_attachment *attachment);
+const char *object_printf(char *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* What is being compared. */
+struct diff {
+	const struct state *want;
+	const struct state *have;
+	struct plan plan;
+	bool fresh;    /* the programs are not those we want: everything in maps is written again */
+	bool new_link; /* the tunnel device is made anew: what hangs on an old one goes with it */
+};
+
+/* Each appends its ops; 0 or -ENOMEM. */
+int diff_link_add(struct diff *d);
+int diff_tunnel_set(struct diff *d);
+int diff_peers_set(struct diff *d);
+int diff_peers_remove(struct diff *d);
+int diff_addresses_add(struct diff *d);
+int diff_addresses_remove(struct diff *d);
+int diff_link_set(struct diff *d);
+
+int diff_routes_add(struct diff *d);
+int diff_routes_remove(struct diff *d);
+int diff_sysctls(struct diff *d);
+
+int diff_devices_set(struct diff *d);
+int diff_devices_remove(struct diff *d);
+int diff_infos_set(struct diff *d);
+int diff_infos_remove(struct diff *d);
+int diff_attach(struct diff *d);
+int diff_detach(struct diff *d);
+
+/*
+ * Walks two sorted arrays side by side and calls visit for each pair with equal keys, and for
+ * what only one side has with NULL for the other. Stops at the first result that is not 0.
+ */
+struct walk {
+	const void *want;
+	size_t want_count;
+	const void *have;
+	size_t have_count;
+	size_t size; /* of an element */
+	int (*compare)(const void *a, const void *b);
+	int (*visit)(struct diff *d, const void *want, const void *have);
+};
+
+int walk_both(struct diff *d, const struct walk *walk);
+
+#define WALK_OF(want_array, have_array, compare_function, visit_function)                  \
+	(&(const struct walk){ (want_array).items, (want_array).count, (have_array).items, \
+			       (have_array).count, sizeof(*(want_array).items),            \
+			       (compare_function), (visit_function) })
+
+#endif
