@@ -25,8 +25,8 @@ ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -Iuser -Iinclude -I$(B)/skel $(WARN) -fno
 	-fstack-protector-strong -MMD -MP
 LIBS    := -lbpf -lelf -lz -lmnl -lsodium -lcjson
 MULTIARCH := $(shell $(CC) -dumpmachine)
-BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -std=gnu11 -fno-strict-aliasing -Ibpf -Iinclude -I/usr/include/$(MULTIARCH) \
-	-Wall -Wextra -Werror -Wshadow -Wno-unused-parameter -Wno-missing-prototypes -MMD -MP
+BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -std=gnu11 -fno-strict-aliasing \
+	-Ibpf -Iinclude -I/usr/include/$(MULTIARCH) -Wall -Wextra -Werror -Wshadow -Wno-unused-parameter -Wno-missing-prototypes -MMD -MP
 
 BPF_SRC  := $(wildcard bpf/*.bpf.c)
 BPF_OBJ  := $(BPF_SRC:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
@@ -79,7 +79,8 @@ $(B)/$(1)/towpath: $(B)/$(1)/user/cmd/main.o $(B)/$(1)/libtowpath.a
 	$$(Q)$$($(1)_CC) $$($(1)_FLAGS) -o $$@ $$^ $$(LIBS)
 
 $(foreach tier,unit golden packet,
-$(B)/$(1)/test-$(tier): $$(patsubst %.c,$(B)/$(1)/%.o,$$(wildcard selftests/$(tier)/*.c) $$(TEST_LIB)) \
+$(B)/$(1)/test-$(tier): \
+		$$(patsubst %.c,$(B)/$(1)/%.o,$$(wildcard selftests/$(tier)/*.c) $$(TEST_LIB)) \
 		$(B)/$(1)/libtowpath.a
 	$$(call say,LD,$$@)
 	$$(Q)$$($(1)_CC) $$($(1)_FLAGS) -o $$@ $$^ $$(LIBS)
@@ -113,10 +114,11 @@ check: deps
 $(TIERS:%=check-%): check-%: deps
 	$(Q)selftests/run $*
 
+SHARE := $(DESTDIR)$(PREFIX)/share
 install: all
 	install -D -m 0755 $(B)/towpath $(DESTDIR)$(PREFIX)/sbin/towpath
-	install -D -m 0644 docs/towpath.8 $(DESTDIR)$(PREFIX)/share/man/man8/towpath.8
-	install -D -m 0644 docs/policy.schema.json $(DESTDIR)$(PREFIX)/share/towpath/policy.schema.json
+	install -D -m 0644 docs/towpath.8 $(SHARE)/man/man8/towpath.8
+	install -D -m 0644 docs/policy.schema.json $(SHARE)/towpath/policy.schema.json
 
 clean:
 	rm -rf $(B)

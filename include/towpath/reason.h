@@ -41,9 +41,9 @@ enum tp_verdict {
 	X(ct_full,        DROP,    "flow table full, or the insert failed") \
 	X(nat_full,       DROP,    "no free SNAT port") \
 	X(nat_proto,      DROP,    "protocol without ports cannot be translated") \
-	X(nat_no_address, DROP,    "egress device has no address of this family to masquerade as") \
+	X(nat_no_address, DROP,    "egress device has no address of this family to leave with") \
 	X(peer_expired,   DROP,    "key_expiry of the peer has passed") \
-	X(unjudged,       DROP,    "reached the tunnel's or a LAN device's egress without a verdict") \
+	X(unjudged,       DROP,    "on its way out of the tunnel or a LAN without a verdict") \
 	X(rewrite,        DROP,    "the kernel refused a packet edit") \
 	X(no_policy,      DROP,    "no policy is loaded")
 /* clang-format on */

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * May this flow be, and how is it carried? A function of the opener's key, the generation and
+ * the time alone, so that a known flow can be judged again when the policy changes.
+ */
+#ifndef BPF_LIB_ADMIT_H
+#define BPF_LIB_ADMIT_H
+
+#include "lib/count.h"
+#include "lib/pkt.h"
+#include "lib/policy.h"
+#include "lib/route.h"
+
+struct admit_at {
+	__u64 generation;
+	__u64 now;
+};
+
+static __always_inline bool route_is_mesh_source(const struct tp_route *route)
+{
+	return (route->kind == TP_ROUTE_MESH || route->kind == TP_ROUTE_SELF) &&
+	       !(route->flags & TP_ROUTE_EXIT);
+}
+
+/* Toward a member: its peer, MTU and expiry. */
+static __always_inline int admit_member(const struct tp_route *route, const struct admit_at *at,
+					struct verdict *v)
+{
+	v->peer[1] = route->peer;
+	v->route = route->id;
+	v->mtu = route->mtu;
+	v->out_side = TP_SIDE_TUNNEL;
+	return route_is_expired(route, at->now) ? TP_R_peer_expired : GO_ON;
+}
+
+/* From the tunnel: only a member's own address or a route that it carries may be the source. */
+static __always_inline int admit_tunnel(const struct tp_flow_key *key, const struct admit_at *at,
+					struct verdict *v)
+{
+	const struct tp_route *src = route_find(at->generation, &key->src);
+	const struct tp_route *dst;
+
+	if (!src || src->kind != TP_ROUTE_MESH)
+		return TP_R_spoof;
+	v->peer[0] = src->peer;
+	v->expires_at = src->expires_at;
+	if (route_is_expired(src, at->now))
+		return TP_R_peer_expired;
+
+	dst = route_find(at->generation, &key->dst);
+	if (!dst)
+		return TP_R_no_route;
+	if (dst->kind == TP_ROUTE_MESH)
+		return admit_member(dst, at, v);
+	if (dst->kind == TP_ROUTE_LAN) {
+		v->out_side = TP_SIDE_LAN;
+		v->route = dst->id;
+		v->snat = dst->snat;
+		v->snat_addr = dst->snat_addr;
+	}
+	return GO_ON; /* SELF and HOST: out_side stays 0, it ends here */
+}
+
+/* From a LAN device: only what goes to the mesh is ours. */
+static __always_inline int admit_lan(const struct tp_flow_key *key, const struct admit_at *at,
+				     struct verdict *v)
+{
+	const struct tp_route *src = route_find(at->generation, &key->src);
+	const struct tp_route *dst;
+
+	if (src && route_is_mesh_source(src))
+		return TP_R_spoof;
+
+	dst = route_find(at->generation, &key->dst);
+	if (!dst || (dst->flags & TP_ROUTE_EXIT))
+		return TP_R_not_ours;
+	if (dst->kind == TP_ROUTE_MESH) {
+		v->expires_at = dst->expires_at;
+		return admit_member(dst, at, v);
+	}
+	return dst->kind == TP_ROUTE_SELF ? GO_ON : TP_R_not_ours;
+}
+
+/* GO_ON with *v filled, or why not. */
+__noinline int admit(const struct tp_flow_key *key, const struct admit_at *at, struct verdict *v)
+{
+	int r;
+
+	if (!key || !at || !v)
+		return TP_R_no_policy;
+
+	__builtin_memset(v, 0, sizeof(*v));
+	v->rule = RULE_NONE;
+	if (!at->generation)
+		return key->side == TP_SIDE_TUNNEL ? TP_R_no_policy : TP_R_not_ours;
+
+	r = key->side == TP_SIDE_TUNNEL ? admit_tunnel(key, at, v) : admit_lan(key, at, v);
+	if (r != GO_ON)
+		return r;
+	return policy_judge(key, at->generation, &v->rule);
+}
+
+/* What may open a flow, policy aside: TCP begins with SYN, ICMP with a query. */
+static __always_inline int admit_opening(const struct pkt *pkt)
+{
+	if (pkt->key.proto == IPPROTO_TCP &&
+	    (pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN)
+		return TP_R_invalid;
+	if (proto_is_icmp(pkt) && !icmp_is_query(pkt))
+		return TP_R_icmp_unrelated;
+	return GO_ON;
+}
+
+#endif

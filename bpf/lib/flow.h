@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The flow table. An entry is alive while its slot's generation is the one it was made with;
+ * marking the slot dead (one compare-and-swap) makes both directions a miss at once. Deleting
+ * comes later: every new flow sweeps a few slots, so the table cleans itself without the daemon.
+ */
+#ifndef BPF_LIB_FLOW_H
+#define BPF_LIB_FLOW_H
+
+#include "lib/count.h"
+#include "lib/maps.h"
+#include "lib/nat.h"
+#include "lib/pkt.h"
+
+#define SWEEP_STEPS 4 /* slots looked at for each new flow */
+
+static __always_inline bool slot_is_used(__u32 gen)
+{
+	return gen & 1;
+}
+
+/* How long a flow in this state may be silent, in jiffies. */
+static __always_inline __u64 flow_timeout(const struct tp_limits *limits,
+					  const struct tp_flow_state *state)
+{
+	if (state->key.proto == IPPROTO_UDP)
+		return limits->udp;
+	if (state->key.proto == IPPROTO_ICMP || state->key.proto == IPPROTO_ICMPV6)
+		return limits->icmp;
+	if (state->tcp == TP_TCP_OPENING)
+		return limits->tcp_opening;
+	if (state->tcp == TP_TCP_ESTABLISHED)
+		return limits->tcp_established;
+	if (state->tcp == TP_TCP_CLOSING)
+		return limits->tcp_closing;
+	return limits->other;
+}
+
+static __always_inline bool flow_is_expired(const struct tp_limits *limits,
+					    const struct tp_flow_state *state, __u64 now)
+{
+	__u64 seen = state->seen;
+
+	/* another CPU may have stored a later `seen` than our `now` */
+	return now > seen && now - seen > flow_timeout(limits, state);
+}
+
+/* gen: the odd generation the caller saw. False when somebody else was faster. */
+static __always_inline bool flow_kill(struct tp_flow_state *state, __u32 gen, __u64 now)
+{
+	if (__sync_val_compare_and_swap(&state->gen, gen, gen + 1) != gen)
+		return false;
+	state->died = now;
+	return true;
+}
+
+/* Deletes the entry unless a younger flow has taken its key over. */
+static __always_inline void flow_delete_entry(const struct tp_flow_key *key, __u32 slot,
+					      __u32 slot_gen)
+{
+	struct tp_flow *flow = bpf_map_lookup_elem(&tp_flows, key);
+
+	if (flow && flow->slot == slot && flow->slot_gen == slot_gen)
+		bpf_map_delete_elem(&tp_flows, key);
+}
+
+/* Takes a dead slot's entries and NAT mapping away and puts the slot on the free list. */
+static __always_inline void flow_bury(struct tp_flow_state *state, __u32 slot)
+{
+	__u32 made_with = state->gen - 1;
+
+	flow_delete_entry(&state->key, slot, made_with);
+	flow_delete_entry(&state->reply, slot, made_with);
+	if (state->nat)
+		nat_release(&state->key, &state->reply.dst);
+	bpf_map_push_elem(&tp_free_slots, &slot, BPF_ANY);
+}
+
+__noinline int flow_sweep_slot(__u32 slot, __u64 now, struct tp_limits *limits)
+{
+	struct tp_flow_state *state = bpf_map_lookup_elem(&tp_flow_state, &slot);
+	__u64 died;
+	__u32 gen;
+
+	if (!state || !limits)
+		return 0;
+
+	gen = state->gen;
+	if (slot_is_used(gen)) {
+		if (flow_is_expired(limits, state, now) && flow_kill(state, gen, now))
+			count_flow(FLOW_EXPIRED);
+		return 0;
+	}
+
+	died = state->died;
+	/* another CPU may have marked it with a later `died` than our `now` */
+	if (!died || now <= died || now - died <= limits->second * TP_FLOW_QUIET_MS / 1000)
+		return 0;
+	/* who zeroes `died` buries: exactly one */
+	if (__sync_val_compare_and_swap(&state->died, died, 0) == died)
+		flow_bury(state, slot);
+	return 0;
+}
+
+static __always_inline void flow_sweep(struct tp_slot_cursor *cursor, struct pkt *pkt)
+{
+	__u32 fresh = cursor->fresh;
+	int i;
+
+	if (fresh > pkt->limits->flows)
+		fresh = pkt->limits->flows;
+	for (i = 0; i < SWEEP_STEPS && fresh; i++)
+		flow_sweep_slot(__sync_fetch_and_add(&cursor->hand, 1) % fresh, pkt->now,
+				pkt->limits);
+}
+
+/* A free slot's state, or NULL: the table is full. */
+static __always_inline struct tp_flow_state *flow_take_slot(struct pkt *pkt, __u32 *slot)
+{
+	__u32 zero = 0;
+	struct tp_slot_cursor *cursor = bpf_map_lookup_elem(&tp_slot_cursor, &zero);
+
+	if (!cursor)
+		return NULL;
+
+	flow_sweep(cursor, pkt);
+	if (bpf_map_pop_elem(&tp_free_slots, slot)) {
+		if (cursor->fresh >= pkt->limits->flows)
+			return NULL;
+		*slot = __sync_fetch_and_add(&cursor->fresh, 1);
+		if (*slot >= pkt->limits->flows)
+			return NULL;
+	}
+	return bpf_map_lookup_elem(&tp_flow_state, slot);
+}
+
+/* The live entry for a key and its state, or NULL. Does not look at the policy generation. */
+static __always_inline struct tp_flow *flow_find(const struct tp_flow_key *key,
+						 struct tp_flow_state **state)
+{
+	struct tp_flow *flow = bpf_map_lookup_elem(&tp_flows, key);
+	__u32 slot;
+
+	if (!flow)
+		return NULL;
+
+	slot = flow->slot;
+	*state = bpf_map_lookup_elem(&tp_flow_state, &slot);
+	if (!*state || (*state)->gen != flow->slot_gen)
+		return NULL;
+	return flow;
+}
+
+/* The same flow seen from the device it leaves by. */
+static __always_inline void flow_key_reverse(struct tp_flow_key *out,
+					     const struct tp_flow_key *key, __u8 side)
+{
+	out->src = key->dst;
+	out->dst = key->src;
+	out->sport = key->dport;
+	out->dport = key->sport;
+	out->proto = key->proto;
+	out->side = side;
+	out->pad = 0;
+}
+
+/* RFC 5382 REQ-2: FIN both ways or RST closes; what the answerer sends establishes. */
+static __always_inline void flow_track_tcp(struct tp_flow_state *state, __u8 flags, bool reply)
+{
+	if (flags & TCP_RST) {
+		state->tcp = TP_TCP_CLOSING;
+		return;
+	}
+	if (flags & TCP_FIN)
+		state->fin |= reply ? 2 : 1;
+	if (state->fin == 3)
+		state->tcp = TP_TCP_CLOSING;
+	else if (state->tcp == TP_TCP_OPENING && reply && (flags & TCP_ACK))
+		state->tcp = TP_TCP_ESTABLISHED;
+}
+
+/* Counts a packet of a known flow and keeps the flow alive. */
+static __always_inline void flow_touch(struct pkt *pkt, struct tp_flow_state *state, bool reply)
+{
+	if (state->seen != pkt->now)
+		state->seen = pkt->now;
+	if (pkt->key.proto == IPPROTO_TCP)
+		flow_track_tcp(state, pkt->tcp_flags, reply);
+
+	/* one direction is on one CPU nearly always: a lost count costs less than two atomics */
+	state->packets[reply]++;
+	state->bytes[reply] += pkt->len;
+	count_rule(pkt->generation, state->rule, pkt->len);
+	count_route(state->route, pkt->len);
+	count_peer_rx(state->peer[reply], pkt->len);
+	count_peer_tx(state->peer[!reply], pkt->len);
+}
+
+#endif

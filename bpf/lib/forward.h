@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* From a decision to a packet on its way: next hop, rewrite, redirect. */
+#ifndef BPF_LIB_FORWARD_H
+#define BPF_LIB_FORWARD_H
+
+#include "lib/flow.h"
+#include "lib/rewrite.h"
+#include "lib/route.h"
+
+/* The whole packet against the next link; the segments of a GSO packet were made to fit. */
+static __always_inline bool is_too_big(const struct pkt *pkt, __u32 mtu)
+{
+	return mtu && pkt->len > mtu && !hook_is_gso(pkt);
+}
+
+/*
+ * The stack must answer (TTL, size) or finish the packet. What was sent to our SNAT address goes
+ * there with its translation undone: the stack would take it for its own.
+ */
+static __always_inline int to_stack(struct pkt *pkt, const struct tp_flow *flow, int reason)
+{
+	if ((flow->flags & TP_FLOW_DST_NAT) && rewrite_tuple(pkt, flow) != GO_ON)
+		return TP_R_rewrite;
+	return reason;
+}
+
+/* Translated and with a lower TTL, ready for a link. */
+static __always_inline int prepare(struct pkt *pkt, const struct tp_flow *flow)
+{
+	int r = GO_ON;
+
+	if (flow->flags & (TP_FLOW_SRC_NAT | TP_FLOW_DST_NAT))
+		r = rewrite_tuple(pkt, flow);
+	if (r == GO_ON)
+		r = rewrite_ttl(pkt);
+	return r;
+}
+
+static __always_inline int send_direct(struct pkt *pkt, const struct tp_flow *flow)
+{
+	int r = prepare(pkt, flow);
+
+	if (r != GO_ON)
+		return r;
+	if (!(flow->flags & TP_FLOW_L3_OUT) &&
+	    (hook_push_ethernet(pkt) || hook_set_macs(pkt, flow->dmac, flow->smac)))
+		return TP_R_rewrite;
+	if (hook_redirect(flow->ifindex) != TC_ACT_REDIRECT)
+		return TP_R_rewrite;
+	return TP_R_forward;
+}
+
+static __always_inline int send_neigh(struct pkt *pkt, const struct tp_flow *flow,
+				      const struct bpf_fib_lookup *fib)
+{
+	struct bpf_redir_neigh next_hop;
+	int r = prepare(pkt, flow);
+
+	if (r != GO_ON)
+		return r;
+	if (hook_push_ethernet(pkt))
+		return TP_R_rewrite;
+	route_gateway(fib, &next_hop);
+	if (hook_redirect_neigh(flow->ifindex, &next_hop) != TC_ACT_REDIRECT)
+		return TP_R_rewrite;
+	return TP_R_forward_neigh;
+}
+
+/*
+ * What fib found, into the flow. The device must be one of ours: answers have to pass us. Its MTU
+ * is looked at here again, as the lookup leaves room for a link header that a packet of the tunnel
+ * does not have.
+ */
+static __always_inline int next_hop_set(struct pkt *pkt, struct tp_flow *flow,
+					const struct bpf_fib_lookup *fib, long answer)
+{
+	struct tp_device *device;
+	int r = fib_reason(answer);
+
+	if (r != GO_ON)
+		return r;
+	device = device_find(fib->ifindex, TP_DEV_LAN);
+	if (!device)
+		return TP_R_no_route;
+	if (is_too_big(pkt, device->mtu))
+		return TP_R_too_big;
+
+	flow->ifindex = fib->ifindex;
+	flow->mtu = device->mtu;
+	flow->checked = (__u32)pkt->now;
+	if (answer == BPF_FIB_LKUP_RET_NO_NEIGH) {
+		flow->flags |= TP_FLOW_NEIGH;
+		return GO_ON;
+	}
+	flow->flags &= ~TP_FLOW_NEIGH;
+	__builtin_memcpy(flow->dmac, fib->dmac, sizeof(flow->dmac));
+	__builtin_memcpy(flow->smac, fib->smac, sizeof(flow->smac));
+	return GO_ON;
+}
+
+static __always_inline bool next_hop_is_fresh(const struct pkt *pkt, const struct tp_flow *flow)
+{
+	if (flow->flags & TP_FLOW_L3_OUT)
+		return true; /* the tunnel: WireGuard chooses the peer by address */
+	return !(flow->flags & TP_FLOW_NEIGH) &&
+	       (__u32)pkt->now - flow->checked <= (__u32)pkt->limits->second;
+}
+
+/*
+ * Looks the next hop up again and lets this packet go through the kernel's neighbour table, so
+ * that the kernel keeps confirming the neighbour that later packets use directly.
+ */
+static __noinline int send_checked(struct pkt *pkt, struct tp_flow *flow, __u32 ingress)
+{
+	struct bpf_fib_lookup fib;
+	long answer = route_next_hop(pkt, &pkt->key.src, &flow->dst, ingress, &fib);
+	int r = next_hop_set(pkt, flow, &fib, answer);
+
+	if (r != GO_ON)
+		return r;
+	return send_neigh(pkt, flow, &fib);
+}
+
+/* An established flow's packet, from lookup to redirect. */
+static __always_inline int forward_known(struct pkt *pkt, struct tp_flow *flow,
+					 struct tp_flow_state *state, __u32 ingress)
+{
+	flow_touch(pkt, state, flow->flags & TP_FLOW_REPLY);
+	if (flow->flags & TP_FLOW_LOCAL)
+		return TP_R_deliver;
+	if (pkt->options)
+		return to_stack(pkt, flow, TP_R_ip_options);
+	if (pkt->ttl <= 1)
+		return pkt->ttl ? to_stack(pkt, flow, TP_R_ttl_exceeded) : TP_R_malformed;
+	if (is_too_big(pkt, flow->mtu))
+		return to_stack(pkt, flow, TP_R_too_big);
+	if (next_hop_is_fresh(pkt, flow))
+		return send_direct(pkt, flow);
+	return send_checked(pkt, flow, ingress);
+}
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the stages need of a tc program: access to bytes, checksum helpers, ways out. A packet
+ * pointer dies with every helper that may move the packet, so each use asks anew.
+ */
+#ifndef BPF_LIB_HOOK_TC_H
+#define BPF_LIB_HOOK_TC_H
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "lib/pkt.h"
+
+static __always_inline struct __sk_buff *hook_skb(const struct pkt *pkt)
+{
+	return pkt->ctx;
+}
+
+/* Bytes from the IP header on, as they are in memory. */
+static __always_inline __u32 hook_ip_len(const struct pkt *pkt)
+{
+	return hook_skb(pkt)->len - pkt->l2_len;
+}
+
+static __always_inline bool hook_is_gso(const struct pkt *pkt)
+{
+	return hook_skb(pkt)->gso_segs > 1 || hook_skb(pkt)->gso_size;
+}
+
+#define HOOK_OFFSET_MASK 0x1fff /* headers end far before; the verifier's limit is 64 KiB */
+
+/* length bytes at offset, linear and writable, or NULL: the packet ends before. */
+static __always_inline void *hook_ptr(const struct pkt *pkt, __u32 offset, __u32 length)
+{
+	struct __sk_buff *skb = hook_skb(pkt);
+	void *at;
+
+	offset &= HOOK_OFFSET_MASK; /* changes nothing, but tells the verifier */
+	at = (void *)(long)skb->data + offset;
+	if (at + length <= (void *)(long)skb->data_end)
+		return at;
+	if (bpf_skb_pull_data(skb, offset + length))
+		return NULL;
+
+	at = (void *)(long)skb->data + offset;
+	return at + length <= (void *)(long)skb->data_end ? at : NULL;
+}
+
+static __always_inline long hook_load(const struct pkt *pkt, __u32 offset, void *to, __u32 length)
+{
+	return bpf_skb_load_bytes(hook_skb(pkt), offset, to, length);
+}
+
+/*
+ * Transport checksum at offset: from and to are two bytes of port (or identifier). Right for
+ * CHECKSUM_PARTIAL too, where the ports are not summed up yet: no BPF_F_PSEUDO_HDR.
+ */
+static __always_inline long hook_csum_port(const struct pkt *pkt, __u32 offset, __be16 from,
+					   __be16 to, __u64 flags)
+{
+	return bpf_l4_csum_replace(hook_skb(pkt), offset, from, to, flags | sizeof(from));
+}
+
+/* The same for a change of address, given as a difference of 32-bit sums. */
+static __always_inline long hook_csum_addr(const struct pkt *pkt, __u32 offset, __u32 difference,
+					   __u64 flags)
+{
+	return bpf_l4_csum_replace(hook_skb(pkt), offset, 0, difference,
+				   flags | BPF_F_PSEUDO_HDR);
+}
+
+#define HOOK_CSUM_UDP BPF_F_MARK_MANGLED_0 /* 0 means "no checksum" in UDP */
+
+/*
+ * Room for an Ethernet header in front of a packet of the tunnel, with its EtherType: without it
+ * the kernel drops what is redirected to an Ethernet device. The TTL is already lower.
+ */
+static __always_inline long hook_push_ethernet(struct pkt *pkt)
+{
+	struct ethhdr *eth;
+
+	if (pkt->l2_len == L2_ETHERNET)
+		return 0;
+	if (bpf_skb_change_head(hook_skb(pkt), sizeof(*eth), 0))
+		return -1;
+
+	pkt->l2_len = L2_ETHERNET;
+	eth = hook_ptr(pkt, 0, sizeof(*eth));
+	if (!eth)
+		return -1;
+	__builtin_memset(eth, 0, sizeof(*eth));
+	eth->h_proto = pkt->v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+	return 0;
+}
+
+static __always_inline long hook_set_macs(struct pkt *pkt, const __u8 *dmac, const __u8 *smac)
+{
+	struct ethhdr *eth = hook_ptr(pkt, 0, sizeof(*eth));
+
+	if (!eth)
+		return -1;
+	__builtin_memcpy(eth->h_dest, dmac, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, smac, ETH_ALEN);
+	return 0;
+}
+
+static __always_inline int hook_redirect(__u32 ifindex)
+{
+	return bpf_redirect(ifindex, 0);
+}
+
+/* next_hop NULL: the kernel looks the route up once more. */
+static __always_inline int hook_redirect_neigh(__u32 ifindex, struct bpf_redir_neigh *next_hop)
+{
+	return bpf_redirect_neigh(ifindex, next_hop, next_hop ? sizeof(*next_hop) : 0, 0);
+}
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A packet that hits the flow table: is the flow still what the policy and the peer allow? */
+#ifndef BPF_LIB_KNOWN_H
+#define BPF_LIB_KNOWN_H
+
+#include "lib/admit.h"
+#include "lib/flow.h"
+
+/* RFC 5382: a SYN on a closing connection is a new one, and is judged as such. */
+static __always_inline bool is_reopened(const struct pkt *pkt, const struct tp_flow_state *state)
+{
+	return pkt->key.proto == IPPROTO_TCP && state->tcp == TP_TCP_CLOSING &&
+	       (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
+static __always_inline bool is_carried_alike(const struct tp_flow_state *state,
+					     const struct verdict *v)
+{
+	if (v->snat != state->snat)
+		return false;
+	if (v->snat == TP_SNAT_ADDRESS && !addr_same(&v->snat_addr, &state->reply.dst))
+		return false;
+	return v->out_side == state->reply.side;
+}
+
+/*
+ * The policy has changed since the flow was judged: once more, by what its opener sent. What
+ * this machine's own sockets opened was never judged.
+ */
+static __noinline int judge_again(struct pkt *pkt, struct tp_flow *flow,
+				  struct tp_flow_state *state)
+{
+	struct tp_flow_key key;
+	struct admit_at at;
+	struct verdict v;
+	int r = GO_ON;
+
+	if (!pkt || !flow || !state)
+		return TP_R_acl;
+	at.generation = pkt->generation;
+	at.now = pkt->now;
+	if (state->rule != TP_RULE_OWN) {
+		key = state->key;
+		r = admit(&key, &at, &v);
+		if (r == GO_ON && !is_carried_alike(state, &v))
+			r = TP_R_invalid;
+		if (r != GO_ON)
+			return r;
+		state->rule = v.rule;
+		state->route = v.route;
+		state->peer[0] = v.peer[0];
+		state->peer[1] = v.peer[1];
+		state->expires_at = v.expires_at;
+	}
+	flow->policy_gen = (__u32)pkt->generation;
+	return GO_ON;
+}
+
+/* The live, allowed flow of this packet in *flow, NULL when it needs a new one; or a refusal. */
+static __always_inline int known_flow(struct pkt *pkt, struct tp_flow **out,
+				      struct tp_flow_state **state)
+{
+	struct tp_flow *flow = flow_find(&pkt->key, state);
+	int r;
+
+	*out = NULL;
+	if (!flow)
+		return GO_ON;
+	if (flow_is_expired(pkt->limits, *state, pkt->now)) {
+		if (flow_kill(*state, flow->slot_gen, pkt->now))
+			count_flow(FLOW_EXPIRED);
+		return GO_ON;
+	}
+	if (is_reopened(pkt, *state)) {
+		flow_kill(*state, flow->slot_gen, pkt->now);
+		return GO_ON;
+	}
+	if (flow->policy_gen != (__u32)pkt->generation) {
+		r = judge_again(pkt, flow, *state);
+		if (r != GO_ON) {
+			flow_kill(*state, flow->slot_gen, pkt->now);
+			return r;
+		}
+	}
+	if ((*state)->expires_at && pkt->now >= (*state)->expires_at)
+		return TP_R_peer_expired;
+
+	*out = flow;
+	return GO_ON;
+}
+
+#endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every map, with who writes it. "user" is the towpath process; sizes marked (load) are set by
+ * it before the map is made. Two-slot tables are outer maps of two inner maps: the lowest bit of
+ * tp_state.generation selects the live one, user fills the other.
+ */
+#ifndef BPF_LIB_MAPS_H
+#define BPF_LIB_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include <towpath/abi.h>
+#include <towpath/addr.h>
+#include <towpath/flow.h>
+#include <towpath/layout.h>
+#include <towpath/policy.h>
+#include <towpath/reason.h>
+#include <towpath/route.h>
+#include <towpath/stats.h>
+
+#define TP_REASON_ROOM 64 /* tp_drops keeps its size when reasons are added */
+
+/* user: mapped, so that the generation is one atomic store */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct tp_state);
+} tp_state SEC(".maps");
+
+/* user */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tp_limits);
+} tp_limits SEC(".maps");
+
+/* user: ifindex -> what the device is to us */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TP_DEVICE_MAX);
+	__type(key, __u32);
+	__type(value, struct tp_device);
+} tp_devices SEC(".maps");
+
+/* programs insert, the sweep deletes: two entries a flow (load) */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * TP_FLOW_LIMIT_DEFAULT);
+	__type(key, struct tp_flow_key);
+	__type(value, struct tp_flow);
+} tp_flows SEC(".maps");
+
+/* programs (load) */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TP_FLOW_LIMIT_DEFAULT);
+	__type(key, __u32);
+	__type(value, struct tp_flow_state);
+} tp_flow_state SEC(".maps");
+
+/* programs: slots that were used and are free again (load) */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, TP_FLOW_LIMIT_DEFAULT);
+	__type(value, __u32);
+} tp_free_slots SEC(".maps");
+
+/* programs */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tp_slot_cursor);
+} tp_slot_cursor SEC(".maps");
+
+/* programs; a mapping goes with its last flow (load) */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TP_FLOW_LIMIT_DEFAULT);
+	__type(key, struct tp_nat_out_key);
+	__type(value, struct tp_nat_out);
+} tp_nat_out SEC(".maps");
+
+/* programs; BPF_NOEXIST here is the port allocator (load) */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TP_FLOW_LIMIT_DEFAULT);
+	__type(key, struct tp_nat_in_key);
+	__type(value, struct tp_nat_in);
+} tp_nat_in SEC(".maps");
+
+/* What a program builds before it inserts it: too large for its stack. Programs, per CPU. */
+struct tp_scratch {
+	struct tp_flow forward;
+	struct tp_flow reply;
+	struct tp_flow_key reply_key;
+	struct tp_nat_out_key nat_out_key;
+	struct tp_nat_in_key nat_in_key;
+	struct tp_nat_in nat_in;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tp_scratch);
+} tp_scratch SEC(".maps");
+
+/*
+ * clang writes only a forward declaration into BTF for a struct that it meets behind two
+ * pointers, as in an inner map, and libbpf cannot size that. A variable brings the whole type.
+ */
+static const struct tp_inner_types {
+	struct tp_port_key port_key;
+	struct tp_route route;
+	struct tp_rule_bits rule_bits;
+	struct tp_counter counter;
+	struct tp_prefix prefix;
+} tp_inner_types __attribute__((used)) = {};
+
+/* Inner maps of the two-slot tables. Only tp_rules' inner maps differ in size from this. */
+struct tp_class_table {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tp_prefix);
+	__type(value, __u32);
+};
+
+struct tp_port_table {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tp_port_key);
+	__type(value, __u32);
+};
+
+struct tp_route_table {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tp_prefix);
+	__type(value, struct tp_route);
+};
+
+struct tp_rule_table {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__type(key, __u32);
+	__type(value, struct tp_rule_bits);
+};
+
+struct tp_rule_counters {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TP_RULE_MAX);
+	__type(key, __u32);
+	__type(value, struct tp_counter);
+};
+
+/* user */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, TP_SLOTS);
+	__type(key, __u32);
+	__array(values, struct tp_class_table);
+} tp_src SEC(".maps");
+
+/* user */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, TP_SLOTS);
+	__type(key, __u32);
+	__array(values, struct tp_class_table);
+} tp_dst SEC(".maps");
+
+/* user */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, TP_SLOTS);
+	__type(key, __u32);
+	__array(values, struct tp_port_table);
+} tp_ports SEC(".maps");
+
+/* user */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, TP_SLOTS);
+	__type(key, __u32);
+	__array(values, struct tp_rule_table);
+} tp_rules SEC(".maps");
+
+/* user */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, TP_SLOTS);
+	__type(key, __u32);
+	__array(values, struct tp_route_table);
+} tp_routes SEC(".maps");
+
+/* user makes, programs count: rule -> packets, bytes */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, TP_SLOTS);
+	__type(key, __u32);
+	__array(values, struct tp_rule_counters);
+} tp_rule_stats SEC(".maps");
+
+/* programs: packets, by enum tp_reason */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TP_REASON_ROOM);
+	__type(key, __u32);
+	__type(value, __u64);
+} tp_drops SEC(".maps");
+
+/* programs */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tp_flow_counter);
+} tp_flow_stats SEC(".maps");
+
+/* programs (load) */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct tp_peer_counter);
+} tp_peer_stats SEC(".maps");
+
+/* programs (load) */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct tp_counter);
+} tp_route_stats SEC(".maps");
+
+/* user, for `status` and bpftool: names of the rows above */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TP_PEER_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct tp_peer_info);
+} tp_peer_info SEC(".maps");
+
+/* user, likewise */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TP_ROUTE_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct tp_route_info);
+} tp_route_info SEC(".maps");
+
+/* user: what `down` puts back */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TP_SYSCTL_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tp_sysctl_key);
+	__type(value, struct tp_sysctl);
+} tp_sysctls SEC(".maps");
+
+#endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The first packet of a flow: after its admission, address, next hop and memory. */
+#ifndef BPF_LIB_OPEN_H
+#define BPF_LIB_OPEN_H
+
+#include "lib/admit.h"
+#include "lib/forward.h"
+#include "lib/maps.h"
+#include "lib/nat.h"
+
+static __always_inline struct tp_scratch *scratch_find(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&tp_scratch, &zero);
+}
+
+static __always_inline void flow_fill_state(struct pkt *pkt, struct tp_flow_state *state,
+					    const struct verdict *v, bool nat,
+					    const struct tp_flow_key *reply)
+{
+	state->tcp = pkt->key.proto == IPPROTO_TCP ? TP_TCP_OPENING : TP_FLOW_OTHER;
+	state->fin = 0;
+	state->nat = nat;
+	state->snat = v->snat;
+	state->rule = v->rule;
+	state->route = v->route;
+	state->peer[0] = v->peer[0];
+	state->peer[1] = v->peer[1];
+	state->seen = pkt->now;
+	state->expires_at = v->expires_at;
+	state->died = 0;
+	state->packets[0] = 0;
+	state->packets[1] = 0;
+	state->bytes[0] = 0;
+	state->bytes[1] = 0;
+	state->key = pkt->key;
+	state->reply = *reply;
+}
+
+/* Gives an unused slot back: it goes through the sweep like any dead one. */
+static __always_inline void slot_give_back(struct tp_flow_state *state, __u64 now)
+{
+	__sync_fetch_and_add(&state->gen, 1);
+	state->died = now;
+}
+
+enum flow_entries { ENTRY_FORWARD = 1, ENTRY_REPLY = 2, ENTRY_BOTH = 3 };
+
+/*
+ * Puts scratch->forward (under pkt->key) and scratch->reply (under scratch->reply_key) into the
+ * table, or the one of them that `entries` names. A key can still hold a dead flow's entry, so
+ * it is overwritten: the caller came here because nothing alive was there. Takes over the
+ * reference on a NAT mapping, also on failure.
+ */
+static __noinline int flow_remember(struct pkt *pkt, struct tp_scratch *s, const struct verdict *v,
+				    enum flow_entries entries)
+{
+	bool nat;
+	struct tp_flow_state *state;
+	__u32 slot = 0;
+
+	if (!pkt || !s || !v)
+		return TP_R_ct_full;
+	nat = s->forward.flags & TP_FLOW_SRC_NAT;
+	state = flow_take_slot(pkt, &slot);
+	if (!state) {
+		if (nat)
+			nat_release(&pkt->key, &s->nat_out_key.outside);
+		return TP_R_ct_full;
+	}
+
+	flow_fill_state(pkt, state, v, nat, &s->reply_key);
+	s->forward.slot = slot;
+	s->forward.slot_gen = state->gen + 1;
+	s->forward.policy_gen = (__u32)pkt->generation;
+	s->reply.slot = slot;
+	s->reply.slot_gen = s->forward.slot_gen;
+	s->reply.policy_gen = s->forward.policy_gen;
+	__sync_fetch_and_add(&state->gen, 1);
+
+	/* on failure the sweep releases the mapping with the slot */
+	if (((entries & ENTRY_REPLY) &&
+	     bpf_map_update_elem(&tp_flows, &s->reply_key, &s->reply, BPF_ANY)) ||
+	    ((entries & ENTRY_FORWARD) &&
+	     bpf_map_update_elem(&tp_flows, &pkt->key, &s->forward, BPF_ANY))) {
+		slot_give_back(state, pkt->now);
+		return TP_R_ct_full;
+	}
+	count_flow(FLOW_CREATED);
+	flow_touch(pkt, state, false);
+	return GO_ON;
+}
+
+/* The address a LAN-bound flow leaves with, or why it cannot leave. */
+static __always_inline int snat_address(const struct pkt *pkt, const struct verdict *v,
+					__u32 ifindex, struct tp_addr *out)
+{
+	struct tp_device *device;
+
+	if (!proto_has_ports(pkt))
+		return TP_R_nat_proto;
+	if (v->snat == TP_SNAT_ADDRESS) {
+		*out = v->snat_addr;
+		return addr_is_mapped(out) == !pkt->v6 ? GO_ON : TP_R_nat_no_address;
+	}
+
+	device = device_find(ifindex, TP_DEV_LAN);
+	if (!device)
+		return TP_R_no_route;
+	*out = pkt->v6 ? device->addr6 : device->addr4;
+	return addr_is_none(out) ? TP_R_nat_no_address : GO_ON;
+}
+
+/* Source NAT of a new flow: scratch->forward gets the outside address and port. */
+static __always_inline int open_snat(struct pkt *pkt, struct tp_scratch *s,
+				     const struct verdict *v)
+{
+	__be16 port = 0;
+	int r = snat_address(pkt, v, s->forward.ifindex, &s->nat_out_key.outside);
+
+	if (r != GO_ON)
+		return r;
+	s->nat_out_key.inside = pkt->key.src;
+	s->nat_out_key.port = pkt->key.sport;
+	s->nat_out_key.proto = pkt->key.proto;
+	s->nat_out_key.pad = 0;
+	r = nat_bind(pkt->limits, s, &port);
+	if (r != GO_ON)
+		return r;
+
+	s->forward.src = s->nat_out_key.outside;
+	s->forward.sport = port;
+	if (proto_is_icmp(pkt)) /* the identifier is both */
+		s->forward.dport = port;
+	s->forward.flags |= TP_FLOW_SRC_NAT;
+	return GO_ON;
+}
+
+static __always_inline void scratch_start(struct pkt *pkt, struct tp_scratch *s)
+{
+	__builtin_memset(s, 0, sizeof(*s));
+	s->forward.src = pkt->key.src;
+	s->forward.dst = pkt->key.dst;
+	s->forward.sport = pkt->key.sport;
+	s->forward.dport = pkt->key.dport;
+}
+
+/* The entry of the answers: what forward did, undone. */
+static __always_inline void scratch_reply(struct pkt *pkt, struct tp_scratch *s,
+					  const struct verdict *v)
+{
+	s->reply_key.src = s->forward.dst;
+	s->reply_key.dst = s->forward.src;
+	s->reply_key.sport = s->forward.dport;
+	s->reply_key.dport = s->forward.sport;
+	s->reply_key.proto = pkt->key.proto;
+	s->reply_key.side = v->out_side;
+
+	s->reply.src = pkt->key.dst;
+	s->reply.dst = pkt->key.src;
+	s->reply.sport = pkt->key.dport;
+	s->reply.dport = pkt->key.sport;
+	s->reply.flags = TP_FLOW_REPLY;
+	if (s->forward.flags & TP_FLOW_SRC_NAT)
+		s->reply.flags |= TP_FLOW_DST_NAT;
+}
+
+static __always_inline __u16 tunnel_mtu(const struct pkt *pkt, __u16 peer_mtu)
+{
+	struct tp_device *device = device_find(pkt->tunnel_ifindex, TP_DEV_TUNNEL);
+	__u16 mtu = device ? device->mtu : 0;
+
+	return peer_mtu && peer_mtu < mtu ? peer_mtu : mtu;
+}
+
+/* The way back: into the tunnel, or to a LAN host whose next hop the first answer looks up. */
+static __always_inline void reply_next_hop(struct pkt *pkt, struct tp_scratch *s)
+{
+	if (pkt->key.side == TP_SIDE_TUNNEL) {
+		s->reply.ifindex = pkt->tunnel_ifindex;
+		s->reply.mtu = tunnel_mtu(pkt, 0);
+		s->reply.flags |= TP_FLOW_L3_OUT;
+	} else {
+		s->reply.flags |= TP_FLOW_NEIGH;
+	}
+}
+
+/* Ends at this machine: remembered, so that its answers and later packets are known. */
+static __noinline int open_local(struct pkt *pkt, const struct verdict *v)
+{
+	struct tp_scratch *s = scratch_find();
+	int r;
+
+	if (!s)
+		return TP_R_ct_full;
+	scratch_start(pkt, s);
+	s->forward.flags = TP_FLOW_LOCAL;
+	r = flow_remember(pkt, s, v, ENTRY_FORWARD);
+	return r == GO_ON ? TP_R_deliver : r;
+}
+
+/*
+ * Leaves through the tunnel by way of the stack, which also takes the answers: only these enter
+ * by a program of ours, so theirs is the only entry.
+ */
+static __noinline int open_outbound(struct pkt *pkt, const struct verdict *v)
+{
+	struct tp_scratch *s = scratch_find();
+
+	if (!s)
+		return TP_R_ct_full;
+	scratch_start(pkt, s);
+	scratch_reply(pkt, s, v);
+	s->reply_key.side = TP_SIDE_TUNNEL;
+	s->reply.flags = TP_FLOW_LOCAL | TP_FLOW_REPLY;
+	return flow_remember(pkt, s, v, ENTRY_REPLY);
+}
+
+static __noinline int open_to_tunnel(struct pkt *pkt, const struct verdict *v)
+{
+	struct tp_scratch *s = scratch_find();
+	int r;
+
+	if (!s)
+		return TP_R_ct_full;
+	scratch_start(pkt, s);
+	s->forward.ifindex = pkt->tunnel_ifindex;
+	s->forward.mtu = tunnel_mtu(pkt, v->mtu);
+	s->forward.flags = TP_FLOW_L3_OUT;
+	if (is_too_big(pkt, s->forward.mtu))
+		return TP_R_too_big;
+
+	scratch_reply(pkt, s, v);
+	reply_next_hop(pkt, s);
+	r = flow_remember(pkt, s, v, ENTRY_BOTH);
+	return r == GO_ON ? send_direct(pkt, &s->forward) : r;
+}
+
+static __noinline int open_to_lan(struct pkt *pkt, const struct verdict *v, __u32 ingress)
+{
+	struct tp_scratch *s = scratch_find();
+	struct bpf_fib_lookup fib;
+	long answer;
+	int r;
+
+	if (!s)
+		return TP_R_ct_full;
+	scratch_start(pkt, s);
+	answer = route_next_hop(pkt, &pkt->key.src, &pkt->key.dst, ingress, &fib);
+	r = next_hop_set(pkt, &s->forward, &fib, answer);
+	if (r == GO_ON && v->snat != TP_SNAT_NONE)
+		r = open_snat(pkt, s, v);
+	if (r != GO_ON)
+		return r;
+
+	scratch_reply(pkt, s, v);
+	reply_next_hop(pkt, s);
+	r = flow_remember(pkt, s, v, ENTRY_BOTH);
+	if (r != GO_ON)
+		return r;
+	return send_neigh(pkt, &s->forward, &fib);
+}
+
+/* An admitted packet that belongs to no flow yet. */
+static __always_inline int open_flow(struct pkt *pkt, const struct verdict *v, __u32 ingress)
+{
+	int r = admit_opening(pkt);
+
+	if (r != GO_ON)
+		return r;
+	if (!v->out_side)
+		return open_local(pkt, v);
+	if (pkt->options)
+		return TP_R_ip_options; /* what egress makes of it decides */
+	if (pkt->ttl <= 1)
+		return pkt->ttl ? TP_R_ttl_exceeded : TP_R_malformed;
+	if (v->out_side == TP_SIDE_TUNNEL)
+		return open_to_tunnel(pkt, v);
+	return open_to_lan(pkt, v, ingress);
+}
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The one place that reads headers. Everything is copied into struct pkt; no pointer survives.
+ * Ports are taken only from where they really are: never from an option, an extension header or
+ * a later fragment.
+ */
+#ifndef BPF_LIB_PARSE_H
+#define BPF_LIB_PARSE_H
+
+#include <linux/icmpv6.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+
+#include "lib/csum.h"
+
+#define PARSE_EXT_MAX	 8   /* IPv6 extension headers; more is refused */
+#define PARSE_L4_MAX	 512 /* a transport header further back is refused */
+#define IP_FRAGMENT_MASK 0x3fff /* MF and the offset */
+
+/* linux/icmp.h drags in userspace headers */
+#define ICMP_ECHOREPLY 0
+#define ICMP_ECHO      8
+
+#define EXT_HOP_BY_HOP	0
+#define EXT_ROUTING	43
+#define EXT_FRAGMENT	44
+#define EXT_AUTH	51
+#define EXT_DESTINATION 60
+
+#define ND_ROUTER_SOLICIT 133 /* RFC 4861: 133..137 are neighbour discovery */
+#define ND_REDIRECT	  137
+#define MLD_QUERY	  130 /* RFC 2710, 3810: 130..132 and 143 */
+#define MLD_DONE	  132
+#define MLD2_REPORT	  143
+
+static __always_inline void addr_set_v4(struct tp_addr *addr, __be32 v4)
+{
+	__be32 *words = (__be32 *)addr->bytes;
+
+	words[0] = 0;
+	words[1] = 0;
+	words[2] = bpf_htonl(0xffff);
+	words[3] = v4;
+}
+
+/* The header without options sums up to 0xffff (RFC 791); routers must check it (RFC 1812). */
+static __always_inline bool ipv4_checksum_ok(const struct iphdr *ip)
+{
+	const __u16 *half = (const void *)ip;
+	__u32 sum = 0;
+	int i;
+
+#pragma unroll
+	for (i = 0; i < 10; i++)
+		sum += half[i];
+	return csum_fold(sum) == 0xffff;
+}
+
+static __always_inline int parse_ipv4(struct pkt *pkt)
+{
+	struct iphdr *ip = hook_ptr(pkt, pkt->l2_len, sizeof(*ip));
+	__u32 ihl;
+
+	if (!ip)
+		return TP_R_malformed;
+
+	ihl = ip->ihl * 4;
+	pkt->v6 = false;
+	pkt->ttl = ip->ttl;
+	pkt->len = bpf_ntohs(ip->tot_len);
+	pkt->key.proto = ip->protocol;
+	addr_set_v4(&pkt->key.src, ip->saddr);
+	addr_set_v4(&pkt->key.dst, ip->daddr);
+	pkt->has_addrs = true;
+
+	/* a GSO packet above 64 KiB has tot_len 0 (BIG TCP) */
+	if (!pkt->len && hook_is_gso(pkt))
+		pkt->len = hook_ip_len(pkt);
+	if (ip->version != 4 || ihl < sizeof(*ip) || pkt->len < ihl || pkt->len > hook_ip_len(pkt))
+		return TP_R_malformed;
+	pkt->options = ihl > sizeof(*ip);
+	/* with options the stack will look at it, which gets such a packet in any case */
+	if (!pkt->options && !ipv4_checksum_ok(ip))
+		return TP_R_malformed;
+
+	pkt->l4 = pkt->l2_len + ihl;
+	pkt->fragment = ip->frag_off & bpf_htons(IP_FRAGMENT_MASK);
+	return GO_ON;
+}
+
+/* What each extension header begins with; for the fragment header the rest follows. */
+struct ext_header {
+	__u8 next;
+	__u8 length;
+	__u8 type;     /* routing type */
+	__u8 segments; /* segments left */
+};
+
+/* Walks to the transport header: pkt->l4 and key.proto. */
+static __always_inline int parse_extensions(struct pkt *pkt)
+{
+	struct ext_header ext;
+	__u32 offset = pkt->l4;
+	int i;
+
+	for (i = 0; i < PARSE_EXT_MAX; i++) {
+		__u8 proto = pkt->key.proto;
+
+		if (proto != EXT_HOP_BY_HOP && proto != EXT_ROUTING && proto != EXT_FRAGMENT &&
+		    proto != EXT_AUTH && proto != EXT_DESTINATION)
+			break;
+		if (offset > PARSE_L4_MAX || hook_load(pkt, offset, &ext, sizeof(ext)))
+			return TP_R_malformed;
+		if (proto == EXT_ROUTING && ext.type == 0) /* RFC 5095 */
+			return TP_R_malformed;
+
+		if (proto == EXT_FRAGMENT) {
+			pkt->fragment = true;
+			offset += 8;
+		} else if (proto == EXT_AUTH) {
+			offset += (ext.length + 2) * 4;
+		} else {
+			offset += (ext.length + 1) * 8;
+		}
+		pkt->key.proto = ext.next;
+	}
+	if (i == PARSE_EXT_MAX || offset > PARSE_L4_MAX)
+		return TP_R_malformed;
+	/* the frame may go on behind the packet, with padding that anybody can choose */
+	if (offset > pkt->l2_len + pkt->len)
+		return TP_R_malformed;
+
+	pkt->l4 = offset;
+	return GO_ON;
+}
+
+static __always_inline int parse_ipv6(struct pkt *pkt)
+{
+	struct ipv6hdr *ip = hook_ptr(pkt, pkt->l2_len, sizeof(*ip));
+	__u32 payload;
+
+	if (!ip)
+		return TP_R_malformed;
+
+	payload = bpf_ntohs(ip->payload_len);
+	pkt->v6 = true;
+	pkt->ttl = ip->hop_limit;
+	pkt->key.proto = ip->nexthdr;
+	__builtin_memcpy(&pkt->key.src, &ip->saddr, sizeof(ip->saddr));
+	__builtin_memcpy(&pkt->key.dst, &ip->daddr, sizeof(ip->daddr));
+	pkt->has_addrs = true;
+	pkt->len = sizeof(*ip) + payload;
+	if (!payload && hook_is_gso(pkt)) /* BIG TCP */
+		pkt->len = hook_ip_len(pkt);
+	if (ip->version != 6 || pkt->len > hook_ip_len(pkt))
+		return TP_R_malformed;
+
+	pkt->l4 = pkt->l2_len + sizeof(*ip);
+	return parse_extensions(pkt);
+}
+
+/* Bytes from the transport header on; never negative, parse_ipv* saw to it. */
+static __always_inline __u32 parse_l4_len(const struct pkt *pkt)
+{
+	return pkt->len + pkt->l2_len - pkt->l4;
+}
+
+static __always_inline int parse_tcp(struct pkt *pkt)
+{
+	struct tcphdr *tcp;
+
+	if (parse_l4_len(pkt) < sizeof(*tcp))
+		return TP_R_malformed;
+	tcp = hook_ptr(pkt, pkt->l4, sizeof(*tcp));
+	if (!tcp || tcp->doff * 4 < (int)sizeof(*tcp) || tcp->doff * 4 > parse_l4_len(pkt))
+		return TP_R_malformed;
+
+	pkt->key.sport = tcp->source;
+	pkt->key.dport = tcp->dest;
+	pkt->tcp_flags = ((__u8 *)tcp)[13];
+	return GO_ON;
+}
+
+static __always_inline int parse_udp(struct pkt *pkt)
+{
+	struct udphdr *udp;
+
+	if (parse_l4_len(pkt) < sizeof(*udp))
+		return TP_R_malformed;
+	udp = hook_ptr(pkt, pkt->l4, sizeof(*udp));
+	/* a GSO packet's length field is that of one segment */
+	if (!udp || bpf_ntohs(udp->len) < sizeof(*udp) ||
+	    bpf_ntohs(udp->len) > parse_l4_len(pkt))
+		return TP_R_malformed;
+
+	pkt->key.sport = udp->source;
+	pkt->key.dport = udp->dest;
+	return GO_ON;
+}
+
+static __always_inline bool icmp_is_query(const struct pkt *pkt)
+{
+	if (pkt->v6)
+		return pkt->icmp_type == ICMPV6_ECHO_REQUEST;
+	return pkt->icmp_type == ICMP_ECHO;
+}
+
+static __always_inline bool icmp_is_reply(const struct pkt *pkt)
+{
+	if (pkt->v6)
+		return pkt->icmp_type == ICMPV6_ECHO_REPLY;
+	return pkt->icmp_type == ICMP_ECHOREPLY;
+}
+
+static __always_inline bool icmp_is_local(const struct pkt *pkt)
+{
+	__u8 type = pkt->icmp_type;
+
+	return pkt->v6 && ((type >= ND_ROUTER_SOLICIT && type <= ND_REDIRECT) ||
+			   (type >= MLD_QUERY && type <= MLD_DONE) || type == MLD2_REPORT);
+}
+
+/* ICMP and ICMPv6 share the first eight bytes. Of an echo the identifier is both ports. */
+static __always_inline int parse_icmp(struct pkt *pkt)
+{
+	struct icmp6hdr *icmp;
+
+	if (parse_l4_len(pkt) < sizeof(*icmp))
+		return TP_R_malformed;
+	icmp = hook_ptr(pkt, pkt->l4, sizeof(*icmp));
+	if (!icmp)
+		return TP_R_malformed;
+
+	pkt->icmp_type = icmp->icmp6_type;
+	if (icmp_is_local(pkt))
+		return TP_R_local_scope;
+	if (icmp_is_query(pkt) || icmp_is_reply(pkt)) {
+		pkt->key.sport = icmp->icmp6_identifier;
+		pkt->key.dport = icmp->icmp6_identifier;
+	}
+	return GO_ON;
+}
+
+static __always_inline bool proto_is_icmp(const struct pkt *pkt)
+{
+	return pkt->key.proto == (pkt->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+}
+
+static __always_inline bool proto_has_ports(const struct pkt *pkt)
+{
+	return pkt->key.proto == IPPROTO_TCP || pkt->key.proto == IPPROTO_UDP ||
+	       proto_is_icmp(pkt);
+}
+
+static __always_inline int parse_l4(struct pkt *pkt)
+{
+	if (pkt->fragment)
+		return GO_ON; /* flow_find refuses it: this version tracks no fragments */
+	if (pkt->key.proto == IPPROTO_TCP)
+		return parse_tcp(pkt);
+	if (pkt->key.proto == IPPROTO_UDP)
+		return parse_udp(pkt);
+	if (proto_is_icmp(pkt))
+		return parse_icmp(pkt);
+	return GO_ON;
+}
+
+static __always_inline int parse(struct pkt *pkt)
+{
+	__u8 *first = hook_ptr(pkt, pkt->l2_len, 1);
+	__u8 version = first ? *first >> 4 : 0;
+	int r;
+
+	if (version == 4)
+		r = parse_ipv4(pkt);
+	else if (version == 6)
+		r = parse_ipv6(pkt);
+	else
+		return TP_R_malformed;
+
+	if (r != GO_ON)
+		return r;
+	return parse_l4(pkt);
+}
+
+#endif

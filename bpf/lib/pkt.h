@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A packet on its way through the stages: what was read from it and what was decided. */
+#ifndef BPF_LIB_PKT_H
+#define BPF_LIB_PKT_H
+
+#include <linux/types.h>
+#include <linux/stddef.h>
+#include <stdbool.h>
+
+#include <towpath/abi.h>
+#include <towpath/flow.h>
+#include <towpath/reason.h>
+#include <towpath/route.h>
+
+/* A stage returns this to go on, or the reason to stop at. */
+#define GO_ON TP_R_none
+
+#define L2_NONE	    0  /* a device without link header: the tunnel */
+#define L2_ETHERNET 14
+
+struct pkt {
+	void *ctx;	  /* of the hook, see hook_*.h */
+	__u64 now;	  /* jiffies64 */
+	__u64 generation; /* of the policy, read once */
+	struct tp_limits *limits;
+	__u32 tunnel_ifindex;
+	__u32 len; /* of the IP packet, as its header says; a GSO packet's is larger */
+
+	struct tp_flow_key key; /* addresses, ports, protocol, side */
+
+	__u16 l2_len; /* where the IP header begins: L2_* of the device it is on */
+	__u16 l4;     /* offset of the transport header */
+	bool v6;
+	bool has_addrs; /* key.src and key.dst are filled */
+	bool fragment;
+	bool options; /* IPv4 options: judged here, sent on by the stack */
+	__u8 ttl;
+	__u8 tcp_flags; /* byte 13 of the TCP header */
+	__u8 icmp_type;
+};
+
+/* A decision for the first packet of a flow. */
+struct verdict {
+	__u32 rule;
+	__u32 peer[2]; /* as in tp_flow_state */
+	__u32 route;
+	__u32 ifindex; /* egress */
+	__u16 mtu;
+	__u8 out_side; /* enum tp_side of the answers */
+	__u8 snat;     /* enum tp_snat */
+	__u64 expires_at;
+	struct tp_addr snat_addr;
+};
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+static __always_inline __be32 addr_word(const struct tp_addr *addr, int i)
+{
+	return ((const __be32 *)addr->bytes)[i];
+}
+
+static __always_inline bool addr_is_mapped(const struct tp_addr *addr)
+{
+	return !addr_word(addr, 0) && !addr_word(addr, 1) && addr_word(addr, 2) == bpf_htonl(0xffff);
+}
+
+static __always_inline bool addr_same(const struct tp_addr *a, const struct tp_addr *b)
+{
+	return addr_word(a, 0) == addr_word(b, 0) && addr_word(a, 1) == addr_word(b, 1) && addr_word(a, 2) == addr_word(b, 2) &&
+	       addr_word(a, 3) == addr_word(b, 3);
+}
+
+static __always_inline bool addr_is_none(const struct tp_addr *addr)
+{
+	return !(addr_word(addr, 0) | addr_word(addr, 1) | addr_word(addr, 2) | addr_word(addr, 3));
+}
+
+#endif

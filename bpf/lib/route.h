@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Who owns an address, and the next hop toward it. */
+#ifndef BPF_LIB_ROUTE_H
+#define BPF_LIB_ROUTE_H
+
+#include "lib/maps.h"
+#include "lib/pkt.h"
+
+#ifndef AF_INET
+#define AF_INET 2
+#endif
+#ifndef AF_INET6
+#define AF_INET6 10
+#endif
+
+/* The longest row for addr in the live table, or NULL (a barrier row counts as none). */
+static __always_inline struct tp_route *route_find(__u64 generation, const struct tp_addr *addr)
+{
+	struct tp_prefix prefix = { .prefix_len = 128, .addr = *addr };
+	__u32 slot = generation & 1;
+	struct tp_route *route;
+	void *table;
+
+	if (!generation)
+		return NULL;
+	table = bpf_map_lookup_elem(&tp_routes, &slot);
+	if (!table)
+		return NULL;
+	route = bpf_map_lookup_elem(table, &prefix);
+	return route && route->kind != TP_ROUTE_NONE ? route : NULL;
+}
+
+static __always_inline bool route_is_expired(const struct tp_route *route, __u64 now)
+{
+	return route->expires_at && now >= route->expires_at;
+}
+
+static __always_inline void fib_put_addrs(struct bpf_fib_lookup *fib, const struct pkt *pkt,
+					  const struct tp_addr *src, const struct tp_addr *dst)
+{
+	if (pkt->v6) {
+		fib->family = AF_INET6;
+		__builtin_memcpy(fib->ipv6_src, src, sizeof(*src));
+		__builtin_memcpy(fib->ipv6_dst, dst, sizeof(*dst));
+	} else {
+		fib->family = AF_INET;
+		fib->ipv4_src = addr_word(src, 3);
+		fib->ipv4_dst = addr_word(dst, 3);
+	}
+}
+
+/* What an answer of bpf_fib_lookup other than "found" means for the packet. */
+static __always_inline int fib_reason(long answer)
+{
+	switch (answer) {
+	case BPF_FIB_LKUP_RET_SUCCESS:
+	case BPF_FIB_LKUP_RET_NO_NEIGH: return GO_ON;
+	case BPF_FIB_LKUP_RET_BLACKHOLE: return TP_R_blackhole;
+	case BPF_FIB_LKUP_RET_FRAG_NEEDED: return TP_R_too_big;
+	default: return TP_R_stack_route;
+	}
+}
+
+/*
+ * Next hop through a LAN device, as this machine's own routing table has it. The source must be
+ * the one before translation: policy rules may select on it. tot_len stays 0: the tc form then
+ * compares skb->len with the MTU and exempts GSO packets, which a length would not.
+ */
+static __always_inline long route_next_hop(struct pkt *pkt, const struct tp_addr *src,
+					   const struct tp_addr *dst, __u32 ingress,
+					   struct bpf_fib_lookup *fib)
+{
+	__builtin_memset(fib, 0, sizeof(*fib));
+	fib->ifindex = ingress;
+	fib->l4_protocol = pkt->key.proto;
+	fib->sport = pkt->key.sport;
+	fib->dport = pkt->key.dport;
+	fib_put_addrs(fib, pkt, src, dst);
+	return bpf_fib_lookup(pkt->ctx, fib, sizeof(*fib), 0);
+}
+
+/* The gateway that fib named, for neighbour resolution: its family may differ from the packet's. */
+static __always_inline void route_gateway(const struct bpf_fib_lookup *fib,
+					  struct bpf_redir_neigh *next_hop)
+{
+	__builtin_memset(next_hop, 0, sizeof(*next_hop));
+	next_hop->nh_family = fib->family;
+	if (fib->family == AF_INET6)
+		__builtin_memcpy(next_hop->ipv6_nh, fib->ipv6_dst, sizeof(next_hop->ipv6_nh));
+	else
+		next_hop->ipv4_nh = fib->ipv4_dst;
+}
+
+static __always_inline struct tp_device *device_find(__u32 ifindex, __u8 role)
+{
+	struct tp_device *device = bpf_map_lookup_elem(&tp_devices, &ifindex);
+
+	return device && device->role == role ? device : NULL;
+}
+
+#endif
