@@ -28,7 +28,7 @@ TEST(starts_empty_without_memory)
 	const int *item;
 	int seen = 0;
 
-	array_for_each (item, &numbers)
+	array_for_each(item, &numbers)
 		seen++;
 	CHECK_INT(seen, 0);
 	array_clear(&numbers);
@@ -44,7 +44,7 @@ TEST(keeps_order_and_values_while_it_grows)
 	fill(&numbers, 1000);
 	CHECK_INT(numbers.count, 1000);
 	CHECK(numbers.capacity >= numbers.count);
-	array_for_each (item, &numbers) {
+	array_for_each(item, &numbers) {
 		CHECK_INT(*item, want);
 		want++;
 	}

@@ -19,7 +19,7 @@ static struct config *read_text(const char *text)
 	struct problem *problem;
 
 	CHECK_INT(config_read(text, strlen(text), &config, &problems), 0);
-	array_for_each (problem, &problems)
+	array_for_each(problem, &problems)
 		test_check(false, __FILE__, __LINE__, "%s: %s", problem->place, problem->message);
 	problems_free(&problems);
 	return config;
@@ -386,7 +386,7 @@ TEST(never_shows_a_malformed_key)
 	CHECK_INT(config_read(text, strlen(text), &config, &problems), -EINVAL);
 	CHECK(config == untouched);
 	CHECK_INT(problems.count, 3);
-	array_for_each (problem, &problems) {
+	array_for_each(problem, &problems) {
 		CHECK(!strstr(problem->message, "SECRET"));
 		CHECK(!strstr(problem->place, "SECRET"));
 	}

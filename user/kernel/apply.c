@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel/apply.h"
+
+#include <errno.h>
+#include <net/if.h>
+
+#include "kernel/bpf_rows.h"
+#include "kernel/bpf_switch.h"
+#include "kernel/ops_net.h"
+#include "kernel/sysctl.h"
+
+static int set_sysctl(const struct apply *apply, struct ops_net_context *net, const struct op *op,
+		      struct err *err)
+{
+	const struct state_sysctl *sysctl = op->args.sysctl;
+	int32_t before;
+	int r = sysctl_read(sysctl->path, &before, err);
+
+	/* remembered before it is changed, or a crash in between would lose it */
+	if (!r)
+		r = bpf_save_sysctl(apply->bpf, sysctl->path, before, sysctl->value, err);
+	if (!r)
+		r = ops_net_run(net, op, apply->want, apply->have, apply->instance, err);
+	return r;
+}
+
+static int restore_sysctl(const struct apply *apply, struct ops_net_context *net,
+			  const struct op *op, struct err *err)
+{
+	int r = ops_net_run(net, op, apply->want, apply->have, apply->instance, err);
+
+	return r ? r : bpf_forget_sysctl(apply->bpf, op->args.sysctl->path, err);
+}
+
+static int set_device(const struct apply *apply, const struct op *op, struct err *err)
+{
+	const struct state_device *device = op->args.device;
+	int r = bpf_set_device(apply->bpf, device, err);
+
+	if (r || device->device.role != TP_DEV_TUNNEL)
+		return r;
+	return bpf_note_tunnel(apply->bpf, if_nametoindex(device->name), err);
+}
+
+static int attach(const struct apply *apply, const struct op *op, struct err *err)
+{
+	const struct state_attachment *attachment = op->args.attachment;
+	bool made_qdisc;
+	int r = bpf_load(apply->bpf, apply->want, err);
+
+	if (!r)
+		r = bpf_attach(apply->bpf, attachment, apply->attach_mode, &made_qdisc, err);
+	if (!r && made_qdisc)
+		r = bpf_note_qdisc(apply->bpf, if_nametoindex(attachment->device), err);
+	return r;
+}
+
+static int detach(const struct apply *apply, const struct op *op, struct err *err)
+{
+	const struct state_attachment *attachment = op->args.attachment;
+
+	return bpf_detach(apply->bpf, attachment, bpf_made_qdisc(apply->bpf, attachment->ifindex),
+			  err);
+}
+
+static int switch_policy(const struct apply *apply, struct err *err)
+{
+	int r = bpf_load(apply->bpf, apply->want, err);
+
+	return r ? r : bpf_switch_policy(apply->bpf, apply->want, err);
+}
+
+static int run_bpf_op(const struct apply *apply, const struct op *op, struct err *err)
+{
+	struct bpf *bpf = apply->bpf;
+
+	switch (op->kind) {
+	case OP_PROGRAMS_LOAD: return bpf_load(bpf, apply->want, err);
+	case OP_DEVICE_SET: return set_device(apply, op, err);
+	case OP_DEVICE_REMOVE: return bpf_remove_device(bpf, op->args.device->ifindex, err);
+	case OP_LIMITS_SET: return bpf_set_limits(bpf, &apply->want->limits, err);
+	case OP_PEER_INFO_SET: return bpf_set_peer_info(bpf, op->args.peer_info, err);
+	case OP_PEER_INFO_REMOVE: return bpf_remove_peer_info(bpf, op->args.peer_info->id, err);
+	case OP_ROUTE_INFO_SET: return bpf_set_route_info(bpf, op->args.route_info, err);
+	case OP_ROUTE_INFO_REMOVE: return bpf_remove_route_info(bpf, op->args.route_info->id, err);
+	case OP_ATTACH: return attach(apply, op, err);
+	case OP_DETACH: return detach(apply, op, err);
+	case OP_POLICY_SWITCH: return switch_policy(apply, err);
+	case OP_POLICY_NOTE: return 0; /* bpf_note_applied, last of all */
+	case OP_PROGRAMS_REMOVE: return bpf_fs_remove(bpf->bpffs, bpf->instance, err);
+	default: return err_set(err, -EINVAL, "no such step");
+	}
+}
+
+static int run_op(const struct apply *apply, struct ops_net_context *net, const struct op *op,
+		  struct err *err)
+{
+	if (op->kind == OP_SYSCTL_SET)
+		return set_sysctl(apply, net, op, err);
+	if (op->kind == OP_SYSCTL_RESTORE)
+		return restore_sysctl(apply, net, op, err);
+	if (ops_net_handles(op->kind))
+		return ops_net_run(net, op, apply->want, apply->have, apply->instance, err);
+	return run_bpf_op(apply, op, err);
+}
+
+int apply_plan(const struct apply *apply, const struct plan *plan, struct err *err)
+{
+	struct ops_net_context net = {};
+	const struct op *op;
+	int r;
+
+	if (!plan->ops.count)
+		return 0;
+	r = ops_net_open(&net, err);
+	if (r)
+		return r;
+
+	array_for_each(op, &plan->ops) {
+		if (apply->progress)
+			apply->progress(op, apply->progress_data);
+		r = run_op(apply, &net, op, err);
+		if (r)
+			break;
+	}
+	if (!r && apply->want)
+		r = bpf_note_applied(apply->bpf, apply->want, err);
+	ops_net_close(&net);
+	return r;
+}

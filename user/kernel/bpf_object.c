@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel/bpf_object.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "tc_router.skel.h"
+
+/* libbpf talks to a callback without context: its last warning is kept for the error text. */
+static char last_warning[400];
+
+__attribute__((format(printf, 2, 0))) static int keep_warning(enum libbpf_print_level level,
+							      const char *format, va_list args)
+{
+	if (level != LIBBPF_WARN)
+		return 0;
+	return vsnprintf(last_warning, sizeof(last_warning), format, args);
+}
+
+static int load_error(struct err *err, int r)
+{
+	last_warning[strcspn(last_warning, "\n")] = '\0';
+	if (last_warning[0])
+		return err_sys(err, r, "load BPF programs: %s", last_warning);
+	return err_sys(err, r, "load BPF programs");
+}
+
+int bpf_open(struct bpf *bpf, const char *wanted_bpffs, const char *instance, bool make,
+	     struct err *err)
+{
+	memset(bpf, 0, sizeof(*bpf));
+	libbpf_set_print(keep_warning);
+	snprintf(bpf->instance, sizeof(bpf->instance), "%s", instance);
+	return bpf_fs_find(wanted_bpffs, make, bpf->bpffs, err);
+}
+
+void bpf_close(struct bpf *bpf)
+{
+	tp_tc_router__destroy(bpf->skeleton);
+	bpf->skeleton = NULL;
+}
+
+void bpf_object_hash(uint8_t out[HASH_SIZE])
+{
+	size_t size;
+	const void *bytes = tp_tc_router__elf_bytes(&size);
+
+	hash_bytes(bytes, size, out);
+}
+
+/* Kernels before 5.11 charge maps to RLIMIT_MEMLOCK; later ones ignore it. */
+static void raise_memlock(void)
+{
+	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+
+	/* EPERM without CAP_SYS_RESOURCE: then loading says what is missing */
+	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
+}
+
+static uint32_t room_for(size_t count)
+{
+	uint32_t room = 1024;
+
+	while (room < count + 1)
+		room *= 2;
+	return room;
+}
+
+static uint32_t highest_id(const struct state *want, bool peers)
+{
+	uint32_t id = 0;
+
+	if (peers && want->peer_info.count)
+		id = want->peer_info.items[want->peer_info.count - 1].id;
+	else if (!peers && want->route_info.count)
+		id = want->route_info.items[want->route_info.count - 1].id;
+	return id;
+}
+
+static uint32_t pinned_size(const struct bpf *bpf, const char *name)
+{
+	struct bpf_map_info info = {};
+	__u32 length = sizeof(info);
+	AUTO_CLOSE int fd = bpf_map_open(bpf, name);
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &length))
+		return 0;
+	return info.max_entries;
+}
+
+/* Sizes follow the policy when a map is new; one that is there keeps its size. */
+static int set_size(const struct bpf *bpf, struct bpf_map *map, uint32_t wanted, bool exact,
+		    struct err *err)
+{
+	uint32_t pinned = pinned_size(bpf, bpf_map__name(map));
+
+	if (pinned && (exact ? pinned != wanted : pinned < wanted))
+		return err_set(err, -EBUSY,
+			       "map %s was made for %u rows and the policy now needs %u: run "
+			       "`towpath down`, then apply again",
+			       bpf_map__name(map), pinned, wanted);
+	return bpf_map__set_max_entries(map, pinned ? pinned : wanted);
+}
+
+static int set_sizes(const struct bpf *bpf, const struct state *want, struct err *err)
+{
+	uint32_t flows = want->limits.flows;
+	const struct {
+		struct bpf_map *map;
+		uint32_t rows;
+		bool exact;
+	} sizes[] = {
+		{ bpf->skeleton->maps.tp_flows, 2 * flows, true },
+		{ bpf->skeleton->maps.tp_flow_state, flows, true },
+		{ bpf->skeleton->maps.tp_free_slots, flows, true },
+		{ bpf->skeleton->maps.tp_nat_out, flows, true },
+		{ bpf->skeleton->maps.tp_nat_in, flows, true },
+		{ bpf->skeleton->maps.tp_peer_stats, room_for(highest_id(want, true)), false },
+		{ bpf->skeleton->maps.tp_route_stats, room_for(highest_id(want, false)), false },
+	};
+	size_t i;
+	int r = 0;
+
+	for (i = 0; !r && i < ARRAY_SIZE(sizes); i++)
+		r = set_size(bpf, sizes[i].map, sizes[i].rows, sizes[i].exact, err);
+	return r;
+}
+
+/* libbpf reuses what is pinned at a map's pin path, and pins what it makes. */
+static int set_pin_paths(const struct bpf *bpf, struct err *err)
+{
+	char path[BPF_FS_PATH_SIZE];
+	struct bpf_map *map;
+	int r;
+
+	bpf_object__for_each_map(map, bpf->skeleton->obj)
+	{
+		if (bpf_map__is_internal(map))
+			continue;
+		bpf_fs_map_path(path, bpf->bpffs, bpf->instance, bpf_map__name(map));
+		r = bpf_map__set_pin_path(map, path);
+		if (r)
+			return err_sys(err, r, "pin map %s", bpf_map__name(map));
+	}
+	return 0;
+}
+
+int bpf_program_fd(const struct bpf *bpf, enum state_hook hook)
+{
+	const struct bpf_program *program = NULL;
+
+	switch (hook) {
+	case HOOK_TC_TUNNEL: program = bpf->skeleton->progs.tp_tc_tunnel; break;
+	case HOOK_TC_LAN: program = bpf->skeleton->progs.tp_tc_lan; break;
+	case HOOK_TC_EGRESS: program = bpf->skeleton->progs.tp_tc_egress; break;
+	}
+	return bpf_program__fd(program);
+}
+
+const char *bpf_program_name(enum state_hook hook)
+{
+	switch (hook) {
+	case HOOK_TC_TUNNEL: return "tp_tc_tunnel";
+	case HOOK_TC_LAN: return "tp_tc_lan";
+	case HOOK_TC_EGRESS: return "tp_tc_egress";
+	}
+	return "";
+}
+
+int bpf_map_open(const struct bpf *bpf, const char *name)
+{
+	char path[BPF_FS_PATH_SIZE];
+	int fd;
+
+	bpf_fs_map_path(path, bpf->bpffs, bpf->instance, name);
+	fd = bpf_obj_get(path);
+	return fd < 0 ? -errno : fd;
+}
+
+const char *bpf_table_name(enum bpf_table table)
+{
+	static const char *const names[BPF_TABLES] = {
+		[TABLE_SRC] = "tp_src",       [TABLE_DST] = "tp_dst",
+		[TABLE_PORTS] = "tp_ports",   [TABLE_RULES] = "tp_rules",
+		[TABLE_ROUTES] = "tp_routes", [TABLE_RULE_STATS] = "tp_rule_stats",
+	};
+
+	return names[table];
+}
+
+static int remember_inner(struct bpf *bpf, struct err *err)
+{
+	int i;
+
+	for (i = 0; i < BPF_TABLES; i++) {
+		const char *name = bpf_table_name(i);
+		struct bpf_map *map = bpf_object__find_map_by_name(bpf->skeleton->obj, name);
+		struct bpf_map *inner = map ? bpf_map__inner_map(map) : NULL;
+
+		if (!inner)
+			return err_set(err, -ENOENT, "table %s has no inner map", name);
+		bpf->inner[i] = (struct bpf_inner){
+			.type = bpf_map__type(inner),
+			.key_size = bpf_map__key_size(inner),
+			.value_size = bpf_map__value_size(inner),
+			.flags = bpf_map__map_flags(inner),
+			.key_type_id = bpf_map__btf_key_type_id(inner),
+			.value_type_id = bpf_map__btf_value_type_id(inner),
+		};
+	}
+	return 0;
+}
+
+int bpf_inner_create(const struct bpf *bpf, enum bpf_table table, uint32_t max_entries,
+		     struct err *err)
+{
+	const struct bpf_inner *inner = &bpf->inner[table];
+	LIBBPF_OPTS(bpf_map_create_opts, opts);
+	int fd;
+
+	opts.map_flags = inner->flags;
+	opts.btf_fd = bpf_object__btf_fd(bpf->skeleton->obj);
+	opts.btf_key_type_id = inner->key_type_id;
+	opts.btf_value_type_id = inner->value_type_id;
+	fd = bpf_map_create(inner->type, bpf_table_name(table), inner->key_size, inner->value_size,
+			    max_entries, &opts);
+	return fd < 0 ? err_sys(err, -errno, "make a table for %s", bpf_table_name(table)) : fd;
+}
+
+int bpf_load(struct bpf *bpf, const struct state *want, struct err *err)
+{
+	int r;
+
+	if (bpf->skeleton)
+		return 0;
+
+	last_warning[0] = '\0';
+	raise_memlock();
+	r = bpf_fs_make_dirs(bpf->bpffs, bpf->instance, err);
+	if (r)
+		return r;
+	bpf->skeleton = tp_tc_router__open();
+	if (!bpf->skeleton)
+		return load_error(err, -errno);
+
+	r = set_sizes(bpf, want, err);
+	if (!r)
+		r = set_pin_paths(bpf, err);
+	if (!r)
+		r = remember_inner(bpf, err);
+	if (!r) {
+		r = tp_tc_router__load(bpf->skeleton);
+		if (r)
+			load_error(err, r);
+	}
+	if (r)
+		bpf_close(bpf);
+	return r;
+}

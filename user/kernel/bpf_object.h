@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The embedded BPF object: loading it onto pinned maps, and opening those maps later. */
+#ifndef TP_KERNEL_BPF_OBJECT_H
+#define TP_KERNEL_BPF_OBJECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "kernel/bpf_fs.h"
+#include "model/state.h"
+
+struct tp_tc_router;
+
+/* The two-slot tables, by the name of their outer map. */
+enum bpf_table { TABLE_SRC, TABLE_DST, TABLE_PORTS, TABLE_RULES, TABLE_ROUTES, TABLE_RULE_STATS };
+#define BPF_TABLES 6
+
+/* What an inner map is made like; libbpf forgets it once the outer map is there. */
+struct bpf_inner {
+	uint32_t type, key_size, value_size, flags, key_type_id, value_type_id;
+};
+
+/* One instance's corner of the kernel. Zeroed by bpf_open; free with bpf_close. */
+struct bpf {
+	char bpffs[BPF_FS_PATH_SIZE];
+	char instance[32];
+	struct tp_tc_router *skeleton; /* NULL until bpf_load */
+	struct bpf_inner inner[BPF_TABLES];
+};
+
+/* Takes wanted_bpffs as bpf_fs_find does. -ENOENT: no bpffs, so nothing of ours is there. */
+int bpf_open(struct bpf *bpf, const char *wanted_bpffs, const char *instance, bool make,
+	     struct err *err);
+void bpf_close(struct bpf *bpf);
+
+/* SHA-256 of the embedded object: two binaries with equal programs have equal hashes. */
+void bpf_object_hash(uint8_t out[HASH_SIZE]);
+
+/*
+ * Loads the programs; maps that are pinned are reused, the others are made and pinned. Sizes come
+ * from want. Does nothing when already loaded. The verifier's last words are in err.
+ */
+int bpf_load(struct bpf *bpf, const struct state *want, struct err *err);
+
+/* A loaded program by hook; valid after bpf_load. */
+int bpf_program_fd(const struct bpf *bpf, enum state_hook hook);
+const char *bpf_program_name(enum state_hook hook);
+
+/* A new fd of a pinned map, or -ENOENT. The caller closes it. */
+int bpf_map_open(const struct bpf *bpf, const char *name);
+
+const char *bpf_table_name(enum bpf_table table);
+
+/* After bpf_load: an empty inner map for the table; its fd, which the caller closes. */
+int bpf_inner_create(const struct bpf *bpf, enum bpf_table table, uint32_t max_entries,
+		     struct err *err);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef TP_KERNEL_BPF_OWNER_H
+#define TP_KERNEL_BPF_OWNER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernel/bpf_object.h"
+
+/*
+ * Whether a loaded program is this instance's to replace or remove: it has that name and uses
+ * our pinned tp_state, or one that no instance has pinned any more (a crash left it behind).
+ * Another instance's program is not, even on a device that we share.
+ */
+bool bpf_owns_program(const struct bpf *bpf, uint32_t program_id, const char *name);
+
+#endif

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel/bpf_rows.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static int row_set(const struct bpf *bpf, const char *map, const void *key, const void *value,
+		   struct err *err)
+{
+	AUTO_CLOSE int fd = bpf_map_open(bpf, map);
+
+	if (fd < 0)
+		return err_sys(err, fd, "open map %s", map);
+	if (bpf_map_update_elem(fd, key, value, BPF_ANY))
+		return err_sys(err, -errno, "write a row of %s", map);
+	return 0;
+}
+
+static int row_remove(const struct bpf *bpf, const char *map, const void *key, struct err *err)
+{
+	AUTO_CLOSE int fd = bpf_map_open(bpf, map);
+
+	if (fd < 0)
+		return err_sys(err, fd, "open map %s", map);
+	if (bpf_map_delete_elem(fd, key) && errno != ENOENT)
+		return err_sys(err, -errno, "remove a row of %s", map);
+	return 0;
+}
+
+/* 0, or -ENOENT for no map and for no row alike. */
+static int row_get(const struct bpf *bpf, const char *map, const void *key, void *value)
+{
+	AUTO_CLOSE int fd = bpf_map_open(bpf, map);
+
+	if (fd < 0)
+		return -ENOENT;
+	return bpf_map_lookup_elem(fd, key, value) ? -ENOENT : 0;
+}
+
+int bpf_set_limits(const struct bpf *bpf, const struct tp_limits *limits, struct err *err)
+{
+	const uint32_t zero = 0;
+
+	return row_set(bpf, "tp_limits", &zero, limits, err);
+}
+
+int bpf_set_device(const struct bpf *bpf, const struct state_device *device, struct err *err)
+{
+	uint32_t ifindex = device->ifindex ? device->ifindex : if_nametoindex(device->name);
+	struct tp_device row = device->device;
+
+	if (!ifindex)
+		return err_sys(err, -errno, "find device %s", device->name);
+	row.made_qdisc = bpf_made_qdisc(bpf, ifindex);
+	return row_set(bpf, "tp_devices", &ifindex, &row, err);
+}
+
+int bpf_remove_device(const struct bpf *bpf, uint32_t ifindex, struct err *err)
+{
+	return row_remove(bpf, "tp_devices", &ifindex, err);
+}
+
+int bpf_note_qdisc(const struct bpf *bpf, uint32_t ifindex, struct err *err)
+{
+	struct tp_device row;
+
+	if (row_get(bpf, "tp_devices", &ifindex, &row))
+		return err_set(err, -ENOENT, "device %u has no row in tp_devices", ifindex);
+	row.made_qdisc = 1;
+	return row_set(bpf, "tp_devices", &ifindex, &row, err);
+}
+
+bool bpf_made_qdisc(const struct bpf *bpf, uint32_t ifindex)
+{
+	struct tp_device row;
+
+	return !row_get(bpf, "tp_devices", &ifindex, &row) && row.made_qdisc;
+}
+
+int bpf_set_peer_info(const struct bpf *bpf, const struct peer_info_row *row, struct err *err)
+{
+	return row_set(bpf, "tp_peer_info", &row->id, &row->info, err);
+}
+
+int bpf_remove_peer_info(const struct bpf *bpf, uint32_t id, struct err *err)
+{
+	return row_remove(bpf, "tp_peer_info", &id, err);
+}
+
+int bpf_set_route_info(const struct bpf *bpf, const struct route_info_row *row, struct err *err)
+{
+	return row_set(bpf, "tp_route_info", &row->id, &row->info, err);
+}
+
+int bpf_remove_route_info(const struct bpf *bpf, uint32_t id, struct err *err)
+{
+	return row_remove(bpf, "tp_route_info", &id, err);
+}
+
+static int sysctl_key(const char *path, struct tp_sysctl_key *key, struct err *err)
+{
+	memset(key, 0, sizeof(*key));
+	if (strlen(path) >= sizeof(key->path))
+		return err_set(err, -ENAMETOOLONG, "sysctl %s: name too long", path);
+	memcpy(key->path, path, strlen(path));
+	return 0;
+}
+
+int bpf_save_sysctl(const struct bpf *bpf, const char *path, int32_t before, int32_t set,
+		    struct err *err)
+{
+	struct tp_sysctl row = { .before = before, .set = set }, saved;
+	struct tp_sysctl_key key;
+	int r = sysctl_key(path, &key, err);
+
+	if (r)
+		return r;
+	if (!row_get(bpf, "tp_sysctls", &key, &saved))
+		row.before = saved.before;
+	return row_set(bpf, "tp_sysctls", &key, &row, err);
+}
+
+int bpf_forget_sysctl(const struct bpf *bpf, const char *path, struct err *err)
+{
+	struct tp_sysctl_key key;
+	int r = sysctl_key(path, &key, err);
+
+	return r ? r : row_remove(bpf, "tp_sysctls", &key, err);
+}
+
+int bpf_read_state(const struct bpf *bpf, struct tp_state *out, struct err *err)
+{
+	const uint32_t zero = 0;
+
+	if (row_get(bpf, "tp_state", &zero, out))
+		return err_set(err, -ENOENT, "nothing is set up for instance %s", bpf->instance);
+	return 0;
+}
+
+int bpf_fill_ids(const struct state *have, struct facts *facts)
+{
+	const struct route_info_row *route;
+	const struct peer_info_row *peer;
+
+	array_for_each(peer, &have->peer_info) {
+		struct facts_id *id = array_add(&facts->peer_ids);
+
+		if (!id)
+			return -ENOMEM;
+		memcpy(id->public_key.bytes, peer->info.public_key, KEY_SIZE);
+		id->id = peer->id;
+	}
+	array_for_each(route, &have->route_info) {
+		struct facts_route_id *id = array_add(&facts->route_ids);
+
+		if (!id)
+			return -ENOMEM;
+		memcpy(&id->prefix.addr, &route->info.prefix.addr, sizeof(id->prefix.addr));
+		id->prefix.len = (uint8_t)route->info.prefix.prefix_len;
+		memcpy(id->node, route->info.node, sizeof(id->node));
+		id->id = route->id;
+	}
+	return 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Rows of our maps: written by apply, read by observe and status. */
+#ifndef TP_KERNEL_BPF_ROWS_H
+#define TP_KERNEL_BPF_ROWS_H
+
+#include "base/err.h"
+#include "kernel/bpf_object.h"
+#include "model/facts.h"
+#include "model/state.h"
+
+/* ---- writing; maps must be there (bpf_load) ---- */
+
+int bpf_set_limits(const struct bpf *bpf, const struct tp_limits *limits, struct err *err);
+/* ifindex 0 is looked up by name; keeps made_qdisc of a row that is there. */
+int bpf_set_device(const struct bpf *bpf, const struct state_device *device, struct err *err);
+int bpf_remove_device(const struct bpf *bpf, uint32_t ifindex, struct err *err);
+int bpf_note_qdisc(const struct bpf *bpf, uint32_t ifindex, struct err *err);
+/* Whether the clsact qdisc of that device is of our making. */
+bool bpf_made_qdisc(const struct bpf *bpf, uint32_t ifindex);
+int bpf_set_peer_info(const struct bpf *bpf, const struct peer_info_row *row, struct err *err);
+int bpf_remove_peer_info(const struct bpf *bpf, uint32_t id, struct err *err);
+int bpf_set_route_info(const struct bpf *bpf, const struct route_info_row *row, struct err *err);
+int bpf_remove_route_info(const struct bpf *bpf, uint32_t id, struct err *err);
+/* Remembers what a sysctl was before its first change; later ones keep that. */
+int bpf_save_sysctl(const struct bpf *bpf, const char *path, int32_t before, int32_t set,
+		    struct err *err);
+int bpf_forget_sysctl(const struct bpf *bpf, const char *path, struct err *err);
+
+/* ---- reading; a map that is not there reads as empty ---- */
+
+/* tp_state's row; -ENOENT when nothing is set up. */
+int bpf_read_state(const struct bpf *bpf, struct tp_state *out, struct err *err);
+/* Fills exists, node, devices, info rows, limits, sysctls, hashes, generation of have. */
+int bpf_read_rows(const struct bpf *bpf, struct state *have, struct err *err);
+/* Fills facts->peer_ids and route_ids from have's info rows. 0 or -ENOMEM. */
+int bpf_fill_ids(const struct state *have, struct facts *facts);
+
+#endif

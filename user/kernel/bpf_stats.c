@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel/bpf_stats.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "towpath/flow.h"
+
+/* Adds the values of all CPUs up; a value is nothing but 64-bit counters. */
+static int read_percpu(int fd, uint32_t key, void *out, size_t size)
+{
+	size_t words = size / sizeof(uint64_t), i;
+	int cpus = libbpf_num_possible_cpus(), cpu;
+	AUTO_FREE uint64_t *values = NULL;
+	uint64_t *sum = out;
+
+	if (cpus < 0)
+		return cpus;
+	values = mem_alloc((size_t)cpus, size);
+	if (!values)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(fd, &key, values))
+		return -errno;
+
+	memset(out, 0, size);
+	for (cpu = 0; cpu < cpus; cpu++)
+		for (i = 0; i < words; i++)
+			sum[i] += values[(size_t)cpu * words + i];
+	return 0;
+}
+
+static int read_reasons(const struct bpf *bpf, struct stats *out)
+{
+	AUTO_CLOSE int fd = bpf_map_open(bpf, "tp_drops");
+	uint32_t i;
+	int r = fd < 0 ? fd : 0;
+
+	for (i = 0; !r && i < TP_REASON_COUNT; i++)
+		r = read_percpu(fd, i, &out->reasons[i], sizeof(out->reasons[i]));
+	return r;
+}
+
+static int read_routes(const struct bpf *bpf, const struct state *have, struct stats *out)
+{
+	AUTO_CLOSE int fd = bpf_map_open(bpf, "tp_route_stats");
+	const struct route_info_row *row;
+	int r = fd < 0 ? fd : 0;
+
+	array_for_each(row, &have->route_info) {
+		struct stats_route *added = r ? NULL : array_add(&out->routes);
+
+		if (!added)
+			return r ? r : -ENOMEM;
+		added->id = row->id;
+		r = read_percpu(fd, row->id, &added->counter, sizeof(added->counter));
+	}
+	return r;
+}
+
+static int read_peers(const struct bpf *bpf, const struct state *have, struct stats *out)
+{
+	AUTO_CLOSE int fd = bpf_map_open(bpf, "tp_peer_stats");
+	const struct peer_info_row *row;
+	int r = fd < 0 ? fd : 0;
+
+	array_for_each(row, &have->peer_info) {
+		struct stats_peer *added = r ? NULL : array_add(&out->peers);
+
+		if (!added)
+			return r ? r : -ENOMEM;
+		added->id = row->id;
+		r = read_percpu(fd, row->id, &added->counter, sizeof(added->counter));
+	}
+	return r;
+}
+
+/* Slots that were ever used lie below the cursor; of those the odd generations are in use. */
+static int count_slots(const struct bpf *bpf, uint32_t limit, uint32_t *out)
+{
+	AUTO_CLOSE int cursor_fd = bpf_map_open(bpf, "tp_slot_cursor");
+	AUTO_CLOSE int fd = bpf_map_open(bpf, "tp_flow_state");
+	struct tp_slot_cursor cursor;
+	struct tp_flow_state state;
+	const uint32_t zero = 0;
+	uint32_t slot;
+
+	if (fd < 0 || cursor_fd < 0)
+		return -ENOENT;
+	if (bpf_map_lookup_elem(cursor_fd, &zero, &cursor))
+		return -errno;
+
+	*out = 0;
+	for (slot = 0; slot < cursor.fresh && slot < limit; slot++) {
+		if (bpf_map_lookup_elem(fd, &slot, &state))
+			return -errno;
+		*out += state.gen & 1;
+	}
+	return 0;
+}
+
+static int read_flows(const struct bpf *bpf, const struct state *have, struct stats *out)
+{
+	AUTO_CLOSE int fd = bpf_map_open(bpf, "tp_flow_stats");
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = read_percpu(fd, 0, &out->flows, sizeof(out->flows));
+	return r ? r : count_slots(bpf, have->limits.flows, &out->flows_current);
+}
+
+int bpf_read_stats(const struct bpf *bpf, const struct state *have, struct stats *out,
+		   struct err *err)
+{
+	int r = read_reasons(bpf, out);
+
+	if (!r)
+		r = read_flows(bpf, have, out);
+	if (!r)
+		r = read_routes(bpf, have, out);
+	if (!r)
+		r = read_peers(bpf, have, out);
+	return r ? err_sys(err, r, "read the counters of instance %s", bpf->instance) : 0;
+}

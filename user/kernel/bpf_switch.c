@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel/bpf_switch.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+#define BATCH 1024
+
+/* tp_state's row in our memory, so that its words can be stored atomically. */
+static int state_map(const struct bpf *bpf, struct tp_state **out, struct err *err)
+{
+	AUTO_CLOSE int fd = bpf_map_open(bpf, "tp_state");
+	void *page;
+
+	if (fd < 0)
+		return err_sys(err, fd, "open map tp_state");
+	page = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED)
+		return err_sys(err, -errno, "map tp_state into memory");
+	*out = page;
+	return 0;
+}
+
+static void state_unmap(struct tp_state *state)
+{
+	munmap(state, (size_t)sysconf(_SC_PAGESIZE)); /* cannot fail on what mmap gave */
+}
+
+/* Rows that have been laid out one behind the other, into a map. */
+static int write_batch(int fd, const void *keys, size_t key_size, const void *values,
+		       size_t value_size, size_t count)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	size_t done = 0;
+
+	while (done < count) {
+		__u32 step = (__u32)(count - done < BATCH ? count - done : BATCH);
+
+		if (bpf_map_update_batch(fd, (const char *)keys + done * key_size,
+					 (const char *)values + done * value_size, &step, &opts))
+			return -errno;
+		done += step;
+	}
+	return 0;
+}
+
+/* Room for count keys and values, to be filled and written. */
+struct rows {
+	void *keys;
+	void *values;
+	size_t key_size, value_size, count;
+};
+
+static int rows_make(struct rows *rows, size_t key_size, size_t value_size, size_t count)
+{
+	rows->key_size = key_size;
+	rows->value_size = value_size;
+	rows->count = count;
+	rows->keys = mem_alloc(count, key_size);
+	rows->values = mem_alloc(count, value_size);
+	return rows->keys && rows->values ? 0 : -ENOMEM;
+}
+
+static void rows_free(struct rows *rows)
+{
+	free(rows->keys);
+	free(rows->values);
+}
+
+static struct tp_prefix *rows_prefix(const struct rows *rows, size_t i, const struct prefix *prefix)
+{
+	struct tp_prefix *key = (struct tp_prefix *)rows->keys + i;
+
+	key->prefix_len = prefix->len;
+	memcpy(&key->addr, &prefix->addr, sizeof(key->addr));
+	return key;
+}
+
+static int fill_classes(struct rows *rows, const struct class_row *items, size_t count)
+{
+	size_t i;
+	int r = rows_make(rows, sizeof(struct tp_prefix), sizeof(uint32_t), count);
+
+	for (i = 0; !r && i < count; i++) {
+		rows_prefix(rows, i, &items[i].prefix);
+		((uint32_t *)rows->values)[i] = items[i].class_id;
+	}
+	return r;
+}
+
+static int fill_ports(struct rows *rows, const struct tables *tables)
+{
+	size_t i;
+	int r = rows_make(rows, sizeof(struct tp_port_key), sizeof(uint32_t), tables->ports.count);
+
+	for (i = 0; !r && i < tables->ports.count; i++) {
+		((struct tp_port_key *)rows->keys)[i] = tables->ports.items[i].key;
+		((uint32_t *)rows->values)[i] = tables->ports.items[i].class_id;
+	}
+	return r;
+}
+
+static int fill_rules(struct rows *rows, const struct tables *tables)
+{
+	size_t i;
+	int r = rows_make(rows, sizeof(uint32_t), sizeof(struct tp_rule_bits),
+			  tables->classes.count);
+
+	for (i = 0; !r && i < tables->classes.count; i++) {
+		((uint32_t *)rows->keys)[i] = (uint32_t)i;
+		((struct tp_rule_bits *)rows->values)[i] = tables->classes.items[i];
+	}
+	return r;
+}
+
+static int fill_routes(struct rows *rows, const struct tables *tables)
+{
+	size_t i;
+	int r = rows_make(rows, sizeof(struct tp_prefix), sizeof(struct tp_route),
+			  tables->routes.count);
+
+	for (i = 0; !r && i < tables->routes.count; i++) {
+		rows_prefix(rows, i, &tables->routes.items[i].prefix);
+		((struct tp_route *)rows->values)[i] = tables->routes.items[i].route;
+	}
+	return r;
+}
+
+static int fill_table(enum bpf_table table, const struct tables *tables, struct rows *rows)
+{
+	switch (table) {
+	case TABLE_SRC: return fill_classes(rows, tables->src.items, tables->src.count);
+	case TABLE_DST: return fill_classes(rows, tables->dst.items, tables->dst.count);
+	case TABLE_PORTS: return fill_ports(rows, tables);
+	case TABLE_RULES: return fill_rules(rows, tables);
+	case TABLE_ROUTES: return fill_routes(rows, tables);
+	case TABLE_RULE_STATS: return 0; /* counters begin at zero */
+	}
+	return -EINVAL;
+}
+
+/* A new inner map with the rows of one table, put into the slot. */
+static int write_table(const struct bpf *bpf, enum bpf_table table, const struct tables *tables,
+		       uint32_t slot, struct err *err)
+{
+	const char *name = bpf_table_name(table);
+	AUTO_CLOSE int outer = bpf_map_open(bpf, name);
+	AUTO_CLOSE int inner = -1;
+	struct rows rows = {};
+	int r;
+
+	if (outer < 0)
+		return err_sys(err, outer, "open map %s", name);
+	r = fill_table(table, tables, &rows);
+	if (!r) {
+		/* all of tp_rule_stats are of one size: a per-CPU inner map may not vary */
+		size_t size = table == TABLE_RULE_STATS ? TP_RULE_MAX : rows.count;
+
+		inner = bpf_inner_create(bpf, table, size ? (uint32_t)size : 1, err);
+		if (inner < 0) {
+			rows_free(&rows);
+			return inner;
+		}
+		r = write_batch(inner, rows.keys, rows.key_size, rows.values, rows.value_size,
+				rows.count);
+	}
+	if (!r && bpf_map_update_elem(outer, &slot, &inner, BPF_ANY))
+		r = -errno;
+	rows_free(&rows);
+	return r ? err_sys(err, r, "write table %s", name) : 0;
+}
+
+int bpf_switch_policy(const struct bpf *bpf, const struct state *want, struct err *err)
+{
+	struct tp_state *state;
+	uint64_t generation;
+	int table, r;
+
+	r = state_map(bpf, &state, err);
+	if (r)
+		return r;
+
+	/*
+	 * Replacing an inner map waits for the programs that still use it (the kernel's
+	 * maybe_wait_bpf_programs), so nobody reads the slot that is being filled.
+	 */
+	generation = __atomic_load_n(&state->generation, __ATOMIC_ACQUIRE) + 1;
+	for (table = 0; !r && table < BPF_TABLES; table++)
+		r = write_table(bpf, table, &want->tables, (uint32_t)(generation & 1), err);
+	if (!r) {
+		memcpy(state->table_hash, want->tables.hash, HASH_SIZE);
+		__atomic_store_n(&state->generation, generation, __ATOMIC_RELEASE);
+	}
+	state_unmap(state);
+	return r;
+}
+
+int bpf_note_tunnel(const struct bpf *bpf, uint32_t ifindex, struct err *err)
+{
+	struct tp_state *state;
+	int r = state_map(bpf, &state, err);
+
+	if (r)
+		return r;
+	__atomic_store_n(&state->abi, TP_ABI, __ATOMIC_RELAXED);
+	__atomic_store_n(&state->tunnel_ifindex, ifindex, __ATOMIC_RELEASE);
+	state_unmap(state);
+	return 0;
+}
+
+int bpf_note_applied(const struct bpf *bpf, const struct state *want, struct err *err)
+{
+	static const char *const backends[] = { [STATE_BACKEND_NONE] = "",
+						[STATE_BACKEND_KERNEL] = "kernel",
+						[STATE_BACKEND_USERSPACE] = "userspace" };
+	struct tp_state *state;
+	int r = state_map(bpf, &state, err);
+
+	if (r)
+		return r;
+	memcpy(state->policy_hash, want->policy_hash, HASH_SIZE);
+	memcpy(state->object_hash, want->object_hash, HASH_SIZE);
+	snprintf(state->node, sizeof(state->node), "%s", want->node);
+	snprintf(state->tunnel, sizeof(state->tunnel), "%s", want->tunnel.name);
+	snprintf(state->backend, sizeof(state->backend), "%s", backends[want->tunnel.backend]);
+	state->applied_at = (uint64_t)time(NULL);
+	state_unmap(state);
+	return 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The policy swap: fill the idle slot of every table, then move the generation word. */
+#ifndef TP_KERNEL_BPF_SWITCH_H
+#define TP_KERNEL_BPF_SWITCH_H
+
+#include "base/err.h"
+#include "kernel/bpf_object.h"
+#include "model/state.h"
+
+/*
+ * Writes want->tables beside the live ones and makes them live with one store. Until then nothing
+ * has changed; on failure nothing will.
+ */
+int bpf_switch_policy(const struct bpf *bpf, const struct state *want, struct err *err);
+
+/* Which tunnel device the programs take for the tunnel; before they are attached. */
+int bpf_note_tunnel(const struct bpf *bpf, uint32_t ifindex, struct err *err);
+
+/* Who and what was applied: names, hashes, time. The last write of an apply. */
+int bpf_note_applied(const struct bpf *bpf, const struct state *want, struct err *err);
+
+#endif

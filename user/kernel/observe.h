@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the kernel has now, read and nothing else. For the netns that the caller is in. */
+#ifndef TP_KERNEL_OBSERVE_H
+#define TP_KERNEL_OBSERVE_H
+
+#include "base/err.h"
+#include "model/facts.h"
+#include "model/state.h"
+
+/*
+ * Fills links, addresses, routes, sysctls, what the kernel can do, and the time. Left for the
+ * caller: jiffies, ids, keys, hosts and the object's hash. out is empty before; untouched on
+ * failure.
+ */
+int observe_facts(struct facts *out, const char *instance, struct err *err);
+
+/*
+ * Fills have->tunnel and have->routes, and sets have->exists when there is a tunnel. A device of
+ * that name without our mark is not there as far as have is concerned. Untouched on failure.
+ */
+int observe_net(struct state *have, const char *instance, const char *tunnel_name, struct err *err);
+
+#endif

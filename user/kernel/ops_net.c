@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel/ops_net.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "kernel/nl.h"
+#include "kernel/rt.h"
+#include "kernel/sysctl.h"
+#include "kernel/wg_process.h"
+
+/* What every step is given. */
+struct step {
+	struct ops_net_context *context;
+	const struct op *op;
+	const struct state_tunnel *tunnel; /* want's, or have's in the removing phase */
+	const char *instance;
+	struct rt_link link; /* the tunnel's device, where the step needs one */
+	struct err *err;
+};
+
+int ops_net_open(struct ops_net_context *context, struct err *err)
+{
+	*context = (struct ops_net_context){ 0 };
+	return nl_open(NETLINK_ROUTE, &context->nl, err);
+}
+
+void ops_net_close(struct ops_net_context *context)
+{
+	nl_close(context->nl);
+	wg_close(&context->wg);
+	*context = (struct ops_net_context){ 0 };
+}
+
+static int open_wg(struct step *step)
+{
+	struct wg_device *wg = &step->context->wg;
+
+	if (wg->backend == step->tunnel->backend && !strcmp(wg->name, step->tunnel->name))
+		return 0;
+
+	wg_close(wg);
+	return wg_open(wg, step->tunnel->backend, step->tunnel->name, step->err);
+}
+
+static int sysctl_set(struct step *step)
+{
+	const struct state_sysctl *sysctl = step->op->args.sysctl;
+
+	return sysctl_write(sysctl->path, sysctl->value, step->err);
+}
+
+static int sysctl_restore(struct step *step)
+{
+	const struct state_sysctl *sysctl = step->op->args.sysctl;
+	int r = sysctl_write(sysctl->path, sysctl->before, step->err);
+
+	return r == -ENOENT ? 0 : r; /* the device went, and its sysctls with it */
+}
+
+static int link_add(struct step *step)
+{
+	const char *name = step->tunnel->name;
+	struct nl *nl = step->context->nl;
+	int r;
+
+	if (step->tunnel->backend == STATE_BACKEND_KERNEL)
+		return rt_add_link(nl, name, "wireguard", step->instance, step->err);
+
+	r = rt_claim_link(nl, name, "tun", step->instance, step->err);
+	if (r == -ENODEV)
+		return wg_process_start(name, step->instance, step->err);
+	return r;
+}
+
+static int link_set(struct step *step)
+{
+	struct rt_link_change change = { .mtu = step->tunnel->mtu, .up = step->tunnel->up };
+
+	return rt_change_link(step->context->nl, &step->link, &change, step->err);
+}
+
+static int link_remove(struct step *step)
+{
+	bool in_kernel = step->tunnel->backend == STATE_BACKEND_KERNEL;
+	int watch = in_kernel ? -1 : wg_process_watch(step->tunnel->name);
+	int r = rt_remove_link(step->context->nl, &step->link, step->err);
+
+	if (in_kernel)
+		return r;
+	if (!r)
+		return wg_process_wait_gone(step->tunnel->name, watch, step->err);
+	mem_close_fd(&watch);
+	return r;
+}
+
+static int tunnel_set(struct step *step)
+{
+	int r = open_wg(step);
+
+	if (r)
+		return r;
+	return wg_set_device(&step->context->wg, &step->tunnel->private_key,
+			     step->tunnel->listen_port, step->err);
+}
+
+static int peer_set(struct step *step)
+{
+	struct state_peer peer = *step->op->args.peer; /* shares its allowed IPs */
+	int r = open_wg(step);
+
+	if (step->op->keep_endpoint)
+		peer.endpoint = (struct endpoint){ 0 };
+	if (!r)
+		r = wg_set_peer(&step->context->wg, &peer, step->err);
+	key_wipe(&peer.preshared_key);
+	return r;
+}
+
+static int peer_remove(struct step *step)
+{
+	int r = open_wg(step);
+
+	if (r)
+		return r;
+	return wg_remove_peer(&step->context->wg, &step->op->args.peer->public_key, step->err);
+}
+
+static int address_add(struct step *step)
+{
+	return rt_add_addr(step->context->nl, step->link.facts.ifindex, step->op->args.addr,
+			   step->err);
+}
+
+static int address_remove(struct step *step)
+{
+	return rt_remove_addr(step->context->nl, step->link.facts.ifindex, step->op->args.addr,
+			      step->err);
+}
+
+static int route_add(struct step *step)
+{
+	return rt_add_route(step->context->nl, step->link.facts.ifindex, step->op->args.route,
+			    step->err);
+}
+
+static int route_remove(struct step *step)
+{
+	return rt_remove_route(step->context->nl, step->link.facts.ifindex, step->op->args.route,
+			       step->err);
+}
+
+/* Whose tunnel a step is about, and whether its device must be there. */
+enum step_scope { NO_TUNNEL, NAME_ONLY, ON_DEVICE, OFF_DEVICE };
+
+static const struct step_kind {
+	int (*run)(struct step *step);
+	enum step_scope scope;
+} step_kinds[] = {
+	[OP_SYSCTL_SET] = { sysctl_set, NO_TUNNEL },
+	[OP_SYSCTL_RESTORE] = { sysctl_restore, NO_TUNNEL },
+	[OP_LINK_ADD] = { link_add, NAME_ONLY },
+	[OP_LINK_SET] = { link_set, ON_DEVICE },
+	[OP_TUNNEL_SET] = { tunnel_set, ON_DEVICE },
+	[OP_PEER_SET] = { peer_set, ON_DEVICE },
+	[OP_PEER_REMOVE] = { peer_remove, OFF_DEVICE },
+	[OP_ADDRESS_ADD] = { address_add, ON_DEVICE },
+	[OP_ADDRESS_REMOVE] = { address_remove, OFF_DEVICE },
+	[OP_ROUTE_ADD] = { route_add, ON_DEVICE },
+	[OP_ROUTE_REMOVE] = { route_remove, OFF_DEVICE },
+	[OP_LINK_REMOVE] = { link_remove, OFF_DEVICE },
+};
+
+static const struct step_kind *find_kind(enum op_kind kind)
+{
+	if ((size_t)kind >= ARRAY_SIZE(step_kinds) || !step_kinds[kind].run)
+		return NULL;
+	return &step_kinds[kind];
+}
+
+bool ops_net_handles(enum op_kind kind)
+{
+	return find_kind(kind) != NULL;
+}
+
+/* Looked up for each step: a device that lost our mark meanwhile is no longer ours to touch. */
+static int find_device(struct step *step)
+{
+	const char *name = step->tunnel->name;
+	int r = rt_find_link(step->context->nl, name, &step->link, step->err);
+
+	if (r || rt_link_is_ours(&step->link, step->instance))
+		return r;
+	return err_set(step->err, -EEXIST, "device %s is not ours (alias \"%s\")", name,
+		       step->link.alias);
+}
+
+static int run_step(const struct step_kind *kind, struct step *step)
+{
+	int r;
+
+	if (kind->scope == ON_DEVICE || kind->scope == OFF_DEVICE) {
+		r = find_device(step);
+		if (r == -ENODEV && kind->scope == OFF_DEVICE)
+			return 0; /* it took with it what was to be removed */
+		if (r)
+			return r;
+	}
+	return kind->run(step);
+}
+
+int ops_net_run(struct ops_net_context *context, const struct op *op, const struct state *want,
+		const struct state *have, const char *instance, struct err *err)
+{
+	const struct step_kind *kind = find_kind(op->kind);
+	struct step step = { .context = context, .op = op, .instance = instance, .err = err };
+	const struct state *state;
+
+	if (!kind)
+		return err_set(err, -EINVAL, "%s is not a step of the network's", op->object);
+
+	state = kind->scope == OFF_DEVICE ? have : want;
+	if (kind->scope != NO_TUNNEL && !state)
+		return err_set(err, -EINVAL, "%s: no state to take the tunnel from", op->object);
+	if (state)
+		step.tunnel = &state->tunnel;
+	return run_step(kind, &step);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Does the steps of a plan that concern sysctls, the tunnel, its addresses and routes. */
+#ifndef TP_KERNEL_OPS_NET_H
+#define TP_KERNEL_OPS_NET_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "kernel/wg.h"
+#include "plan/ops.h"
+
+struct nl;
+
+/* The sockets of one apply. */
+struct ops_net_context {
+	struct nl *nl;
+	struct wg_device wg; /* opened by the first op that needs it */
+};
+
+/* Belongs to the netns the caller is in. */
+int ops_net_open(struct ops_net_context *context, struct err *err);
+/* A zeroed context is fine. */
+void ops_net_close(struct ops_net_context *context);
+
+bool ops_net_handles(enum op_kind kind);
+
+/*
+ * Does one op that ops_net_handles; -EINVAL for another. What sets reads want, what removes reads
+ * have, and the other may be NULL. A step that is done already is success.
+ */
+int ops_net_run(struct ops_net_context *context, const struct op *op, const struct state *want,
+		const struct state *have, const char *instance, struct err *err);
+
+#endif

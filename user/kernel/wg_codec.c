@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel/wg_codec.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/genetlink.h>
+#include <linux/wireguard.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "kernel/nl_attr.h"
+
+_Static_assert(KEY_SIZE == WG_KEY_LEN, "a key is a key");
+
+/* What __kernel_timespec is in the answer, also for 32-bit programs. */
+struct handshake_time {
+	int64_t seconds;
+	int64_t nanoseconds;
+};
+
+static struct nlmsghdr *begin(void *buf, size_t size, uint16_t family, uint8_t command,
+			      const char *ifname)
+{
+	struct genlmsghdr header = { .cmd = command, .version = WG_GENL_VERSION };
+	struct nlmsghdr *msg = nl_put_header(buf, size, family, 0, &header, sizeof(header));
+
+	if (!msg || !mnl_attr_put_strz_check(msg, size, WGDEVICE_A_IFNAME, ifname))
+		return NULL;
+	return msg;
+}
+
+static bool put_key(struct nlmsghdr *msg, size_t size, uint16_t type, const struct key *key)
+{
+	return mnl_attr_put_check(msg, size, type, sizeof(key->bytes), key->bytes);
+}
+
+struct nlmsghdr *wg_put_get(void *buf, size_t size, uint16_t family, const char *ifname)
+{
+	return begin(buf, size, family, WG_CMD_GET_DEVICE, ifname);
+}
+
+struct nlmsghdr *wg_put_device(void *buf, size_t size, uint16_t family, const char *ifname,
+			       const struct key *private_key, uint16_t listen_port)
+{
+	struct nlmsghdr *msg = begin(buf, size, family, WG_CMD_SET_DEVICE, ifname);
+
+	if (!msg || !put_key(msg, size, WGDEVICE_A_PRIVATE_KEY, private_key) ||
+	    !mnl_attr_put_u16_check(msg, size, WGDEVICE_A_LISTEN_PORT, listen_port))
+		return NULL;
+	return msg;
+}
+
+/*
+ * A message about one peer, with both nests open: nothing is missing but what stands inside the
+ * peer, and the ends of the nests.
+ */
+struct peer_message {
+	struct nlmsghdr *msg;
+	struct nlattr *peers;
+	struct nlattr *peer;
+};
+
+static bool begin_peer(struct peer_message *out, void *buf, size_t size, uint16_t family,
+		       const char *ifname, const struct key *public_key)
+{
+	out->msg = begin(buf, size, family, WG_CMD_SET_DEVICE, ifname);
+	if (!out->msg)
+		return false;
+
+	out->peers = mnl_attr_nest_start_check(out->msg, size, WGDEVICE_A_PEERS);
+	if (!out->peers)
+		return false;
+
+	out->peer = mnl_attr_nest_start_check(out->msg, size, 0);
+	return out->peer && put_key(out->msg, size, WGPEER_A_PUBLIC_KEY, public_key);
+}
+
+static struct nlmsghdr *end_peer(const struct peer_message *message)
+{
+	mnl_attr_nest_end(message->msg, message->peer);
+	mnl_attr_nest_end(message->msg, message->peers);
+	return message->msg;
+}
+
+struct nlmsghdr *wg_put_peer_removal(void *buf, size_t size, uint16_t family, const char *ifname,
+				     const struct key *public_key)
+{
+	struct peer_message message;
+
+	if (!begin_peer(&message, buf, size, family, ifname, public_key) ||
+	    !mnl_attr_put_u32_check(message.msg, size, WGPEER_A_FLAGS, WGPEER_F_REMOVE_ME))
+		return NULL;
+	return end_peer(&message);
+}
+
+static bool put_endpoint(struct nlmsghdr *msg, size_t size, const struct endpoint *endpoint)
+{
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(endpoint->port) };
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(endpoint->port) };
+	size_t length;
+	const uint8_t *bytes = nl_addr_bytes(&endpoint->addr, &length);
+
+	if (!endpoint->port)
+		return true; /* none: the peer may have roamed, and keeps what it has */
+
+	if (length == sizeof(v4.sin_addr)) {
+		memcpy(&v4.sin_addr, bytes, length);
+		return mnl_attr_put_check(msg, size, WGPEER_A_ENDPOINT, sizeof(v4), &v4);
+	}
+	memcpy(&v6.sin6_addr, bytes, length);
+	return mnl_attr_put_check(msg, size, WGPEER_A_ENDPOINT, sizeof(v6), &v6);
+}
+
+/* Everything but the allowed IPs: only the first message of a peer has it. */
+static bool put_peer_settings(struct nlmsghdr *msg, size_t size, const struct state_peer *peer)
+{
+	return mnl_attr_put_u32_check(msg, size, WGPEER_A_FLAGS, WGPEER_F_REPLACE_ALLOWEDIPS) &&
+	       put_key(msg, size, WGPEER_A_PRESHARED_KEY, &peer->preshared_key) &&
+	       mnl_attr_put_u16_check(msg, size, WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL,
+				      peer->keepalive) &&
+	       put_endpoint(msg, size, &peer->endpoint);
+}
+
+static bool put_allowed_ip(struct nlmsghdr *msg, size_t size, const struct prefix *prefix)
+{
+	struct nlattr *nest = mnl_attr_nest_start_check(msg, size, 0);
+
+	if (!nest)
+		return false;
+
+	if (!mnl_attr_put_u16_check(msg, size, WGALLOWEDIP_A_FAMILY,
+				    (uint16_t)nl_addr_family(&prefix->addr)) ||
+	    !nl_put_addr(msg, size, WGALLOWEDIP_A_IPADDR, &prefix->addr) ||
+	    !mnl_attr_put_u8_check(msg, size, WGALLOWEDIP_A_CIDR_MASK, prefix_family_len(prefix))) {
+		mnl_attr_nest_cancel(msg, nest);
+		return false;
+	}
+
+	mnl_attr_nest_end(msg, nest);
+	return true;
+}
+
+/* As many as fit. False when there are some to put and none fits. */
+static bool put_allowed_ips(struct nlmsghdr *msg, size_t size, const struct state_peer *peer,
+			    size_t *done)
+{
+	size_t before = *done;
+	struct nlattr *nest;
+
+	if (before == peer->allowed_ips.count)
+		return true;
+
+	nest = mnl_attr_nest_start_check(msg, size, WGPEER_A_ALLOWEDIPS);
+	if (!nest)
+		return false;
+	while (*done < peer->allowed_ips.count &&
+	       put_allowed_ip(msg, size, &peer->allowed_ips.items[*done]))
+		(*done)++;
+	mnl_attr_nest_end(msg, nest);
+
+	return *done > before;
+}
+
+struct nlmsghdr *wg_put_peer(void *buf, size_t size, uint16_t family, const char *ifname,
+			     const struct state_peer *peer, size_t *done)
+{
+	struct peer_message message;
+	size_t count = *done;
+
+	if (!begin_peer(&message, buf, size, family, ifname, &peer->public_key))
+		return NULL;
+	if (!count && !put_peer_settings(message.msg, size, peer))
+		return NULL;
+	if (!put_allowed_ips(message.msg, size, peer, &count))
+		return NULL;
+
+	*done = count;
+	return end_peer(&message);
+}
+
+static bool read_sockaddr(const struct nlattr *attr, struct endpoint *out)
+{
+	struct sockaddr_in6 v6;
+	struct sockaddr_in v4;
+
+	if (nl_attr_bytes(attr, &v4, sizeof(v4)) && v4.sin_family == AF_INET) {
+		out->port = ntohs(v4.sin_port);
+		return !nl_addr_read(AF_INET, &v4.sin_addr, &out->addr);
+	}
+	if (nl_attr_bytes(attr, &v6, sizeof(v6)) && v6.sin6_family == AF_INET6) {
+		out->port = ntohs(v6.sin6_port);
+		/* a mapped address is IPv4 spelt otherwise, and our form of it */
+		memcpy(out->addr.bytes, &v6.sin6_addr, sizeof(out->addr.bytes));
+		return true;
+	}
+	return false;
+}
+
+static int read_allowed_ip(const struct nlattr *nest, struct prefix *out)
+{
+	const struct nlattr *attrs[WGALLOWEDIP_A_MAX + 1];
+	uint16_t family = 0;
+	uint8_t len = 0;
+	uint8_t first_bit;
+
+	nl_attrs_of_nest(nest, attrs, WGALLOWEDIP_A_MAX);
+	if (!nl_attr_u16(attrs[WGALLOWEDIP_A_FAMILY], &family) ||
+	    !nl_attr_u8(attrs[WGALLOWEDIP_A_CIDR_MASK], &len) ||
+	    !nl_attr_addr(attrs[WGALLOWEDIP_A_IPADDR], family, &out->addr))
+		return -EBADMSG;
+
+	first_bit = family == AF_INET ? ADDR_MAPPED_BITS : 0;
+	if (len > 128 - first_bit)
+		return -EBADMSG;
+
+	out->len = (uint8_t)(first_bit + len);
+	return 0;
+}
+
+static int read_allowed_ips(const struct nlattr *nest, struct state_peer *peer)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, nest) {
+		struct prefix prefix;
+		struct prefix *added;
+		int r = read_allowed_ip(attr, &prefix);
+
+		if (r)
+			return r;
+		added = array_add(&peer->allowed_ips);
+		if (!added)
+			return -ENOMEM;
+		*added = prefix;
+	}
+
+	return 0;
+}
+
+/* Absent is fine: the kernel leaves out what it has said before. Present and wrong is not. */
+static int read_peer_settings(const struct nlattr **attrs, struct state_peer *peer)
+{
+	struct handshake_time time = { 0 };
+	const struct nlattr *psk = attrs[WGPEER_A_PRESHARED_KEY];
+	const struct nlattr *keepalive = attrs[WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL];
+	const struct nlattr *endpoint = attrs[WGPEER_A_ENDPOINT];
+	const struct nlattr *handshake = attrs[WGPEER_A_LAST_HANDSHAKE_TIME];
+	const struct nlattr *rx = attrs[WGPEER_A_RX_BYTES];
+	const struct nlattr *tx = attrs[WGPEER_A_TX_BYTES];
+
+	if ((psk && !nl_attr_bytes(psk, peer->preshared_key.bytes, KEY_SIZE)) ||
+	    (keepalive && !nl_attr_u16(keepalive, &peer->keepalive)) ||
+	    (endpoint && !read_sockaddr(endpoint, &peer->endpoint)) ||
+	    (handshake && !nl_attr_bytes(handshake, &time, sizeof(time))) ||
+	    (rx && !nl_attr_u64(rx, &peer->rx_bytes)) || (tx && !nl_attr_u64(tx, &peer->tx_bytes)))
+		return -EBADMSG;
+
+	if (handshake)
+		peer->latest_handshake = time.seconds;
+	return 0;
+}
+
+/* The last peer if it is this one, which the message before began; else a new one. */
+static struct state_peer *peer_of(struct state_tunnel *tunnel, const struct key *public_key)
+{
+	struct state_peer *peer;
+
+	if (tunnel->peers.count) {
+		peer = &tunnel->peers.items[tunnel->peers.count - 1];
+		if (key_is_equal(&peer->public_key, public_key))
+			return peer;
+	}
+
+	peer = array_add(&tunnel->peers);
+	if (peer)
+		peer->public_key = *public_key;
+	return peer;
+}
+
+static int read_peer(const struct nlattr *nest, struct state_tunnel *tunnel)
+{
+	const struct nlattr *attrs[WGPEER_A_MAX + 1];
+	struct state_peer *peer;
+	struct key public_key;
+	int r;
+
+	nl_attrs_of_nest(nest, attrs, WGPEER_A_MAX);
+	if (!nl_attr_bytes(attrs[WGPEER_A_PUBLIC_KEY], public_key.bytes, KEY_SIZE))
+		return -EBADMSG;
+
+	peer = peer_of(tunnel, &public_key);
+	if (!peer)
+		return -ENOMEM;
+
+	r = read_peer_settings(attrs, peer);
+	if (r || !attrs[WGPEER_A_ALLOWEDIPS])
+		return r;
+	return read_allowed_ips(attrs[WGPEER_A_ALLOWEDIPS], peer);
+}
+
+static int read_device_settings(const struct nlattr **attrs, struct state_tunnel *tunnel)
+{
+	const struct nlattr *name = attrs[WGDEVICE_A_IFNAME];
+	const struct nlattr *ifindex = attrs[WGDEVICE_A_IFINDEX];
+	const struct nlattr *private_key = attrs[WGDEVICE_A_PRIVATE_KEY];
+	const struct nlattr *port = attrs[WGDEVICE_A_LISTEN_PORT];
+
+	if ((name && !nl_attr_string(name, tunnel->name, sizeof(tunnel->name))) ||
+	    (ifindex && !nl_attr_u32(ifindex, &tunnel->ifindex)) ||
+	    (private_key && !nl_attr_bytes(private_key, tunnel->private_key.bytes, KEY_SIZE)) ||
+	    (port && !nl_attr_u16(port, &tunnel->listen_port)))
+		return -EBADMSG;
+	return 0;
+}
+
+int wg_read_device(const struct nlmsghdr *msg, struct state_tunnel *tunnel)
+{
+	const struct nlattr *attrs[WGDEVICE_A_MAX + 1];
+	const struct nlattr *attr;
+	int r;
+
+	nl_attrs_of_message(msg, sizeof(struct genlmsghdr), attrs, WGDEVICE_A_MAX);
+	r = read_device_settings(attrs, tunnel);
+	if (r || !attrs[WGDEVICE_A_PEERS])
+		return r;
+
+	mnl_attr_for_each_nested(attr, attrs[WGDEVICE_A_PEERS]) {
+		r = read_peer(attr, tunnel);
+		if (r)
+			return r;
+	}
+
+	return 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel WireGuard's generic netlink messages (<linux/wireguard.h>) from and to our structs. Pure:
+ * no socket here.
+ *
+ * The put functions return the message, which begins at buf, or NULL when size is too small for
+ * it. buf is aligned as struct nlmsghdr; a size above 65535 is of no use, for that is where the
+ * length of an attribute ends.
+ */
+#ifndef TP_KERNEL_WG_CODEC_H
+#define TP_KERNEL_WG_CODEC_H
+
+#include <linux/netlink.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/state.h"
+
+/* family is the number that the running kernel gave to WG_GENL_NAME. */
+struct nlmsghdr *wg_put_get(void *buf, size_t size, uint16_t family, const char *ifname);
+struct nlmsghdr *wg_put_device(void *buf, size_t size, uint16_t family, const char *ifname,
+			       const struct key *private_key, uint16_t listen_port);
+struct nlmsghdr *wg_put_peer_removal(void *buf, size_t size, uint16_t family, const char *ifname,
+				     const struct key *public_key);
+
+/*
+ * One of the messages that set a peer. *done is how many allowed IPs earlier messages held, 0 for
+ * the first, which also replaces what the peer had. Call until *done is the peer's count.
+ */
+struct nlmsghdr *wg_put_peer(void *buf, size_t size, uint16_t family, const char *ifname,
+			     const struct state_peer *peer, size_t *done);
+
+/*
+ * Adds what one message of the answer to wg_put_get says. The kernel splits: a message may go on
+ * with the peer the last one ended with. 0, -EBADMSG, -ENOMEM; tunnel is then half filled.
+ */
+int wg_read_device(const struct nlmsghdr *msg, struct state_tunnel *tunnel);
+
+#endif

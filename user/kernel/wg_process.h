@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The process behind a userspace tunnel: wireguard-go. No key passes through here. */
+#ifndef TP_KERNEL_WG_PROCESS_H
+#define TP_KERNEL_WG_PROCESS_H
+
+#include "base/err.h"
+
+/*
+ * Starts wireguard-go in the caller's netns, in a session of its own, and comes back when it
+ * answers and its device carries our mark; a caller that dies meanwhile changes nothing about
+ * that. -ENOENT when it is not installed, -EADDRINUSE when one of that name already runs
+ * somewhere.
+ */
+int wg_process_start(const char *ifname, const char *instance, struct err *err);
+
+/*
+ * Something to wait on: a descriptor that ends with the process, or -1 when none is running. Take
+ * it before the device is removed, and hand it to wg_process_wait_gone, which closes it.
+ */
+int wg_process_watch(const char *ifname);
+/* Waits until the process is gone, and removes its socket file if it left that behind. */
+int wg_process_wait_gone(const char *ifname, int watch, struct err *err);
+
+#endif

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel/wg_uapi.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/num.h"
+
+#define HEX_SIZE (2 * KEY_SIZE + 1)
+/* The longest line either way is a key with its name; an allowed IP is shorter. */
+#define LINE_SIZE 256
+#define ERRNO_MAX 4095
+
+/* ---- requests ---------------------------------------------------------------------------- */
+
+/* Text that is being written into room that is known to be enough. */
+struct request {
+	char *text;
+	size_t size;
+	size_t length;
+};
+
+static bool begin(struct request *request, size_t lines)
+{
+	request->length = 0;
+	request->size = lines * LINE_SIZE;
+	request->text = mem_alloc(request->size, 1);
+	return request->text;
+}
+
+__attribute__((format(printf, 2, 3))) static void put(struct request *request, const char *format,
+						      ...)
+{
+	size_t room = request->size - request->length;
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(request->text + request->length, room, format, args);
+	va_end(args);
+	assert(n >= 0 && (size_t)n < room);
+	request->length += (size_t)n;
+}
+
+static void put_key(struct request *request, const char *name, const struct key *key)
+{
+	static const char digits[] = "0123456789abcdef";
+	char hex[HEX_SIZE];
+
+	for (size_t i = 0; i < KEY_SIZE; i++) {
+		hex[2 * i] = digits[key->bytes[i] >> 4];
+		hex[2 * i + 1] = digits[key->bytes[i] & 15];
+	}
+	hex[HEX_SIZE - 1] = '\0';
+	put(request, "%s=%s\n", name, hex);
+	explicit_bzero(hex, sizeof(hex));
+}
+
+char *wg_uapi_put_device(const struct key *private_key, uint16_t listen_port)
+{
+	struct request request;
+
+	if (!begin(&request, 4))
+		return NULL;
+
+	put(&request, "set=1\n");
+	put_key(&request, "private_key", private_key);
+	put(&request, "listen_port=%u\n\n", listen_port);
+	return request.text;
+}
+
+char *wg_uapi_put_peer(const struct state_peer *peer)
+{
+	char text[ENDPOINT_TEXT_SIZE];
+	struct request request;
+
+	if (!begin(&request, 8 + peer->allowed_ips.count))
+		return NULL;
+
+	put(&request, "set=1\n");
+	put_key(&request, "public_key", &peer->public_key);
+	put_key(&request, "preshared_key", &peer->preshared_key);
+	if (peer->endpoint.port) /* else the peer may have roamed, and keeps what it has */
+		put(&request, "endpoint=%s\n", endpoint_put(text, &peer->endpoint));
+	put(&request, "persistent_keepalive_interval=%u\n", peer->keepalive);
+
+	put(&request, "replace_allowed_ips=true\n");
+	for (size_t i = 0; i < peer->allowed_ips.count; i++)
+		put(&request, "allowed_ip=%s\n", prefix_put(text, &peer->allowed_ips.items[i]));
+	put(&request, "\n");
+	return request.text;
+}
+
+char *wg_uapi_put_peer_removal(const struct key *public_key)
+{
+	struct request request;
+
+	if (!begin(&request, 4))
+		return NULL;
+
+	put(&request, "set=1\n");
+	put_key(&request, "public_key", public_key);
+	put(&request, "remove=true\n\n");
+	return request.text;
+}
+
+void wg_uapi_free(char *text)
+{
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
+/* ---- answers ----------------------------------------------------------------------------- */
+
+struct answer {
+	struct state_tunnel *tunnel;
+	struct state_peer *peer; /* the last public_key's, NULL before the first */
+	bool ended;              /* errno= was there */
+	int result;              /* what it said */
+};
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+static int read_key(const char *value, struct key *out)
+{
+	if (strlen(value) != 2 * KEY_SIZE)
+		return -EBADMSG;
+
+	for (size_t i = 0; i < KEY_SIZE; i++) {
+		int high = hex_digit(value[2 * i]);
+		int low = hex_digit(value[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return -EBADMSG;
+		out->bytes[i] = (uint8_t)(high << 4 | low);
+	}
+	return 0;
+}
+
+static int read_u16(const char *value, uint16_t *out)
+{
+	uint64_t number;
+
+	if (num_read(value, 0, UINT16_MAX, &number))
+		return -EBADMSG;
+	*out = (uint16_t)number;
+	return 0;
+}
+
+static int read_u64(const char *value, uint64_t *out)
+{
+	return num_read(value, 0, UINT64_MAX, out) ? -EBADMSG : 0;
+}
+
+static int take_private_key(struct answer *answer, const char *value)
+{
+	return read_key(value, &answer->tunnel->private_key);
+}
+
+static int take_listen_port(struct answer *answer, const char *value)
+{
+	return read_u16(value, &answer->tunnel->listen_port);
+}
+
+static int take_public_key(struct answer *answer, const char *value)
+{
+	struct key key;
+	int r = read_key(value, &key);
+
+	if (r)
+		return r;
+	answer->peer = array_add(&answer->tunnel->peers);
+	if (!answer->peer)
+		return -ENOMEM;
+	answer->peer->public_key = key;
+	return 0;
+}
+
+static int take_preshared_key(struct answer *answer, const char *value)
+{
+	return read_key(value, &answer->peer->preshared_key);
+}
+
+/* "[fe80::1%eth0]:51820": the zone says where to send, not who is there. */
+static int take_endpoint(struct answer *answer, const char *value)
+{
+	const char *zone = strchr(value, '%');
+	const char *close = zone ? strchr(zone, ']') : NULL;
+	char plain[LINE_SIZE];
+
+	if (close)
+		snprintf(plain, sizeof(plain), "%.*s%s", (int)(zone - value), value, close);
+	else
+		snprintf(plain, sizeof(plain), "%s", value);
+	return endpoint_read(plain, &answer->peer->endpoint) ? -EBADMSG : 0;
+}
+
+static int take_keepalive(struct answer *answer, const char *value)
+{
+	return read_u16(value, &answer->peer->keepalive);
+}
+
+static int take_handshake(struct answer *answer, const char *value)
+{
+	uint64_t seconds;
+
+	if (num_read(value, 0, INT64_MAX, &seconds))
+		return -EBADMSG;
+	answer->peer->latest_handshake = (int64_t)seconds;
+	return 0;
+}
+
+static int take_rx_bytes(struct answer *answer, const char *value)
+{
+	return read_u64(value, &answer->peer->rx_bytes);
+}
+
+static int take_tx_bytes(struct answer *answer, const char *value)
+{
+	return read_u64(value, &answer->peer->tx_bytes);
+}
+
+static int take_allowed_ip(struct answer *answer, const char *value)
+{
+	struct prefix prefix;
+	struct prefix *added;
+
+	if (prefix_read(value, &prefix))
+		return -EBADMSG;
+	added = array_add(&answer->peer->allowed_ips);
+	if (!added)
+		return -ENOMEM;
+	*added = prefix;
+	return 0;
+}
+
+/* wireguard-go writes its codes negative, others positive. */
+static int take_errno(struct answer *answer, const char *value)
+{
+	uint64_t code;
+
+	if (num_read(*value == '-' ? value + 1 : value, 0, ERRNO_MAX, &code))
+		return -EBADMSG;
+	answer->ended = true;
+	answer->result = -(int)code;
+	return 0;
+}
+
+static const struct line_kind {
+	const char *name;
+	int (*take)(struct answer *answer, const char *value);
+	bool of_peer;
+} line_kinds[] = {
+	{ "private_key", take_private_key, false },
+	{ "listen_port", take_listen_port, false },
+	{ "public_key", take_public_key, false },
+	{ "preshared_key", take_preshared_key, true },
+	{ "endpoint", take_endpoint, true },
+	{ "persistent_keepalive_interval", take_keepalive, true },
+	{ "last_handshake_time_sec", take_handshake, true },
+	{ "rx_bytes", take_rx_bytes, true },
+	{ "tx_bytes", take_tx_bytes, true },
+	{ "allowed_ip", take_allowed_ip, true },
+	{ "errno", take_errno, false },
+};
+
+static int take_line(struct answer *answer, char *line)
+{
+	char *value = strchr(line, '=');
+
+	if (!value || answer->ended)
+		return -EBADMSG;
+	*value++ = '\0';
+
+	for (size_t i = 0; i < ARRAY_SIZE(line_kinds); i++) {
+		if (strcmp(line, line_kinds[i].name))
+			continue;
+		if (line_kinds[i].of_peer && !answer->peer)
+			return -EBADMSG;
+		return line_kinds[i].take(answer, value);
+	}
+
+	return 0; /* a newer protocol says more than we know: fwmark, protocol_version, … */
+}
+
+int wg_uapi_read(const char *text, size_t length, struct state_tunnel *tunnel)
+{
+	struct answer answer = { .tunnel = tunnel };
+	const char *end = text + length;
+	char line[LINE_SIZE];
+	int r = 0;
+
+	while (!r && text < end && *text != '\n') {
+		const char *stop = memchr(text, '\n', (size_t)(end - text));
+
+		if (!stop || stop - text >= LINE_SIZE)
+			return -EBADMSG;
+		memcpy(line, text, (size_t)(stop - text));
+		line[stop - text] = '\0';
+		r = take_line(&answer, line);
+		text = stop + 1;
+	}
+	explicit_bzero(line, sizeof(line));
+
+	if (r)
+		return r;
+	return answer.ended ? answer.result : -EBADMSG;
+}
