@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "base/log.h"
+#include "base/mem.h"
+#include "cmd/commands.h"
+#include "cmd/lock.h"
+#include "cmd/pipeline.h"
+#include "kernel/apply.h"
+
+static void say_progress(const struct op *op, void *data)
+{
+	(void)data; /* nothing to carry */
+	log_info("%s: %s", op_phase_name(op->phase), op->text);
+}
+
+static int run_plan(struct pipeline *p)
+{
+	const struct apply apply = {
+		.bpf = &p->bpf,
+		.instance = p->args->instance,
+		.have = &p->have,
+		.progress = say_progress,
+	};
+	struct err err;
+
+	if (!plan_build_down(&p->have, &p->plan, &err) && !apply_plan(&apply, &p->plan, &err))
+		return EXIT_DONE;
+	log_error("down: %s", err.text);
+	return EXIT_FAILED;
+}
+
+static int down_all(struct pipeline *p)
+{
+	int status = pipeline_observe(p, false);
+
+	if (status != EXIT_DONE)
+		return status;
+	if (!p->have.exists) {
+		log_error("down: nothing is set up for instance %s", p->args->instance);
+		return EXIT_NOT_RUNNING;
+	}
+	return run_plan(p);
+}
+
+int cmd_down(const struct args *args)
+{
+	AUTO_CLOSE int lock = -1;
+	struct pipeline p;
+	int status;
+
+	pipeline_start(&p, args);
+	status = require_root(args);
+	if (status == EXIT_DONE)
+		status = take_lock(args, &lock);
+	if (status == EXIT_DONE)
+		status = down_all(&p);
+	pipeline_end(&p);
+	return status;
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cmd/gather.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "kernel/bpf_object.h"
+
+static bool key_fits(const struct key *private_key, const struct policy_member *member)
+{
+	struct key public_key;
+
+	key_derive_public(private_key, &public_key);
+	return key_is_equal(&public_key, member->public_key);
+}
+
+static int find_by_name(const struct policy *policy, const char *name, struct key *private_key,
+			const struct policy_member **self, struct err *err)
+{
+	const struct policy_member *member = policy_find_self(policy, name, NULL);
+	const char *file;
+	struct key found;
+	int r;
+
+	if (!member)
+		return err_set(err, -ENOENT, "the policy has no node \"%s\"", name);
+	file = member->node->tunnel.private_key_file;
+	r = key_read_file(file, &found, err);
+	if (r)
+		return r;
+	if (key_fits(&found, member)) {
+		*private_key = found;
+		*self = member;
+	} else {
+		r = err_set(err, -EINVAL,
+			    "the key in %s is not that of node \"%s\": its public_key must be what "
+			    "`towpath pubkey %s` prints",
+			    file, name, file);
+	}
+	key_wipe(&found);
+	return r;
+}
+
+/*
+ * Nodes may keep their keys in different files; usually all name the same one. The first file
+ * that cannot be read explains the failure when no node fits.
+ */
+static int find_by_key(const struct policy *policy, struct key *private_key,
+		       const struct policy_member **self, struct err *err)
+{
+	const struct policy_member *member;
+	struct err unreadable = {};
+
+	array_for_each(member, &policy->members) {
+		struct key found;
+		struct err problem;
+		bool fits;
+
+		if (!member->node)
+			continue;
+		if (key_read_file(member->node->tunnel.private_key_file, &found, &problem)) {
+			if (!unreadable.code)
+				unreadable = problem;
+			continue;
+		}
+		fits = key_fits(&found, member);
+		if (fits)
+			*private_key = found;
+		key_wipe(&found);
+		if (fits) {
+			*self = member;
+			return 0;
+		}
+	}
+	if (unreadable.code) {
+		*err = unreadable;
+		return unreadable.code;
+	}
+	return err_set(err, -ENOENT,
+		       "this machine's key belongs to no node of the policy; add its public key "
+		       "(`towpath pubkey FILE`) to \"nodes\"");
+}
+
+int gather_self(const struct policy *policy, const char *node_name, struct key *private_key,
+		const struct policy_member **self, struct err *err)
+{
+	if (node_name)
+		return find_by_name(policy, node_name, private_key, self, err);
+	return find_by_key(policy, private_key, self, err);
+}
+
+static void take_sockaddr(const struct sockaddr *from, struct addr *out)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (from->sa_family == AF_INET6) {
+		memcpy(out->bytes, &((const struct sockaddr_in6 *)from)->sin6_addr, 16);
+		return;
+	}
+	memcpy(out->bytes, mapped, sizeof(mapped));
+	memcpy(out->bytes + sizeof(mapped), &((const struct sockaddr_in *)from)->sin_addr, 4);
+}
+
+/* One that does not resolve is noted as such: the model warns and goes on without it. */
+static int resolve(struct facts *facts, const char *host)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG };
+	struct facts_host *row = array_add(&facts->hosts);
+	struct addrinfo *found = NULL;
+
+	if (!row)
+		return -ENOMEM;
+	row->host = mem_copy_string(host);
+	if (!row->host)
+		return -ENOMEM;
+	if (!getaddrinfo(host, NULL, &hints, &found) && found)
+		take_sockaddr(found->ai_addr, &row->addr);
+	if (found)
+		freeaddrinfo(found);
+	return 0;
+}
+
+static int resolve_endpoints(const struct policy *policy, struct facts *facts)
+{
+	const struct policy_member *member;
+	int r = 0;
+
+	array_for_each(member, &policy->members) {
+		struct addr literal;
+
+		if (r || !member->endpoint->host || !addr_read(member->endpoint->host, &literal))
+			continue;
+		r = resolve(facts, member->endpoint->host);
+	}
+	return r;
+}
+
+static int read_secret(struct facts *facts, const char *path, struct err *err)
+{
+	struct facts_secret *row = array_add(&facts->secrets);
+
+	if (!row)
+		return err_sys(err, -ENOMEM, "read %s", path);
+	row->path = mem_copy_string(path);
+	if (!row->path)
+		return err_sys(err, -ENOMEM, "read %s", path);
+	return key_read_file(path, &row->key, err);
+}
+
+static int read_secrets(const struct policy *policy, struct facts *facts, struct err *err)
+{
+	const struct policy_member *member;
+	int r = 0;
+
+	array_for_each(member, &policy->members)
+		if (!r && member->preshared_key_file)
+			r = read_secret(facts, member->preshared_key_file, err);
+	return r;
+}
+
+/*
+ * jiffies64 of now. It starts 300 s before it wraps its low 32 bits (INITIAL_JIFFIES) and goes
+ * with CLOCK_MONOTONIC, which stands still in suspend as it does.
+ */
+static uint64_t jiffies_now(uint32_t hz)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail: the clock exists */
+	return (1ULL << 32) - 300ULL * hz + (uint64_t)now.tv_sec * hz +
+	       (uint64_t)now.tv_nsec * hz / 1000000000;
+}
+
+int gather_facts(const struct policy *policy, struct facts *facts, struct err *err)
+{
+	facts->jiffies = jiffies_now(facts->hz);
+	bpf_object_hash(facts->object_hash);
+	if (resolve_endpoints(policy, facts))
+		return err_sys(err, -ENOMEM, "resolve endpoints");
+	return read_secrets(policy, facts, err);
+}

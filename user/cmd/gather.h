@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Facts that come from files, DNS and clocks rather than from netlink. */
+#ifndef TP_CMD_GATHER_H
+#define TP_CMD_GATHER_H
+
+#include "base/err.h"
+#include "model/facts.h"
+#include "model/policy.h"
+
+/*
+ * Which node of the policy this machine is: the one called node_name, or, when that is NULL, the
+ * one whose key file holds the private half of its public key. The caller wipes *private_key.
+ */
+int gather_self(const struct policy *policy, const char *node_name, struct key *private_key,
+		const struct policy_member **self, struct err *err);
+
+/* Endpoint names, preshared keys, jiffies and the hash of the embedded programs. */
+int gather_facts(const struct policy *policy, struct facts *facts, struct err *err);
+
+#endif

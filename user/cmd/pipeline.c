@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cmd/pipeline.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cmd/commands.h"
+#include "cmd/gather.h"
+#include "kernel/bpf_links.h"
+#include "kernel/bpf_rows.h"
+#include "kernel/observe.h"
+#include "model/unserved.h"
+#include "model/want.h"
+#include "report/check.h"
+
+#define POLICY_FILE_MAX (16U << 20)
+
+void pipeline_start(struct pipeline *p, const struct args *args)
+{
+	memset(p, 0, sizeof(*p));
+	p->args = args;
+	p->file = args->operand_count ? args->operands[0] : NULL;
+}
+
+void pipeline_end(struct pipeline *p)
+{
+	plan_free(&p->plan);
+	state_free(&p->want);
+	state_free(&p->have);
+	facts_free(&p->facts);
+	key_wipe(&p->private_key);
+	bpf_close(&p->bpf);
+	decide_result_free(&p->tests);
+	policy_free(p->policy);
+	config_free(p->config);
+	problems_free(&p->errors);
+	problems_free(&p->warnings);
+	problems_free(&p->unserved);
+}
+
+/* One line, and the status that the cause stands for. */
+static int leave(const struct pipeline *p, const struct err *err)
+{
+	log_error("%s: %s", p->args->command->name, err->text);
+	if (err->code == -EOPNOTSUPP || err->code == -ENOSYS)
+		return EXIT_LACKING;
+	return EXIT_FAILED;
+}
+
+static int out_of_memory(const struct pipeline *p)
+{
+	log_error("%s: %s: out of memory", p->args->command->name, p->file);
+	return EXIT_FAILED;
+}
+
+static int refuse(struct pipeline *p, int status, const struct problems *problems)
+{
+	if (!p->quiet)
+		check_print_problems(stderr, p->file, "", problems);
+	return status;
+}
+
+static int read_config(struct pipeline *p)
+{
+	AUTO_FREE char *text = NULL;
+	size_t length;
+	struct err err;
+	int r = file_read(p->file, POLICY_FILE_MAX, &text, &length, &err);
+
+	if (r)
+		return leave(p, &err);
+	r = config_read(text, length, &p->config, &p->errors);
+	if (r == -ENOMEM)
+		return out_of_memory(p);
+	return r ? refuse(p, EXIT_POLICY, &p->errors) : EXIT_DONE;
+}
+
+static int build_policy(struct pipeline *p)
+{
+	int r = policy_build(p->config, &p->policy, &p->errors);
+
+	if (r == -ENOMEM)
+		return out_of_memory(p);
+	if (r)
+		return refuse(p, EXIT_POLICY, &p->errors);
+	return policy_warnings(p->policy, &p->warnings) ? out_of_memory(p) : EXIT_DONE;
+}
+
+static int run_tests(struct pipeline *p)
+{
+	const struct decide_failure *failure;
+
+	if (decide_tests(p->policy, &p->tests))
+		return out_of_memory(p);
+	p->tests_run = true;
+	if (!p->tests.failed.count)
+		return EXIT_DONE;
+	if (!p->quiet)
+		array_for_each(failure, &p->tests.failed)
+			fprintf(stderr, "%s: %s: %s\n", p->file, failure->place, failure->message);
+	return EXIT_TEST;
+}
+
+static int check_served(struct pipeline *p)
+{
+	if (unserved_list(p->config, &p->unserved))
+		return out_of_memory(p);
+	return p->unserved.count ? refuse(p, EXIT_LACKING, &p->unserved) : EXIT_DONE;
+}
+
+int pipeline_read_policy(struct pipeline *p)
+{
+	int status = read_config(p);
+
+	if (status == EXIT_DONE)
+		status = build_policy(p);
+	if (status == EXIT_DONE)
+		status = run_tests(p);
+	if (status == EXIT_DONE)
+		status = check_served(p);
+	if (!p->quiet)
+		check_print_problems(stderr, p->file, "warning: ", &p->warnings);
+	return status;
+}
+
+int pipeline_find_self(struct pipeline *p)
+{
+	struct err err;
+
+	if (gather_self(p->policy, p->args->node, &p->private_key, &p->self, &err))
+		return leave(p, &err);
+	return EXIT_DONE;
+}
+
+/* A device with our mark, whatever a policy or a map calls it: a crash may have left only that. */
+static const char *find_marked_link(const struct facts *facts)
+{
+	const struct facts_link *link;
+
+	array_for_each(link, &facts->links)
+		if (link->ours)
+			return link->name;
+	return NULL;
+}
+
+/* The tunnel as it was applied last, or as a crash left it, or as the policy wants it. */
+static void tunnel_name(const struct pipeline *p, char out[IF_NAMESIZE])
+{
+	const char *name = p->have.tunnel.name;
+
+	if (!name[0])
+		name = find_marked_link(&p->facts);
+	if (!name && p->self)
+		name = p->self->node->tunnel.interface;
+	snprintf(out, IF_NAMESIZE, "%s", name ? name : "");
+}
+
+static int observe_have(struct pipeline *p, struct err *err)
+{
+	char tunnel[IF_NAMESIZE];
+	int r = 0;
+
+	if (p->bpf_found)
+		r = bpf_read_rows(&p->bpf, &p->have, err);
+	tunnel_name(p, tunnel);
+	if (!r && tunnel[0])
+		r = observe_net(&p->have, p->args->instance, tunnel, err);
+	if (!r && p->bpf_found)
+		r = bpf_read_attachments(&p->bpf, &p->facts, &p->have, err);
+	return r;
+}
+
+static int open_bpf(struct pipeline *p, bool make, struct err *err)
+{
+	int r = bpf_open(&p->bpf, p->args->bpffs, p->args->instance, make, err);
+
+	p->bpf_found = !r;
+	return r == -ENOENT && !make ? 0 : r; /* no bpffs: nothing of ours can be there */
+}
+
+int pipeline_observe(struct pipeline *p, bool make)
+{
+	struct err err;
+	int r = open_bpf(p, make, &err);
+
+	if (!r)
+		r = observe_facts(&p->facts, p->args->instance, &err);
+	if (!r)
+		r = observe_have(p, &err);
+	if (!r && bpf_fill_ids(&p->have, &p->facts))
+		r = err_set(&err, -ENOMEM, "out of memory");
+	if (!r && p->self) {
+		p->facts.private_key = p->private_key;
+		p->facts.private_key_set = true;
+		r = gather_facts(p->policy, &p->facts, &err);
+	}
+	return r ? leave(p, &err) : EXIT_DONE;
+}
+
+int pipeline_plan(struct pipeline *p)
+{
+	struct problems warnings = {};
+	struct err err;
+	int r = want_build(p->policy, p->self, &p->facts, &p->want, &warnings, &err);
+
+	if (!p->quiet)
+		check_print_problems(stderr, p->file, "warning: ", &warnings);
+	problems_free(&warnings);
+	if (!r)
+		r = plan_build(&p->want, &p->have, &p->plan, &err);
+	return r ? leave(p, &err) : EXIT_DONE;
+}

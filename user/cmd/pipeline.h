@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The control pipeline, one function a step, for the commands to walk as far as they need:
+ * text -> config -> policy -> want, kernel -> have, both -> plan.
+ * Each step returns EXIT_DONE or the exit status to leave with, having said why.
+ */
+#ifndef TP_CMD_PIPELINE_H
+#define TP_CMD_PIPELINE_H
+
+#include "cmd/args.h"
+#include "config/config.h"
+#include "kernel/bpf_object.h"
+#include "model/decide.h"
+#include "model/facts.h"
+#include "model/policy.h"
+#include "model/state.h"
+#include "plan/ops.h"
+
+struct pipeline {
+	const struct args *args;
+	const char *file; /* the policy's path */
+	bool quiet;       /* problems are collected, not printed */
+	struct config *config;
+	struct policy *policy;
+	struct problems errors;
+	struct problems warnings;
+	struct problems unserved;
+	struct decide_result tests;
+	bool tests_run;
+	const struct policy_member *self;
+	struct key private_key; /* self's */
+	struct facts facts;
+	struct bpf bpf;
+	bool bpf_found; /* there is a bpffs */
+	struct state have;
+	struct state want;
+	struct plan plan;
+};
+
+void pipeline_start(struct pipeline *p, const struct args *args);
+void pipeline_end(struct pipeline *p); /* wipes keys */
+
+/* Reads, resolves, runs the policy's tests, looks for sections this build cannot serve. */
+int pipeline_read_policy(struct pipeline *p);
+/* Which node of the policy this machine is, by name or by its private key. */
+int pipeline_find_self(struct pipeline *p);
+/* What is there: facts and have. make: a bpffs may be mounted. */
+int pipeline_observe(struct pipeline *p, bool make);
+/* want, and the plan from have to it. */
+int pipeline_plan(struct pipeline *p);
+
+#endif

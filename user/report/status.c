@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What status says, whichever way it is printed. */
+#include "report/status.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+
+/* WireGuard drops a session's keys after 180 s without a handshake (REJECT_AFTER_TIME). */
+#define HANDSHAKE_FRESH 180
+
+const struct state_peer *status_find_peer(const struct state *have, const struct tp_peer_info *info)
+{
+	const struct state_peer *peer;
+
+	array_for_each(peer, &have->tunnel.peers)
+		if (!memcmp(peer->public_key.bytes, info->public_key, KEY_SIZE))
+			return peer;
+	return NULL;
+}
+
+const char *status_peer_state(const struct status *status, const struct tp_peer_info *info,
+			      const struct state_peer *peer)
+{
+	if (info->key_expiry && (int64_t)info->key_expiry <= status->now)
+		return "expired";
+	if (!peer || !peer->latest_handshake)
+		return "down";
+	return status->now - peer->latest_handshake <= HANDSHAKE_FRESH ? "up" : "idle";
+}
+
+const char *status_route_state(uint8_t state)
+{
+	static const char *const names[] = {
+		[TP_ROUTE_UNAPPROVED] = "unapproved",
+		[TP_ROUTE_ACTIVE] = "active",
+		[TP_ROUTE_STANDBY] = "standby",
+		[TP_ROUTE_CONFLICT] = "conflict",
+		[TP_ROUTE_DOWN] = "down",
+	};
+
+	return state < ARRAY_SIZE(names) ? names[state] : "unknown";
+}
+
+const char *status_snat(char *buf, const struct tp_route_info *info)
+{
+	struct addr addr;
+
+	if (info->snat == TP_SNAT_MASQUERADE)
+		return "masquerade";
+	if (info->snat == TP_SNAT_NONE)
+		return "none";
+	memcpy(&addr, &info->snat_addr, sizeof(addr));
+	return addr_put(buf, &addr);
+}
+
+const char *status_time(char *buf, int64_t seconds)
+{
+	time_t when = (time_t)seconds;
+	struct tm tm;
+
+	buf[0] = '\0';
+	if (seconds && gmtime_r(&when, &tm))
+		strftime(buf, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return buf;
+}
+
+__attribute__((format(printf, 3, 4))) static int
+add_problem(struct status_problems *out, const char *mend, const char *format, ...)
+{
+	struct status_problem *problem = array_add(out);
+	va_list args;
+
+	if (!problem)
+		return -ENOMEM;
+	va_start(args, format);
+	vsnprintf(problem->what, sizeof(problem->what), format, args);
+	va_end(args);
+	snprintf(problem->mend, sizeof(problem->mend), "%s", mend);
+	return 0;
+}
+
+static bool is_attached(const struct state *have, const struct state_device *device,
+			enum state_hook hook)
+{
+	const struct state_attachment *attachment;
+
+	array_for_each(attachment, &have->attachments)
+		if (attachment->ifindex == device->ifindex && attachment->hook == hook)
+			return true;
+	return false;
+}
+
+static int check_device(const struct state *have, const struct state_device *device,
+			struct status_problems *out)
+{
+	const char *mend = "run `towpath apply POLICY` again";
+	bool tunnel = device->device.role == TP_DEV_TUNNEL;
+	int r = 0;
+
+	if (strchr(device->name, ':')) /* bpf_read.c: no device can be called that */
+		return add_problem(out, mend, "a device that towpath used is gone (%s)",
+				   device->name);
+	if (!is_attached(have, device, tunnel ? HOOK_TC_TUNNEL : HOOK_TC_LAN))
+		r = add_problem(out, mend, "no program on the ingress of %s", device->name);
+	if (!r && !is_attached(have, device, HOOK_TC_EGRESS))
+		r = add_problem(out, mend, "no program on the egress of %s", device->name);
+	return r;
+}
+
+int status_find_problems(const struct status *status, struct status_problems *out)
+{
+	const struct state *have = status->have;
+	const char *mend = "run `towpath apply POLICY` again";
+	const struct state_device *device;
+	int r = 0;
+
+	if (!have->generation)
+		r = add_problem(out, mend, "no policy is live: everything of the mesh is refused");
+	if (!r && !have->tunnel.exists)
+		r = add_problem(out, mend, "the tunnel device %s is gone", have->tunnel.name);
+	else if (!r && !have->tunnel.up)
+		r = add_problem(out, "ip link set it up", "the tunnel device %s is down",
+				have->tunnel.name);
+	array_for_each(device, &have->devices)
+		if (!r)
+			r = check_device(have, device, out);
+	if (!r && have->limits.flows && status->stats->flows_current >= have->limits.flows)
+		r = add_problem(out, "raise limits.flows in the policy",
+				"the flow table is full: %u flows", have->limits.flows);
+	return r;
+}

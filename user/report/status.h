@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* `towpath status`: what the kernel is doing now, as JSON (docs/status.md) or for people. */
+#ifndef TP_REPORT_STATUS_H
+#define TP_REPORT_STATUS_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "model/state.h"
+#include "model/stats.h"
+
+struct status {
+	const char *version;
+	const char *instance;
+	const struct state *have;
+	const struct stats *stats;
+	int64_t now; /* seconds since the epoch */
+};
+
+/* Something that keeps the data path from working, and what to do about it. */
+struct status_problem {
+	char what[200];
+	char mend[200];
+};
+
+struct status_problems {
+	ARRAY_OF(struct status_problem);
+};
+
+/* Judges have; none means healthy. 0 or -ENOMEM. */
+int status_find_problems(const struct status *status, struct status_problems *out);
+
+/* 0, -ENOMEM or -EIO when out cannot be written. */
+int status_print_json(FILE *out, const struct status *status);
+int status_print_text(FILE *out, const struct status *status);
+
+/* "up", "idle", "down" or "expired". */
+const char *status_peer_state(const struct status *status, const struct tp_peer_info *info,
+			      const struct state_peer *peer);
+const char *status_route_state(uint8_t state); /* enum tp_route_state */
+/* buf of ADDR_TEXT_SIZE; "masquerade", "none" or the address. */
+const char *status_snat(char *buf, const struct tp_route_info *info);
+/* The WireGuard peer of an info row, NULL when the device has none. */
+const struct state_peer *status_find_peer(const struct state *have,
+					  const struct tp_peer_info *info);
+/* RFC 3339 in UTC, buf of 32 bytes; "" for 0. */
+const char *status_time(char *buf, int64_t seconds);
+
+#endif

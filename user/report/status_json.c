@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "report/json_out.h"
+#include "report/status.h"
+
+static void add_problems(cJSON *root, const struct status_problems *problems)
+{
+	cJSON *array = cJSON_AddArrayToObject(root, "problems");
+	const struct status_problem *problem;
+
+	array_for_each(problem, problems) {
+		cJSON *item = json_out_item(array);
+
+		cJSON_AddStringToObject(item, "what", problem->what);
+		cJSON_AddStringToObject(item, "mend", problem->mend);
+	}
+}
+
+static void add_policy(cJSON *root, const struct state *have)
+{
+	cJSON *policy = cJSON_AddObjectToObject(root, "policy");
+	char hash[2 * HASH_SIZE + 1], when[32];
+
+	json_out_number(policy, "generation", have->generation);
+	cJSON_AddStringToObject(policy, "sha256", hash_put(hash, have->policy_hash));
+	cJSON_AddStringToObject(policy, "loaded_at", status_time(when, have->applied_at));
+	cJSON_AddNullToObject(policy, "rejected");
+}
+
+static void add_tunnel(cJSON *root, const struct state_tunnel *tunnel)
+{
+	cJSON *object = cJSON_AddObjectToObject(root, "tunnel");
+	char text[KEY_TEXT_SIZE];
+	struct key public_key;
+
+	cJSON_AddStringToObject(object, "interface", tunnel->name);
+	cJSON_AddStringToObject(object, "backend",
+				tunnel->backend == STATE_BACKEND_KERNEL ? "kernel" : "userspace");
+	if (!tunnel->exists || key_is_zero(&tunnel->private_key)) {
+		cJSON_AddNullToObject(object, "public_key");
+	} else {
+		key_derive_public(&tunnel->private_key, &public_key);
+		cJSON_AddStringToObject(object, "public_key", key_put(text, &public_key));
+	}
+	json_out_number(object, "listen_port", tunnel->listen_port);
+	json_out_number(object, "mtu", tunnel->mtu);
+}
+
+/* The host prefixes among a peer's allowed IPs are its mesh addresses. */
+static void add_addresses(cJSON *item, const struct state_peer *peer)
+{
+	cJSON *array = cJSON_AddArrayToObject(item, "addresses");
+	const struct prefix *prefix;
+	char text[ADDR_TEXT_SIZE];
+
+	if (!peer)
+		return;
+	array_for_each(prefix, &peer->allowed_ips)
+		if (prefix_is_host(prefix))
+			json_out_string_item(array, addr_put(text, &prefix->addr));
+}
+
+static void add_peer(cJSON *array, const struct status *status, const struct tp_peer_info *info)
+{
+	const struct state_peer *peer = status_find_peer(status->have, info);
+	char text[KEY_TEXT_SIZE], endpoint[ENDPOINT_TEXT_SIZE], when[32];
+	cJSON *item = json_out_item(array);
+	struct key public_key;
+
+	memcpy(public_key.bytes, info->public_key, KEY_SIZE);
+	cJSON_AddStringToObject(item, "name", info->name);
+	cJSON_AddStringToObject(item, "kind", info->is_node ? "node" : "peer");
+	cJSON_AddStringToObject(item, "public_key", key_put(text, &public_key));
+	if (peer && peer->endpoint.port)
+		cJSON_AddStringToObject(item, "endpoint", endpoint_put(endpoint, &peer->endpoint));
+	else
+		cJSON_AddNullToObject(item, "endpoint");
+	add_addresses(item, peer);
+	json_out_time(item, "latest_handshake",
+		      status_time(when, peer ? peer->latest_handshake : 0));
+	json_out_number(item, "rx_bytes", peer ? peer->rx_bytes : 0);
+	json_out_number(item, "tx_bytes", peer ? peer->tx_bytes : 0);
+	json_out_time(item, "key_expiry", status_time(when, (int64_t)info->key_expiry));
+	cJSON_AddStringToObject(item, "state", status_peer_state(status, info, peer));
+}
+
+static void add_peers(cJSON *root, const struct status *status)
+{
+	cJSON *array = cJSON_AddArrayToObject(root, "peers");
+	const struct peer_info_row *row;
+
+	array_for_each(row, &status->have->peer_info)
+		add_peer(array, status, &row->info);
+}
+
+static void add_route(cJSON *array, const struct tp_route_info *info,
+		      const struct tp_counter *counter)
+{
+	char text[PREFIX_TEXT_SIZE], snat[ADDR_TEXT_SIZE];
+	cJSON *item = json_out_item(array);
+	struct prefix prefix;
+
+	memcpy(&prefix.addr, &info->prefix.addr, sizeof(prefix.addr));
+	prefix.len = (uint8_t)info->prefix.prefix_len;
+	cJSON_AddStringToObject(item, "prefix", prefix_put(text, &prefix));
+	cJSON_AddStringToObject(item, "node", info->node);
+	cJSON_AddBoolToObject(item, "advertised", true);
+	cJSON_AddBoolToObject(item, "approved", info->approved);
+	cJSON_AddStringToObject(item, "state", status_route_state(info->state));
+	cJSON_AddStringToObject(item, "reason", info->reason);
+	cJSON_AddStringToObject(item, "snat", status_snat(snat, info));
+	json_out_number(item, "packets", counter->packets);
+	json_out_number(item, "bytes", counter->bytes);
+}
+
+static void add_routes(cJSON *root, const struct status *status)
+{
+	cJSON *array = cJSON_AddArrayToObject(root, "routes");
+	size_t i;
+
+	/* stats has one row for each info row, in the same order */
+	for (i = 0; i < status->have->route_info.count; i++)
+		add_route(array, &status->have->route_info.items[i].info,
+			  &status->stats->routes.items[i].counter);
+}
+
+static void add_attachments(cJSON *root, const struct state *have)
+{
+	static const char *const programs[] = { [HOOK_TC_TUNNEL] = "tp_tc_tunnel",
+						[HOOK_TC_LAN] = "tp_tc_lan",
+						[HOOK_TC_EGRESS] = "tp_tc_egress" };
+	cJSON *array = cJSON_AddArrayToObject(root, "attachments");
+	const struct state_attachment *attachment;
+
+	array_for_each(attachment, &have->attachments) {
+		cJSON *item = json_out_item(array);
+
+		cJSON_AddStringToObject(item, "hook", attachment->tcx ? "tcx" : "tc");
+		cJSON_AddStringToObject(item, "device", attachment->device);
+		cJSON_AddStringToObject(item, "program", programs[attachment->hook]);
+		cJSON_AddStringToObject(item, "mode",
+					attachment->hook == HOOK_TC_EGRESS ? "egress" : "ingress");
+		if (attachment->tcx)
+			json_out_number(item, "link_id", attachment->link_id);
+		else
+			cJSON_AddNullToObject(item, "link_id");
+	}
+}
+
+static void add_flows(cJSON *root, const struct status *status)
+{
+	cJSON *flows = cJSON_AddObjectToObject(root, "flows");
+
+	json_out_number(flows, "current", status->stats->flows_current);
+	json_out_number(flows, "limit", status->have->limits.flows);
+	json_out_number(flows, "created", status->stats->flows.created);
+	json_out_number(flows, "expired", status->stats->flows.expired);
+	json_out_number(flows, "refused", status->stats->flows.refused);
+}
+
+static void add_drops(cJSON *root, const struct stats *stats)
+{
+	cJSON *drops = cJSON_AddObjectToObject(root, "drops");
+
+#define ADD_DROP(name, verdict, text) \
+	if (TP_##verdict == TP_DROP)  \
+		json_out_number(drops, #name, stats->reasons[TP_R_##name]);
+	TP_REASONS(ADD_DROP)
+#undef ADD_DROP
+}
+
+int status_print_json(FILE *out, const struct status *status)
+{
+	struct status_problems problems = {};
+	cJSON *root = cJSON_CreateObject();
+	int r = status_find_problems(status, &problems);
+
+	if (!r) {
+		cJSON_AddStringToObject(root, "version", status->version);
+		cJSON_AddStringToObject(root, "instance", status->instance);
+		cJSON_AddStringToObject(root, "node", status->have->node);
+		cJSON_AddBoolToObject(root, "healthy", !problems.count);
+		add_problems(root, &problems);
+		add_policy(root, status->have);
+		add_tunnel(root, &status->have->tunnel);
+		add_peers(root, status);
+		add_routes(root, status);
+		add_attachments(root, status->have);
+		add_flows(root, status);
+		cJSON_AddArrayToObject(root, "exempt");
+		cJSON_AddArrayToObject(root, "services");
+		add_drops(root, status->stats);
+		r = json_out_print(out, root);
+	}
+	array_clear(&problems);
+	cJSON_Delete(root);
+	return r;
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The status table for people. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "report/status.h"
+
+/* 1536 -> "1.5 KiB"; buf of 16 bytes. */
+static const char *put_bytes(char *buf, uint64_t bytes)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	while (value >= 1024 && unit + 1 < ARRAY_SIZE(units)) {
+		value /= 1024;
+		unit++;
+	}
+	snprintf(buf, 16, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+	return buf;
+}
+
+/* "12 s ago"; buf of 32 bytes. */
+static const char *put_ago(char *buf, int64_t now, int64_t then)
+{
+	if (!then)
+		return "never";
+	if (now < then)
+		now = then;
+	if (now - then < 120)
+		snprintf(buf, 32, "%" PRId64 " s ago", now - then);
+	else if (now - then < 7200)
+		snprintf(buf, 32, "%" PRId64 " min ago", (now - then) / 60);
+	else
+		snprintf(buf, 32, "%" PRId64 " h ago", (now - then) / 3600);
+	return buf;
+}
+
+static void print_head(FILE *out, const struct status *status,
+		       const struct status_problems *problems)
+{
+	const struct state *have = status->have;
+	char hash[2 * HASH_SIZE + 1], when[32];
+	const struct status_problem *problem;
+
+	fprintf(out, "towpath %s, instance %s: %s\n", status->version, status->instance,
+		problems->count ? "NOT HEALTHY" : "healthy");
+	array_for_each(problem, problems)
+		fprintf(out, "  ! %s; mend: %s\n", problem->what, problem->mend);
+	fprintf(out, "node    %s\n", have->node);
+	fprintf(out, "policy  generation %" PRIu64 ", sha256 %.12s, applied %s\n", have->generation,
+		hash_put(hash, have->policy_hash), put_ago(when, status->now, have->applied_at));
+	fprintf(out, "tunnel  %s, %s WireGuard, port %u, mtu %u\n", have->tunnel.name,
+		have->tunnel.backend == STATE_BACKEND_KERNEL ? "kernel" : "userspace",
+		have->tunnel.listen_port, have->tunnel.mtu);
+	fprintf(out, "flows   %u of %u, %llu created, %llu expired, %llu refused\n",
+		status->stats->flows_current, have->limits.flows, status->stats->flows.created,
+		status->stats->flows.expired, status->stats->flows.refused);
+}
+
+static void print_peers(FILE *out, const struct status *status)
+{
+	const struct peer_info_row *row;
+
+	fprintf(out, "\n%-20s %-5s %-8s %-24s %-12s %10s %10s\n", "PEER", "KIND", "STATE",
+		"ENDPOINT", "HANDSHAKE", "RX", "TX");
+	array_for_each(row, &status->have->peer_info) {
+		const struct state_peer *peer = status_find_peer(status->have, &row->info);
+		char endpoint[ENDPOINT_TEXT_SIZE] = "-", ago[32], rx[16], tx[16];
+
+		if (peer && peer->endpoint.port)
+			endpoint_put(endpoint, &peer->endpoint);
+		fprintf(out, "%-20s %-5s %-8s %-24s %-12s %10s %10s\n", row->info.name,
+			row->info.is_node ? "node" : "peer",
+			status_peer_state(status, &row->info, peer), endpoint,
+			put_ago(ago, status->now, peer ? peer->latest_handshake : 0),
+			put_bytes(rx, peer ? peer->rx_bytes : 0),
+			put_bytes(tx, peer ? peer->tx_bytes : 0));
+	}
+}
+
+static void print_routes(FILE *out, const struct status *status)
+{
+	size_t i;
+
+	fprintf(out, "\n%-24s %-16s %-10s %-16s %10s %10s  %s\n", "ROUTE", "NODE", "STATE", "SNAT",
+		"PACKETS", "BYTES", "REASON");
+	for (i = 0; i < status->have->route_info.count; i++) {
+		const struct tp_route_info *info = &status->have->route_info.items[i].info;
+		const struct tp_counter *counter = &status->stats->routes.items[i].counter;
+		char text[PREFIX_TEXT_SIZE], snat[ADDR_TEXT_SIZE], bytes[16];
+		struct prefix prefix;
+
+		memcpy(&prefix.addr, &info->prefix.addr, sizeof(prefix.addr));
+		prefix.len = (uint8_t)info->prefix.prefix_len;
+		fprintf(out, "%-24s %-16s %-10s %-16s %10llu %10s  %s\n", prefix_put(text, &prefix),
+			info->node, status_route_state(info->state), status_snat(snat, info),
+			counter->packets, put_bytes(bytes, counter->bytes), info->reason);
+	}
+}
+
+static void print_attachments(FILE *out, const struct state *have)
+{
+	static const char *const where[] = { [HOOK_TC_TUNNEL] = "ingress, tunnel",
+					     [HOOK_TC_LAN] = "ingress, LAN",
+					     [HOOK_TC_EGRESS] = "egress" };
+	const struct state_attachment *attachment;
+
+	fprintf(out, "\n%-16s %-16s %-8s\n", "DEVICE", "PROGRAM ON", "HOOK");
+	array_for_each(attachment, &have->attachments)
+		fprintf(out, "%-16s %-16s %-8s\n", attachment->device, where[attachment->hook],
+			attachment->tcx ? "tcx" : "clsact");
+}
+
+/* Only what happened: most reasons never do. */
+static void print_reasons(FILE *out, const struct stats *stats)
+{
+	static const struct {
+		const char *name, *verdict, *text;
+	} reasons[TP_REASON_COUNT] = {
+#define REASON_ROW(name, verdict, text) [TP_R_##name] = { #name, #verdict, text },
+		TP_REASONS(REASON_ROW)
+#undef REASON_ROW
+	};
+	size_t i;
+
+	fprintf(out, "\n%-16s %-8s %12s  %s\n", "REASON", "VERDICT", "PACKETS", "MEANING");
+	for (i = 0; i < TP_REASON_COUNT; i++)
+		if (stats->reasons[i])
+			fprintf(out, "%-16s %-8s %12" PRIu64 "  %s\n", reasons[i].name,
+				reasons[i].verdict, stats->reasons[i], reasons[i].text);
+}
+
+int status_print_text(FILE *out, const struct status *status)
+{
+	struct status_problems problems = {};
+	int r = status_find_problems(status, &problems);
+
+	if (!r) {
+		print_head(out, status, &problems);
+		print_peers(out, status);
+		print_routes(out, status);
+		print_attachments(out, status->have);
+		print_reasons(out, status->stats);
+		r = fflush(out) || ferror(out) ? -EIO : 0;
+	}
+	array_clear(&problems);
+	return r;
+}
