@@ -48,7 +48,7 @@ static void inherit_dns(struct reader *reader, struct config_addrs *to,
 {
 	const struct config_addr *item;
 
-	array_for_each (item, from) {
+	array_for_each(item, from) {
 		struct config_addr *added = array_add(to);
 
 		if (!added) {
@@ -65,7 +65,7 @@ static void inherit_search(struct reader *reader, struct config_texts *to,
 {
 	const struct config_text *item;
 
-	array_for_each (item, from) {
+	array_for_each(item, from) {
 		struct config_text *added = array_add(to);
 
 		if (!added) {
@@ -83,7 +83,7 @@ static void inherit_allowed(struct reader *reader, struct config_client *to,
 	const struct config_prefix *item;
 
 	to->allowed = from->allowed;
-	array_for_each (item, &from->allowed_ips) {
+	array_for_each(item, &from->allowed_ips) {
 		struct config_prefix *added = array_add(&to->allowed_ips);
 
 		if (!added) {

@@ -7,7 +7,7 @@ void config_texts_free(struct config_texts *texts)
 {
 	struct config_text *text;
 
-	array_for_each (text, texts) {
+	array_for_each(text, texts) {
 		free(text->text);
 		free(text->place);
 	}
@@ -18,7 +18,7 @@ void config_addrs_free(struct config_addrs *addrs)
 {
 	struct config_addr *addr;
 
-	array_for_each (addr, addrs)
+	array_for_each(addr, addrs)
 		free(addr->place);
 	array_clear(addrs);
 }
@@ -27,7 +27,7 @@ void config_prefixes_free(struct config_prefixes *prefixes)
 {
 	struct config_prefix *prefix;
 
-	array_for_each (prefix, prefixes)
+	array_for_each(prefix, prefixes)
 		free(prefix->place);
 	array_clear(prefixes);
 }
@@ -142,7 +142,7 @@ static void assertions_free(struct config_assertions *assertions)
 {
 	struct config_assertion *assertion;
 
-	array_for_each (assertion, assertions) {
+	array_for_each(assertion, assertions) {
 		free(assertion->place);
 		free(assertion->text);
 		free(assertion->selector);
@@ -165,7 +165,7 @@ static void service_free(struct config_service *service)
 
 	free(service->name);
 	free(service->place);
-	array_for_each (port, &service->ports)
+	array_for_each(port, &service->ports)
 		free(port->place);
 	array_clear(&service->ports);
 	config_addrs_free(&service->backends);
@@ -177,7 +177,7 @@ static void socket_lb_free(struct config_socket_lb *lb)
 	struct config_exempt *exempt;
 
 	free(lb->cgroup);
-	array_for_each (exempt, &lb->exempt) {
+	array_for_each(exempt, &lb->exempt) {
 		free(exempt->place);
 		free(exempt->netns);
 		free(exempt->interface);
