@@ -41,7 +41,7 @@ BEGIN {
 
 	# Tests look into everything; only the top of the tree is closed to them.
 	rule("selftests/", "< base/ secret/ config/ model/ plan/ kernel/ report/ daemon/ cmd/ " \
-	     "lib/ test.h$ fixture.h$ version.h$ tc_router.skel.h$ selftests/ " towpath)
+	     "lib/ version.h$ tc_router.skel.h$ selftests/ " towpath)
 }
 
 function owned(prefix) { owners[++owner_count] = prefix }
@@ -79,16 +79,21 @@ function is_allowed(path, include,    i, j, n, words)
 	return 0
 }
 
-# A file beside the including one (selftests/unit/helper.h) needs no rule.
-function is_sibling(path, include,    sibling, exists, unused)
+function exists(path,    unused, found)
+{
+	found = (getline unused < path) >= 0
+	close(path)
+	return found
+}
+
+# A test's own header, beside it or in selftests/lib, needs no rule.
+function is_test_header(path, include,    sibling)
 {
 	if (path !~ /^selftests\// || include ~ /[\/<]/)
 		return 0
 	sibling = path
 	sub(/[^\/]*$/, include, sibling)
-	exists = (getline unused < sibling) >= 0
-	close(sibling)
-	return exists
+	return exists(sibling) || exists("selftests/lib/" include)
 }
 
 /^[ \t]*#[ \t]*include/ {
@@ -104,7 +109,7 @@ function is_sibling(path, include,    sibling, exists, unused)
 	path = FILENAME
 	sub(/^\.\//, "", path)
 	seen++
-	if (!is_allowed(path, include) && !is_sibling(path, include)) {
+	if (!is_allowed(path, include) && !is_test_header(path, include)) {
 		printf "%s:%d: may not include %s\n", path, FNR, written
 		bad++
 	}

@@ -1,0 +1,172 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The docs tier: each command in a ```sh block of README.md and docs/*.md is run, in a lab that has
+# the example policy applied, and must exit 0. Names of a real installation stand for the lab's.
+# `make` targets are only shown to exist; commands of other tools that would change this machine
+# are skipped by name. Also: links to files that are not there, options that do not exist.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+export LAB=docs-
+failures=0
+scratch=$(mktemp -d) || exit 1
+
+finish()
+{
+	scripts/lab down >/dev/null 2>&1 || failures=$((failures + 1))
+	rm -rf "$scratch"
+	exit $((failures > 0))
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+fail_case()
+{
+	sed 's/^/  /'
+	echo "FAIL docs.$1"
+	failures=$((failures + 1))
+}
+
+pages()
+{
+	printf '%s\n' README.md docs/*.md
+}
+
+# "page:line<TAB>command" for every command of every ```sh block; a trailing \ joins lines.
+commands()
+{
+	# shellcheck disable=SC2046 # no page has a blank in its name
+	awk '
+	FNR == 1 { inside = 0; command = "" }
+	/^```/ { inside = /^```sh$/; next }
+	!inside || /^[ \t]*(#|$)/ { next }
+	{
+		sub(/^\$ /, "")
+		if (command == "")
+			place = FILENAME ":" FNR
+		command = command $0
+	}
+	/\\$/ { sub(/\\$/, " ", command); next }
+	{
+		sub(/[ \t]+#.*/, "", command)
+		print place "\t" command
+		command = ""
+	}' $(pages)
+}
+
+# What a reader has installed, as it is called in the lab.
+in_the_lab()
+{
+	sed -e "s|/etc/towpath/policy.json|$policy|g; s|docs/examples/homelab.json|$policy|g" \
+		-e "s|/sys/fs/bpf/towpath/towpath/|/sys/fs/bpf/towpath/lab-$LAB/|g" \
+		-e "s|/var/lib/towpath/private.key|$scratch/private.key|g" <<<"$1"
+}
+
+# The state every command starts from: the example applied, and a key file.
+prepare()
+{
+	scripts/lab towpath status >/dev/null 2>&1 ||
+		scripts/lab towpath apply "$policy" >/dev/null 2>&1 || return 1
+	[[ $1 == *keygen* ]] && rm -f "$scratch/private.key" && return
+	[ -e "$scratch/private.key" ] || (umask 077 && wg genkey >"$scratch/private.key")
+}
+
+run_command()
+{
+	local name=$1 command
+	command=$(in_the_lab "$2")
+
+	prepare "$command"
+	# shellcheck disable=SC2016 # for the inner shell
+	if bash -c 'set -o pipefail
+		towpath() { scripts/lab towpath "$@"; }
+		eval "$1"' bash "$command" >"$scratch/out" 2>&1 </dev/null; then
+		echo "PASS docs.$name"
+	else
+		{ echo "$command"; tail -20 "$scratch/out"; } | fail_case "$name"
+	fi
+}
+
+make_knows()
+{
+	if make -n "$2" >"$scratch/out" 2>&1; then
+		echo "PASS docs.$1"
+	else
+		tail -5 "$scratch/out" | fail_case "$1"
+	fi
+}
+
+test_command()
+{
+	local name=$1 command=$2 words
+	read -ra words <<<"$command"
+
+	while [[ ${words[0]} == *=* ]]; do
+		words=("${words[@]:1}")
+	done
+	case ${words[0]} in
+	towpath | bpftool) run_command "$name" "$command" ;;
+	scripts/lab)
+		case ${words[1]} in
+		up | down) echo "PASS docs.$name" ;;	# this tier begins and ends with them
+		*) run_command "$name" "${words[*]}" ;;
+		esac ;;
+	make) make_knows "$name" "${words[1]:-all}" ;;
+	selftests/*) if [ -x "${words[0]}" ]; then
+			echo "PASS docs.$name"
+		else
+			echo "${words[0]} is not there" | fail_case "$name"
+		fi ;;
+	git | cd | sudo) echo "SKIP docs.$name: ${words[0]} is not run here" ;;
+	*) echo "no idea how to test '$command'" | fail_case "$name" ;;
+	esac
+}
+
+# Every (path) of a markdown link that names a file of the repository.
+links_lead_somewhere()
+{
+	local page link bad=''
+	for page in $(pages); do
+		while read -r link; do
+			[ -e "$(dirname "$page")/${link%%#*}" ] || bad+="$page: $link"$'\n'
+		done < <(grep -oE '\]\([^):]+\)' "$page" | sed 's/^](//; s/)$//; /^#/d')
+	done
+	if [ -n "$bad" ]; then
+		printf 'links to nothing:\n%s' "$bad" | fail_case links_lead_somewhere
+	else
+		echo "PASS docs.links_lead_somewhere"
+	fi
+}
+
+# "COMMAND --option" for each option of each `towpath …` in running text.
+mentioned_options()
+{
+	# shellcheck disable=SC2016 # backquotes of markdown
+	pages | xargs grep -ohE '`towpath [a-z]+( [^`]*)?`' | tr -d '`' |
+		awk '{ for (i = 3; i <= NF; i++) if ($i ~ /^--[a-z]/) print $2, $i }' | sort -u
+}
+
+options_exist()
+{
+	local command option bad=''
+	while read -r command option; do
+		build/towpath "$command" --help | grep -q -- "$option\\b" ||
+			bad+="towpath $command has no $option"$'\n'
+	done < <(mentioned_options)
+	if [ -n "$bad" ]; then
+		printf '%s' "$bad" | fail_case options_exist
+	else
+		echo "PASS docs.options_exist"
+	fi
+}
+
+links_lead_somewhere
+options_exist
+if ! scripts/lab up >"$scratch/out" 2>&1; then
+	fail_case lab_comes_up <"$scratch/out"
+	exit
+fi
+policy=$(scripts/lab policy)
+while IFS=$'\t' read -r place command; do
+	test_command "$place" "$command"
+done < <(commands)

@@ -1,0 +1,377 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Cases on a lab of their own (scripts/lab). A test program is
+
+    @case
+    def refuses_what_no_grant_names(lab): ...
+
+    if __name__ == "__main__":
+        main(applied_lab)
+
+where the fixture is a context manager that gives what the cases are handed. A case that checks
+nothing fails; Skip ends one with its reason."""
+
+import contextlib
+import ctypes
+import json
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+import traceback
+
+from packets import Packet
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TOWPATH = os.environ.get("TOWPATH", os.path.join(TOP, "build", "towpath"))
+DEADLINE_S = 10
+CLONE_NEWNET = 0x40000000
+ETH_P_ALL = 3
+PACKET_OUTGOING = 4
+SO_RCVBUFFORCE = 33
+CAPTURE_BYTES = 64 << 20    # a capture is read when its case is done sending
+
+_cases = []
+_checks = 0
+
+
+class Skip(Exception):
+    """The case cannot be tried here; the text says why."""
+
+
+class Failed(Exception):
+    """A check did not hold."""
+
+
+def case(function):
+    _cases.append(function)
+    return function
+
+
+def check(condition, text):
+    global _checks
+    _checks += 1
+    if not condition:
+        raise Failed(text)
+
+
+def check_equal(got, want, what):
+    check(got == want, f"{what}:\n   got {got}\n  want {want}")
+
+
+def wait_until(condition, what, seconds=DEADLINE_S):
+    """Polls, with a deadline; gives what the condition gave."""
+    end = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > end:
+            raise Failed(f"gave up after {seconds} s waiting for {what}")
+        time.sleep(0.02)
+
+
+# ---- namespaces -------------------------------------------------------------------------
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@contextlib.contextmanager
+def inside(netns):
+    """This thread in the network namespace of that name. Sockets made inside stay there."""
+    def enter(fd):
+        if _libc.setns(fd, CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), f"setns {netns}")
+
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    there = os.open(f"/run/netns/{netns}", os.O_RDONLY)
+    try:
+        enter(there)
+        try:
+            yield
+        finally:
+            enter(home)
+    finally:
+        os.close(there)
+        os.close(home)
+
+
+def run(*command, ok=True, **options):
+    """Runs it; with ok=True an exit status other than 0 fails the case, with the output."""
+    done = subprocess.run([str(c) for c in command], text=True, stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=120, check=False, **options)
+    if ok and done.returncode:
+        raise Failed(f"{' '.join(map(str, command))}: exit status {done.returncode}\n"
+                     f"{done.stdout}{done.stderr}")
+    return done
+
+
+class Capture:
+    """What passes a device, as IP packets, from the moment this is made. On the sending side of
+    a veth a checksum may be unfinished; look at the receiving one."""
+
+    def __init__(self, netns, device):
+        with inside(netns):
+            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+            self.sock.bind((device, ETH_P_ALL))
+        self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, CAPTURE_BYTES)
+        self.ethernet = self.sock.getsockname()[3] == 1     # ARPHRD_ETHER
+        self.seen = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sock.close()
+
+    def _read(self, seconds):
+        ready, _, _ = select.select([self.sock], [], [], max(seconds, 0))
+        if not ready:
+            return None
+        raw, (_, protocol, kind, *_) = self.sock.recvfrom(65536)
+        if kind == PACKET_OUTGOING or protocol not in (0x0800, 0x86dd):
+            return None
+        return Packet(raw[14:] if self.ethernet else raw)
+
+    def expect(self, wanted, what, seconds=DEADLINE_S):
+        """The next packet for which wanted(packet) holds."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            packet = self._read(end - time.monotonic())
+            if packet is None:
+                continue
+            self.seen.append(packet)
+            if wanted(packet):
+                return packet
+        seen = "\n".join(f"    {p}" for p in self.seen[-10:]) or "    nothing"
+        raise Failed(f"{what} did not come in {seconds} s; came:\n{seen}")
+
+    def expect_payload(self, payload, seconds=DEADLINE_S):
+        return self.expect(lambda p: payload in p.segment, f"packet with {payload!r}", seconds)
+
+    def before(self, wanted, what):
+        """All packets up to the one for which wanted(packet) holds, without it."""
+        start = len(self.seen)
+        self.expect(wanted, what)
+        return self.seen[start:-1]
+
+
+def inject_ip(netns, device, raw):
+    """Sends an IP packet out of a device without link header (a tunnel)."""
+    protocol = 0x0800 if raw[0] >> 4 == 4 else 0x86dd
+    with inside(netns):
+        with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as sock:
+            sock.sendto(raw, (device, protocol))
+
+
+def inject_frame(netns, device, mac, raw):
+    """Sends an IP packet in an Ethernet frame to `mac`."""
+    protocol = 0x0800 if raw[0] >> 4 == 4 else 0x86dd
+    with inside(netns):
+        with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as sock:
+            sock.sendto(raw, (device, protocol, 0, 0, bytes.fromhex(mac.replace(":", ""))))
+
+
+# ---- the lab ----------------------------------------------------------------------------
+
+_COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.S)
+_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])', re.S)
+
+
+def load_policy(path):
+    """A policy file as a value: JSON once comments and trailing commas are gone."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    for pattern in (_COMMENT, _COMMA):
+        text = pattern.sub(lambda match: match.group(1) or "", text)
+    return json.loads(text)
+
+
+class Lab:
+    """One lab, with names of its own. Use as a context manager."""
+
+    PHONE, PHONE6 = "100.80.0.10", "fd7a:70::10"
+    ROUTER, ROUTER6 = "100.80.0.1", "fd7a:70::1"
+    LAN, LAN6 = "10.10.30.1", "fd10:30::1"          # the router's addresses there
+    DNS, DNS6 = "10.10.30.53", "fd10:30::53"
+    WEB, WEB6 = "10.10.30.20", "fd10:30::20"
+    count = 0
+
+    def __init__(self):
+        Lab.count += 1
+        self.name = "t" + _base36(os.getpid() * 8 % 46656 + Lab.count % 8) + "-"
+        self.instance = "lab-" + self.name
+        self.tunnel = self.name + "towpath0"
+        self.phone_tunnel = self.name + "phone0"
+        self.pins = f"/sys/fs/bpf/towpath/{self.instance}"
+        self.run_dir = f"/run/towpath-lab/{self.name}"
+
+    def __enter__(self):
+        self.script("up")
+        self.policy_path = f"{self.run_dir}/policy.json"
+        # What leaves the router is whole, so that a capture behind it shows what a wire would.
+        self.exec("router", "ethtool", "-K", "lan0", "tx", "off")
+        return self
+
+    def __exit__(self, *_):
+        self.script("down")
+
+    def script(self, *args, **options):
+        env = dict(os.environ, LAB=self.name, TOWPATH=TOWPATH)
+        return run(os.path.join(TOP, "scripts", "lab"), *args, env=env, **options)
+
+    def netns(self, short):
+        return self.name + short
+
+    def exec(self, short, *command, **options):
+        return self.script("exec", short, *command, **options)
+
+    def towpath(self, *args, status=0):
+        """Runs towpath in the router; its exit status must be the one named."""
+        done = self.script("towpath", *args, ok=False)
+        check(done.returncode == status, f"towpath {' '.join(args)}: exit status "
+              f"{done.returncode}, not {status}\n{done.stdout}{done.stderr}")
+        return done
+
+    def json(self, *args):
+        return json.loads(self.towpath(*args, "--json").stdout)
+
+    def policy(self):
+        return load_policy(self.policy_path)
+
+    def write_policy(self, policy, name="changed.json"):
+        """Into the lab's directory; a value or text. Gives the path."""
+        path = f"{self.run_dir}/{name}"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(policy if isinstance(policy, str) else json.dumps(policy, indent=1))
+        return path
+
+    def apply(self, policy=None, *args):
+        path = self.write_policy(policy) if policy else self.policy_path
+        return self.towpath("apply", path, *args)
+
+    def drops(self, reason):
+        return self.json("status")["drops"].get(reason, 0)
+
+    def recover(self):
+        """Called after a failed case, for the sake of the next one."""
+
+    def counted(self, reason, before, at_least=1):
+        wait_until(lambda: self.drops(reason) >= before + at_least,
+                   f'counter "{reason}" to pass {before}')
+        check(True, reason)
+
+    def capture(self, short, device=None):
+        return Capture(self.netns(short), device or self.device(short))
+
+    def device(self, short):
+        return {"phone": self.phone_tunnel, "router": self.tunnel}.get(short, "eth0")
+
+    def from_phone(self, raw):
+        inject_ip(self.netns("phone"), self.phone_tunnel, raw)
+
+    def mac(self, short, device):
+        links = json.loads(run("ip", "-j", "-n", self.netns(short), "link", "show", device).stdout)
+        return links[0]["address"]
+
+    def wait_for_tunnel(self):
+        wait_until(lambda: self.exec("phone", "ping", "-n", "-c", "1", "-W", "1", self.WEB,
+                                     ok=False).returncode == 0,
+                   "an answer through the tunnel", 20)
+        self.exec("phone", "ping", "-n", "-c", "1", "-W", "5", self.WEB6)
+
+
+def _base36(number):
+    digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+    return "".join(digits[number // 36 ** i % 36] for i in (2, 1, 0))
+
+
+def bound_socket(lab, short, kind, address, port):
+    """A socket in that namespace, bound; a stream one listens."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with inside(lab.netns(short)):
+        sock = socket.socket(family, kind)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.settimeout(DEADLINE_S)
+    sock.bind((address, port))
+    if kind == socket.SOCK_STREAM:
+        sock.listen(8)
+    return sock
+
+
+def client_socket(lab, short, kind, address):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with inside(lab.netns(short)):
+        sock = socket.socket(family, kind)
+    sock.settimeout(DEADLINE_S)
+    return sock
+
+
+# ---- running ----------------------------------------------------------------------------
+
+def _indent(text):
+    return "\n".join("  " + line for line in str(text).splitlines())
+
+
+def _run_case(function, name, value):
+    """True unless it failed."""
+    global _checks
+    _checks = 0
+    try:
+        function(value)
+        if not _checks:
+            raise Failed("it checked nothing")
+    except Skip as reason:
+        print(f"SKIP {name}: {reason}", flush=True)
+    except Failed as reason:
+        print(f"{_indent(reason)}\nFAIL {name}", flush=True)
+        return False
+    except Exception:       # pylint: disable=broad-except # a case that breaks has failed
+        print(f"{_indent(traceback.format_exc())}\nFAIL {name}", flush=True)
+        return False
+    else:
+        print(f"PASS {name}", flush=True)
+    return True
+
+
+def _wanted(name):
+    words = sys.argv[1:]
+    return not words or any(word in name for word in words)
+
+
+def run_cases(fixture, prefix=""):
+    """All cases on one fixture; the number of those that failed. When the fixture itself breaks,
+    that is a failure named `fixture`."""
+    chosen = [(f"net.{prefix}{f.__name__}", f) for f in _cases]
+    chosen = [(name, f) for name, f in chosen if _wanted(name)]
+    if not chosen:
+        return 0
+    failed = 0
+    try:
+        with fixture() as value:
+            for name, function in chosen:
+                if not _run_case(function, name, value):
+                    failed += 1
+                    value.recover()
+    except Skip as reason:
+        print(f"SKIP net.{prefix}all: {reason}", flush=True)
+    except Exception as error:      # pylint: disable=broad-except # setting up or taking down
+        text = error if isinstance(error, Failed) else traceback.format_exc()
+        print(f"{_indent(text)}\nFAIL net.{prefix}fixture", flush=True)
+        failed += 1
+    return failed
+
+
+def main(fixture, prefixes=("",)):
+    """fixture(prefix) when there are several prefixes, else fixture()."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))     # so that labs go down
+    if os.geteuid():
+        print("SKIP net.all: network namespaces need root")
+        sys.exit(0)
+    failed = 0
+    for prefix in prefixes:
+        failed += run_cases((lambda p=prefix: fixture(p)) if prefix else fixture, prefix)
+    sys.exit(failed > 0)

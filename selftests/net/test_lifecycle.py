@@ -1,0 +1,357 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+"""What apply makes, what down leaves, what a bad policy does (nothing), and exit statuses."""
+
+import glob
+import json
+import os
+import stat
+
+import snapshot
+from lib import TOP, Lab, case, check, check_equal, main, run, wait_until
+
+# cBPF that matches nothing: a filter of somebody else's.
+FOREIGN_FILTER = ("bpf", "bytecode", "1,6 0 0 0", "flowid", "1:1")
+
+
+class FreshLab(Lab):
+    """Each case begins with nothing set up."""
+
+    def recover(self):
+        self.script("towpath", "down", ok=False)
+
+
+def snapshot_of(lab):
+    return snapshot.take(lab.netns("router"))
+
+
+def nothing_changed(lab, before, what):
+    check_equal(snapshot.difference(before, snapshot_of(lab)), [], what)
+    check(not os.path.exists(lab.pins), f"{what}: {lab.pins} is there")
+
+
+def object_ids(lab):
+    """[(kind, id)] of every map, program and link that is pinned or attached by this instance."""
+    ids = []
+    for kind, folder in (("map", "maps"), ("link", "links")):
+        for path in glob.glob(f"{lab.pins}/{folder}/*"):
+            shown = json.loads(run("bpftool", "-j", kind, "show", "pinned", path).stdout)
+            ids.append((kind, shown["id"]))
+            if "prog_id" in shown:
+                ids.append(("prog", shown["prog_id"]))
+    with open(f"/run/netns/{lab.netns('router')}", "rb") as netns:
+        done = run("nsenter", f"--net=/proc/self/fd/{netns.fileno()}", "bpftool", "-j", "net",
+                   pass_fds=(netns.fileno(),))
+    for device in json.loads(done.stdout)[0]["tc"]:
+        ids.append(("prog", device["id"]))
+    return sorted(set(ids))
+
+
+def is_alive(kind, number):
+    return run("bpftool", kind, "show", "id", number, ok=False).returncode == 0
+
+
+def down_leaves_nothing(lab, *options):
+    before = snapshot_of(lab)
+    lab.apply(None, *options)
+    lab.wait_for_tunnel()
+    ids = object_ids(lab)
+    check(len({k for k, _ in ids}) >= 2, f"maps and programs are there: {ids}")
+    check(snapshot.difference(before, snapshot_of(lab)), "apply changed something")
+    lab.towpath("down")
+    for kind, number in ids:
+        wait_until(lambda k=kind, n=number: not is_alive(k, n), f"{kind} {number} to be gone")
+    nothing_changed(lab, before, "after down")
+    sockets = glob.glob(f"/var/run/wireguard/{lab.tunnel}*")
+    check_equal(sockets, [], "control sockets left")
+
+
+@case
+def down_leaves_nothing_with_the_best_hook(lab):
+    down_leaves_nothing(lab)
+
+
+@case
+def down_leaves_nothing_with_clsact(lab):
+    down_leaves_nothing(lab, "--tc-attach", "clsact")
+
+
+@case
+def apply_twice_gives_an_empty_plan(lab):
+    planned = lab.json("plan", lab.policy_path)["ops"]
+    check(len(planned) > 5, f"the first plan has {len(planned)} ops")
+    for op in planned:
+        check(op["phase"] in ("add", "switch", "remove") and op["verb"] and op["object"]
+              and op["text"], f"op {op}")
+    lab.apply()
+    once = snapshot_of(lab)
+    check_equal(lab.json("plan", lab.policy_path)["ops"], [], "the plan after apply")
+    lab.apply()
+    check_equal(snapshot.difference(once, snapshot_of(lab)), [], "the second apply")
+    check_equal(lab.json("plan", lab.policy_path)["ops"], [], "the plan after two")
+    lab.towpath("down")
+
+
+@case
+def plan_changes_nothing(lab):
+    before = snapshot_of(lab)
+    lab.towpath("plan", lab.policy_path)
+    lab.towpath("check", lab.policy_path)
+    nothing_changed(lab, before, "after plan and check")
+
+
+@case
+def a_changed_policy_takes_over_without_rest(lab):
+    """A peer comes and goes; what remains is what the first apply made."""
+    lab.apply()
+    before = snapshot_of(lab)
+    policy = lab.policy()
+    policy["peers"]["tablet"] = {"public_key": "M" * 42 + "E=", "addresses": ["100.80.0.11"]}
+    lab.apply(policy)
+    names = {p["name"] for p in lab.json("status")["peers"]}
+    check_equal(names, {"phone", "tablet"}, "peers")
+    lab.apply()
+    check_equal(snapshot.difference(before, snapshot_of(lab)), [], "after the old policy again")
+    check_equal([p["name"] for p in lab.json("status")["peers"]], ["phone"], "peers")
+    lab.towpath("down")
+
+
+@case
+def a_lost_piece_is_put_back(lab):
+    """Somebody deletes our route and address: the next apply repairs just that."""
+    lab.apply()
+    whole = snapshot_of(lab)
+    run("ip", "-n", lab.netns("router"), "route", "flush", "dev", lab.tunnel, "proto", "116")
+    check(snapshot.difference(whole, snapshot_of(lab)), "the route is gone")
+    check(lab.json("plan", lab.policy_path)["ops"], "the plan names it")
+    lab.apply()
+    check_equal(snapshot.difference(whole, snapshot_of(lab)), [], "after the repair")
+    lab.towpath("down")
+
+
+@case
+def forwards_only_where_it_must(lab):
+    """wan0 is neither the tunnel nor a LAN device: its forwarding stays off."""
+    lab.apply()
+    sysctls = dict(line.rsplit(" ", 1) for line in snapshot_of(lab)["sysctls"])
+    for device, value in (("lan0", "1"), (lab.tunnel, "1"), ("wan0", "0")):
+        check_equal(sysctls[f"net/ipv4/conf/{device}/forwarding"], value, f"{device} forwarding")
+    lab.towpath("down")
+
+
+# ---- bad input ----------------------------------------------------------------------------
+
+def bad_policies():
+    """[(file, the errors it must give)] from the golden tier."""
+    found = []
+    for path in sorted(glob.glob(f"{TOP}/selftests/golden/config/*.json")):
+        errors = path[:-len("json")] + "errors"
+        if os.path.exists(errors) and os.path.getsize(errors):
+            with open(errors, encoding="utf-8") as file:
+                found.append((path, file.read().splitlines()))
+    return found
+
+
+@case
+def bad_policies_exit_3_and_change_nothing(lab):
+    policies = bad_policies()
+    check(len(policies) >= 40, f"{len(policies)} broken policies to try")
+    before = snapshot_of(lab)
+    for path, errors in policies:
+        done = lab.towpath("apply", path, status=3)
+        for error in errors:
+            check(error in done.stderr, f"{path} does not say '{error}' but:\n{done.stderr}")
+    nothing_changed(lab, before, f"after {len(policies)} broken policies")
+
+
+@case
+def a_bad_policy_leaves_the_running_one_alone(lab):
+    lab.apply()
+    before, status = snapshot_of(lab), lab.json("status")["policy"]
+    broken = lab.policy()
+    broken["tunel"] = {}
+    lab.towpath("apply", lab.write_policy(broken), status=3)
+    check_equal(snapshot.difference(before, snapshot_of(lab)), [], "after the bad policy")
+    check_equal(lab.json("status")["policy"]["sha256"], status["sha256"], "the live policy")
+    lab.towpath("down")
+
+
+@case
+def all_errors_are_named_in_one_run(lab):
+    broken = lab.policy()
+    broken["tunel"] = {}
+    broken["peers"]["phone"]["addresses"][0] = "100.80.0.10/24"
+    broken["nodes"]["homelab-1"]["advertise_routes"][0] = "10.10.30.1/24"
+    path = lab.write_policy(broken)
+    done = lab.towpath("check", path, status=3)
+    for want in ('$.tunel: unknown key "tunel"; did you mean "tunnel"?',
+                 '$.peers.phone.addresses[0]: "100.80.0.10/24" is not a host address; '
+                 'did you mean "100.80.0.10"?',
+                 '$.nodes.homelab-1.advertise_routes[0]: "10.10.30.1/24" has host bits set; '
+                 'did you mean "10.10.30.0/24"?'):
+        check(want in done.stderr, f"no '{want}' in:\n{done.stderr}")
+    shown = json.loads(lab.towpath("check", path, "--json", status=3).stdout)
+    check_equal((shown["valid"], len(shown["errors"])), (False, 3), "check --json")
+
+
+# ---- exit statuses ------------------------------------------------------------------------
+
+@case
+def exit_2_for_a_wrong_command_line(lab):
+    for words in (["bogus"], ["status", "--nope"], ["check"], ["apply"],
+                  ["apply", lab.policy_path, "extra"], ["apply", "--tc-attach", "sometimes"]):
+        done = lab.towpath(*words, status=2)
+        check(done.stderr.startswith("towpath: ") and done.stderr.count("\n") == 1,
+              f"one line, not:\n{done.stderr}")
+
+
+@case
+def exit_1_for_a_file_that_is_not_there(lab):
+    for command in ("check", "plan", "apply"):
+        lab.towpath(command, "/nonexistent/policy.json", status=1)
+
+
+@case
+def exit_4_for_a_test_that_does_not_hold(lab):
+    before = snapshot_of(lab)
+    policy = lab.policy()
+    policy["tests"].append({"src": "phone", "accept": ["web:22"]})
+    path = lab.write_policy(policy)
+    for command in ("check", "apply"):
+        done = lab.towpath(command, path, status=4)
+        check("$.tests[4].accept[0]" in done.stdout + done.stderr, done.stdout + done.stderr)
+    nothing_changed(lab, before, "after a failing test")
+
+
+@case
+def exit_5_when_nothing_is_set_up(lab):
+    lab.towpath("status", status=5)
+
+
+@case
+def exit_6_for_a_section_not_served_yet(lab):
+    before = snapshot_of(lab)
+    policy = lab.policy()
+    policy["metrics"] = {"listen": "127.0.0.1:9586"}
+    done = lab.towpath("apply", lab.write_policy(policy), status=6)
+    check("metrics" in done.stderr, done.stderr)
+    nothing_changed(lab, before, "after an unserved section")
+
+
+@case
+def refuses_a_key_that_others_can_read(lab):
+    before = snapshot_of(lab)
+    key = f"{lab.run_dir}/router.key"
+    os.chmod(key, 0o644)
+    try:
+        done = lab.script("towpath", "apply", lab.policy_path, ok=False)
+    finally:
+        os.chmod(key, 0o600)
+    check(done.returncode not in (0, 2), f"exit status {done.returncode}")
+    check("router.key" in done.stderr, done.stderr)
+    nothing_changed(lab, before, "after a readable key")
+
+
+@case
+def keygen_writes_0600_and_never_prints_the_key(lab):
+    path = f"{lab.run_dir}/new.key"
+    public = lab.towpath("keygen", "--out", path).stdout.strip()
+    check_equal(stat.S_IMODE(os.stat(path).st_mode), 0o600, "mode")
+    with open(path, encoding="ascii") as file:
+        private = file.read().strip()
+    check_equal(run("sh", "-c", f"wg pubkey < {path}").stdout.strip(), public, "the public key")
+    check_equal(lab.towpath("pubkey", path).stdout.strip(), public, "pubkey")
+    check(private != public, "the key printed is the public one")
+
+
+@case
+def no_secret_in_any_output(lab):
+    with open(f"{lab.run_dir}/router.key", encoding="ascii") as file:
+        private = file.read().strip()
+    said = []
+    for words in (["plan", lab.policy_path], ["plan", lab.policy_path, "--json"],
+                  ["apply", lab.policy_path, "--log-level", "debug"], ["status"],
+                  ["status", "--json"], ["down", "--log-level", "debug"]):
+        done = lab.towpath(*words)
+        said.append(done.stdout + done.stderr)
+    check(all(private not in text for text in said), "the private key was printed")
+
+
+# ---- what is not ours ---------------------------------------------------------------------
+
+def tc(lab, *words):
+    return run("tc", "-n", lab.netns("router"), *words)
+
+
+def foreign_things_survive(lab, *options):
+    tc(lab, "qdisc", "add", "dev", "lan0", "clsact")
+    for parent in ("ingress", "egress"):
+        tc(lab, "filter", "add", "dev", "lan0", parent, "prio", "7", "handle", "1",
+           *FOREIGN_FILTER)
+    try:
+        before = snapshot_of(lab)
+        lab.apply(None, *options)
+        lab.wait_for_tunnel()
+        kept = snapshot_of(lab)["filters"]
+        check_equal([f for f in before["filters"] if f not in kept], [], "filters after apply")
+        lab.towpath("down")
+        nothing_changed(lab, before, "after down")
+    finally:
+        tc(lab, "qdisc", "del", "dev", "lan0", "clsact")
+
+
+@case
+def foreign_filters_survive_tcx(lab):
+    foreign_things_survive(lab)
+
+
+@case
+def foreign_filters_survive_clsact(lab):
+    foreign_things_survive(lab, "--tc-attach", "clsact")
+
+
+@case
+def a_filter_that_came_later_keeps_the_qdisc(lab):
+    """We made the qdisc, somebody else moved in: it is not ours to remove any more."""
+    lab.apply(None, "--tc-attach", "clsact")
+    tc(lab, "filter", "add", "dev", "lan0", "ingress", "prio", "7", *FOREIGN_FILTER)
+    lab.towpath("down")
+    shown = tc(lab, "filter", "show", "dev", "lan0", "ingress").stdout
+    check("pref 7" in shown, f"the foreign filter is gone: {shown!r}")
+    check("tp_" not in shown, f"ours is still there: {shown}")
+    tc(lab, "qdisc", "del", "dev", "lan0", "clsact")
+
+
+@case
+def a_device_that_only_has_the_name_is_left_alone(lab):
+    router = lab.netns("router")
+    run("ip", "-n", router, "link", "add", lab.tunnel, "type", "bridge")
+    try:
+        before = snapshot_of(lab)
+        done = lab.script("towpath", "apply", lab.policy_path, ok=False)
+        check(done.returncode not in (0, 2, 3), f"exit status {done.returncode}: {done.stderr}")
+        check(lab.tunnel in done.stderr, done.stderr)
+        nothing_changed(lab, before, "after the refusal")
+    finally:
+        run("ip", "-n", router, "link", "del", lab.tunnel)
+
+
+@case
+def foreign_routes_survive(lab):
+    """Also one through our own tunnel's prefix, of another protocol."""
+    router = lab.netns("router")
+    run("ip", "-n", router, "route", "add", "198.51.100.0/24", "via", "192.0.2.10", "proto",
+        "static")
+    run("ip", "-n", router, "rule", "add", "from", "198.51.100.7", "lookup", "100", "pref", "900")
+    try:
+        before = snapshot_of(lab)
+        lab.apply()
+        lab.towpath("down")
+        nothing_changed(lab, before, "after down")
+    finally:
+        run("ip", "-n", router, "route", "del", "198.51.100.0/24")
+        run("ip", "-n", router, "rule", "del", "pref", "900")
+
+
+if __name__ == "__main__":
+    main(FreshLab)
