@@ -156,7 +156,11 @@ static __always_inline bool is_judged(struct pkt *pkt)
 	flow = flow_find(&key, &state);
 	if (!flow || !state)
 		return false;
-	if ((flow->flags & TP_FLOW_LOCAL) && !flow_is_expired(pkt->limits, state, pkt->now))
+	if (flow_is_expired(pkt->limits, state, pkt->now)) {
+		flow_kill(state, flow->slot_gen, pkt->now);
+		return false;
+	}
+	if (flow->flags & TP_FLOW_LOCAL)
 		flow_touch(pkt, state, !(flow->flags & TP_FLOW_REPLY));
 	return true;
 }

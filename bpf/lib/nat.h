@@ -10,7 +10,8 @@
 #include "lib/maps.h"
 #include "lib/pkt.h"
 
-#define NAT_TRIES 64 /* ports tried for one mapping */
+#define NAT_TRIES 64	  /* ports tried for one mapping */
+#define NAT_DEAD  (1U << 31) /* in tp_nat_out.flows: being deleted */
 
 static __always_inline void nat_forget(const struct tp_nat_out_key *key, __be16 port)
 {
@@ -38,7 +39,9 @@ __noinline int nat_release(const struct tp_flow_key *key, const struct tp_addr *
 		return 0;
 
 	port = mapping->port;
-	if (__sync_fetch_and_add(&mapping->flows, -1) != 1)
+	__sync_fetch_and_add(&mapping->flows, -1);
+	/* whoever moves it from 0 to dead deletes it; nobody joins a dead one */
+	if (__sync_val_compare_and_swap(&mapping->flows, 0, NAT_DEAD) != 0)
 		return 0;
 	bpf_map_delete_elem(&tp_nat_out, &out_key);
 	nat_forget(&out_key, port);
@@ -53,10 +56,12 @@ static __always_inline bool nat_join(const struct tp_nat_out_key *key, __be16 *p
 {
 	struct tp_nat_out *mapping = bpf_map_lookup_elem(&tp_nat_out, key);
 
+	__u32 flows;
+
 	if (!mapping)
 		return false;
-	__sync_fetch_and_add(&mapping->flows, 1);
-	if (bpf_map_lookup_elem(&tp_nat_out, key) == mapping) {
+	flows = __sync_fetch_and_add(&mapping->flows, 1);
+	if (!(flows & NAT_DEAD) && bpf_map_lookup_elem(&tp_nat_out, key) == mapping) {
 		*port = mapping->port;
 		return true;
 	}

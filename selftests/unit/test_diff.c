@@ -299,11 +299,14 @@ TEST(down_removes_the_tunnel_before_its_guards_and_restores_forwarding_first)
 {
 	static const struct {
 		const char *path;
-		int32_t before;
+		int32_t before, set, value;
 		bool saved;
-	} sysctls[] = { { "net/ipv6/conf/wan0/accept_ra", 1, true },
-			{ "net/ipv6/conf/all/forwarding", 0, true },
-			{ "net/ipv4/conf/eth0/forwarding", 0, false } };
+	} sysctls[] = { { "net/ipv6/conf/wan0/accept_ra", 1, 2, 2, true },
+			{ "net/ipv6/conf/all/forwarding", 0, 1, 1, true },
+			/* somebody has changed it since; goes with its device; never ours */
+			{ "net/ipv6/conf/wan1/accept_ra", 1, 2, 0, true },
+			{ "net/ipv4/conf/towpath0/forwarding", 0, 1, 1, true },
+			{ "net/ipv4/conf/eth0/forwarding", 0, 0, 0, false } };
 	AUTO_FREE char *text = NULL;
 	struct plan plan = { 0 };
 	struct pair pair;
@@ -318,6 +321,8 @@ TEST(down_removes_the_tunnel_before_its_guards_and_restores_forwarding_first)
 
 		strcpy(sysctl->path, sysctls[i].path);
 		sysctl->before = sysctls[i].before;
+		sysctl->set = sysctls[i].set;
+		sysctl->value = sysctls[i].value;
 		sysctl->saved = sysctls[i].saved;
 	}
 	r = plan_build_down(&pair.have.want, &plan, &err);

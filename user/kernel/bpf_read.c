@@ -87,10 +87,9 @@ static int read_sysctl(int fd, const void *key, struct state *have)
 		return -ENOMEM;
 	memcpy(row->path, key, sizeof(row->path));
 	row->before = saved.before;
-	row->saved = true;
-	/* the device may be gone: then there is nothing to put back, and that value says so */
-	if (sysctl_read(row->path, &row->value, NULL))
-		row->value = saved.before;
+	row->set = saved.set;
+	/* the device may be gone: then there is nothing to put back */
+	row->saved = !sysctl_read(row->path, &row->value, NULL);
 	return 0;
 }
 

@@ -35,28 +35,6 @@ static int set(struct want_builder *b, int family, const char *device, const cha
 	return 0;
 }
 
-static bool is_ours(const struct want_builder *b, uint32_t ifindex)
-{
-	const struct state_device *device;
-
-	array_for_each(device, &b->out->devices)
-		if (device->ifindex == ifindex)
-			return true;
-	return false;
-}
-
-/* Whether the device is about to be told to forward IPv6, and was not before. */
-static bool begins_to_forward(const struct want_builder *b, const struct facts_link *link)
-{
-	const struct facts *facts = b->view->facts;
-	const char *device = facts->force_forwarding ? link->name : "all";
-	const struct facts_sysctl *forwarding = find_sysctl(facts, device, "forwarding");
-
-	if (facts->force_forwarding && !is_ours(b, link->ifindex))
-		return false;
-	return !forwarding || forwarding->value != 1;
-}
-
 static bool learns_routes(const struct facts *facts, const struct facts_link *link)
 {
 	const struct facts_sysctl *accept_ra = find_sysctl(facts, link->name, "accept_ra");
@@ -72,13 +50,18 @@ static bool learns_routes(const struct facts *facts, const struct facts_link *li
 	return false;
 }
 
+/*
+ * On every device, ours or not: the first `forwarding` that is switched on, anywhere, makes the
+ * kernel purge the advertised default routes of all devices whose accept_ra is not 2
+ * (rt6_purge_dflt_routers; measured on 6.18).
+ */
 static int keep_router_advertisements(struct want_builder *b)
 {
 	const struct facts_link *link;
 	int r = 0;
 
 	array_for_each(link, &b->view->facts->links)
-		if (!r && learns_routes(b->view->facts, link) && begins_to_forward(b, link))
+		if (!r && learns_routes(b->view->facts, link))
 			r = set(b, 6, link->name, "accept_ra", 2);
 	return r;
 }

@@ -4,6 +4,7 @@
  * would forward whatever comes for a moment.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "plan/plan_parts.h"
@@ -58,6 +59,17 @@ static bool is_accept_ra(const struct state_sysctl *sysctl)
 	return name && !strcmp(name, "/accept_ra");
 }
 
+/* The tunnel's own go with it; one that somebody has changed since is no longer ours. */
+static bool must_restore(const struct state *have, const struct state_sysctl *sysctl)
+{
+	char device[OP_OBJECT_SIZE];
+
+	snprintf(device, sizeof(device), "/conf/%s/", have->tunnel.name);
+	if (have->tunnel.exists && strstr(sysctl->path, device))
+		return false;
+	return sysctl->saved && sysctl->value == sysctl->set;
+}
+
 static int restore_some(struct plan *plan, const struct state *have, bool accept_ra)
 {
 	char object[OP_OBJECT_SIZE], value[OP_DETAILS_SIZE];
@@ -67,7 +79,7 @@ static int restore_some(struct plan *plan, const struct state *have, bool accept
 	for (i = have->sysctls.count; i-- > 0;) {
 		const struct state_sysctl *sysctl = &have->sysctls.items[i];
 
-		if (!sysctl->saved || is_accept_ra(sysctl) != accept_ra)
+		if (!must_restore(have, sysctl) || is_accept_ra(sysctl) != accept_ra)
 			continue;
 		object_printf(object, "sysctl %s", sysctl->path);
 		object_printf(value, "%d", sysctl->before);
