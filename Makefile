@@ -26,7 +26,8 @@ ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -Iuser -Iinclude -I$(B)/skel $(WARN) -fno
 LIBS    := -lbpf -lelf -lz -lmnl -lsodium -lcjson
 MULTIARCH := $(shell $(CC) -dumpmachine)
 BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -std=gnu11 -fno-strict-aliasing \
-	-Ibpf -Iinclude -I/usr/include/$(MULTIARCH) -Wall -Wextra -Werror -Wshadow -Wno-unused-parameter -Wno-missing-prototypes -MMD -MP
+	-Ibpf -Iinclude -I/usr/include/$(MULTIARCH) -Wall -Wextra -Werror -Wshadow \
+	-Wno-unused-parameter -Wno-missing-prototypes -MMD -MP
 
 BPF_SRC  := $(wildcard bpf/*.bpf.c)
 BPF_OBJ  := $(BPF_SRC:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)

@@ -102,23 +102,36 @@ __noinline int flow_sweep_slot(__u32 slot, __u64 now, struct tp_limits *limits)
 	return 0;
 }
 
+/*
+ * The hand begins again where it has passed the last slot in use. It is no counter modulo fresh:
+ * while every flow takes a fresh slot, that would keep step with fresh and never see old slots.
+ */
 static __always_inline void flow_sweep(struct tp_slot_cursor *cursor, struct pkt *pkt)
 {
-	__u32 fresh = cursor->fresh;
+	__u32 slot;
 	int i;
 
-	if (fresh > pkt->limits->flows)
-		fresh = pkt->limits->flows;
-	for (i = 0; i < SWEEP_STEPS && fresh; i++)
-		flow_sweep_slot(__sync_fetch_and_add(&cursor->hand, 1) % fresh, pkt->now,
-				pkt->limits);
+	for (i = 0; i < SWEEP_STEPS; i++) {
+		slot = __sync_fetch_and_add(&cursor->hand, 1);
+		if (slot >= cursor->fresh || slot >= pkt->limits->flows) {
+			slot = 0;
+			cursor->hand = 1; /* a race only looks at a slot twice */
+		}
+		flow_sweep_slot(slot, pkt->now, pkt->limits);
+	}
+}
+
+static __always_inline struct tp_slot_cursor *flow_cursor(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&tp_slot_cursor, &zero);
 }
 
 /* A free slot's state, or NULL: the table is full. */
 static __always_inline struct tp_flow_state *flow_take_slot(struct pkt *pkt, __u32 *slot)
 {
-	__u32 zero = 0;
-	struct tp_slot_cursor *cursor = bpf_map_lookup_elem(&tp_slot_cursor, &zero);
+	struct tp_slot_cursor *cursor = flow_cursor();
 
 	if (!cursor)
 		return NULL;
@@ -152,8 +165,8 @@ static __always_inline struct tp_flow *flow_find(const struct tp_flow_key *key,
 }
 
 /* The same flow seen from the device it leaves by. */
-static __always_inline void flow_key_reverse(struct tp_flow_key *out,
-					     const struct tp_flow_key *key, __u8 side)
+static __always_inline void flow_key_reverse(struct tp_flow_key *out, const struct tp_flow_key *key,
+					     __u8 side)
 {
 	out->src = key->dst;
 	out->dst = key->src;

@@ -68,8 +68,7 @@ static __always_inline long hook_csum_port(const struct pkt *pkt, __u32 offset, 
 static __always_inline long hook_csum_addr(const struct pkt *pkt, __u32 offset, __u32 difference,
 					   __u64 flags)
 {
-	return bpf_l4_csum_replace(hook_skb(pkt), offset, 0, difference,
-				   flags | BPF_F_PSEUDO_HDR);
+	return bpf_l4_csum_replace(hook_skb(pkt), offset, 0, difference, flags | BPF_F_PSEUDO_HDR);
 }
 
 #define HOOK_CSUM_UDP BPF_F_MARK_MANGLED_0 /* 0 means "no checksum" in UDP */

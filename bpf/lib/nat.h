@@ -10,12 +10,13 @@
 #include "lib/maps.h"
 #include "lib/pkt.h"
 
-#define NAT_TRIES 64	  /* ports tried for one mapping */
+#define NAT_TRIES 64         /* ports tried for one mapping */
 #define NAT_DEAD  (1U << 31) /* in tp_nat_out.flows: being deleted */
 
 static __always_inline void nat_forget(const struct tp_nat_out_key *key, __be16 port)
 {
-	struct tp_nat_in_key in_key = { .outside = key->outside, .port = port,
+	struct tp_nat_in_key in_key = { .outside = key->outside,
+					.port = port,
 					.proto = key->proto };
 
 	bpf_map_delete_elem(&tp_nat_in, &in_key);
@@ -100,8 +101,8 @@ static __always_inline bool nat_allocate(const struct tp_limits *limits, struct 
 	scratch->nat_in.port = scratch->nat_out_key.port;
 
 	for (i = 0; i < NAT_TRIES; i++) {
-		in_key->port = bpf_htons(nat_candidate(
-			limits, bpf_ntohs(scratch->nat_out_key.port), start, i));
+		in_key->port = bpf_htons(
+			nat_candidate(limits, bpf_ntohs(scratch->nat_out_key.port), start, i));
 		if (!bpf_map_update_elem(&tp_nat_in, in_key, &scratch->nat_in, BPF_NOEXIST)) {
 			*port = in_key->port;
 			return true;

@@ -113,8 +113,7 @@ static __always_inline int snat_address(const struct pkt *pkt, const struct verd
 }
 
 /* Source NAT of a new flow: scratch->forward gets the outside address and port. */
-static __always_inline int open_snat(struct pkt *pkt, struct tp_scratch *s,
-				     const struct verdict *v)
+static __always_inline int open_snat(struct pkt *pkt, struct tp_scratch *s, const struct verdict *v)
 {
 	__be16 port = 0;
 	int r = snat_address(pkt, v, s->forward.ifindex, &s->nat_out_key.outside);
@@ -126,8 +125,14 @@ static __always_inline int open_snat(struct pkt *pkt, struct tp_scratch *s,
 	s->nat_out_key.proto = pkt->key.proto;
 	s->nat_out_key.pad = 0;
 	r = nat_bind(pkt->limits, s, &port);
-	if (r != GO_ON)
+	if (r != GO_ON) {
+		/* ports come back only with the flows that hold them, and no slot is asked for */
+		struct tp_slot_cursor *cursor = flow_cursor();
+
+		if (cursor)
+			flow_sweep(cursor, pkt);
 		return r;
+	}
 
 	s->forward.src = s->nat_out_key.outside;
 	s->forward.sport = port;

@@ -16,25 +16,25 @@
 
 #include "lib/csum.h"
 
-#define PARSE_EXT_MAX	 8   /* IPv6 extension headers; more is refused */
-#define PARSE_L4_MAX	 512 /* a transport header further back is refused */
+#define PARSE_EXT_MAX    8      /* IPv6 extension headers; more is refused */
+#define PARSE_L4_MAX     512    /* a transport header further back is refused */
 #define IP_FRAGMENT_MASK 0x3fff /* MF and the offset */
 
 /* linux/icmp.h drags in userspace headers */
 #define ICMP_ECHOREPLY 0
 #define ICMP_ECHO      8
 
-#define EXT_HOP_BY_HOP	0
-#define EXT_ROUTING	43
-#define EXT_FRAGMENT	44
-#define EXT_AUTH	51
+#define EXT_HOP_BY_HOP  0
+#define EXT_ROUTING     43
+#define EXT_FRAGMENT    44
+#define EXT_AUTH        51
 #define EXT_DESTINATION 60
 
 #define ND_ROUTER_SOLICIT 133 /* RFC 4861: 133..137 are neighbour discovery */
-#define ND_REDIRECT	  137
-#define MLD_QUERY	  130 /* RFC 2710, 3810: 130..132 and 143 */
-#define MLD_DONE	  132
-#define MLD2_REPORT	  143
+#define ND_REDIRECT       137
+#define MLD_QUERY         130 /* RFC 2710, 3810: 130..132 and 143 */
+#define MLD_DONE          132
+#define MLD2_REPORT       143
 
 static __always_inline void addr_set_v4(struct tp_addr *addr, __be32 v4)
 {
@@ -192,8 +192,7 @@ static __always_inline int parse_udp(struct pkt *pkt)
 		return TP_R_malformed;
 	udp = hook_ptr(pkt, pkt->l4, sizeof(*udp));
 	/* a GSO packet's length field is that of one segment */
-	if (!udp || bpf_ntohs(udp->len) < sizeof(*udp) ||
-	    bpf_ntohs(udp->len) > parse_l4_len(pkt))
+	if (!udp || bpf_ntohs(udp->len) < sizeof(*udp) || bpf_ntohs(udp->len) > parse_l4_len(pkt))
 		return TP_R_malformed;
 
 	pkt->key.sport = udp->source;
@@ -251,8 +250,7 @@ static __always_inline bool proto_is_icmp(const struct pkt *pkt)
 
 static __always_inline bool proto_has_ports(const struct pkt *pkt)
 {
-	return pkt->key.proto == IPPROTO_TCP || pkt->key.proto == IPPROTO_UDP ||
-	       proto_is_icmp(pkt);
+	return pkt->key.proto == IPPROTO_TCP || pkt->key.proto == IPPROTO_UDP || proto_is_icmp(pkt);
 }
 
 static __always_inline int parse_l4(struct pkt *pkt)

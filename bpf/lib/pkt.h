@@ -15,12 +15,12 @@
 /* A stage returns this to go on, or the reason to stop at. */
 #define GO_ON TP_R_none
 
-#define L2_NONE	    0  /* a device without link header: the tunnel */
+#define L2_NONE     0 /* a device without link header: the tunnel */
 #define L2_ETHERNET 14
 
 struct pkt {
-	void *ctx;	  /* of the hook, see hook_*.h */
-	__u64 now;	  /* jiffies64 */
+	void *ctx;        /* of the hook, see hook_*.h */
+	__u64 now;        /* jiffies64 */
 	__u64 generation; /* of the policy, read once */
 	struct tp_limits *limits;
 	__u32 tunnel_ifindex;
@@ -64,13 +64,14 @@ static __always_inline __be32 addr_word(const struct tp_addr *addr, int i)
 
 static __always_inline bool addr_is_mapped(const struct tp_addr *addr)
 {
-	return !addr_word(addr, 0) && !addr_word(addr, 1) && addr_word(addr, 2) == bpf_htonl(0xffff);
+	return !addr_word(addr, 0) && !addr_word(addr, 1) &&
+	       addr_word(addr, 2) == bpf_htonl(0xffff);
 }
 
 static __always_inline bool addr_same(const struct tp_addr *a, const struct tp_addr *b)
 {
-	return addr_word(a, 0) == addr_word(b, 0) && addr_word(a, 1) == addr_word(b, 1) && addr_word(a, 2) == addr_word(b, 2) &&
-	       addr_word(a, 3) == addr_word(b, 3);
+	return addr_word(a, 0) == addr_word(b, 0) && addr_word(a, 1) == addr_word(b, 1) &&
+	       addr_word(a, 2) == addr_word(b, 2) && addr_word(a, 3) == addr_word(b, 3);
 }
 
 static __always_inline bool addr_is_none(const struct tp_addr *addr)

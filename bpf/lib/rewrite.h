@@ -18,7 +18,7 @@ struct l4_layout {
 	__u16 check;
 	__u16 sport;
 	__u16 dport;
-	__u64 flags;	/* for the checksum helpers */
+	__u64 flags;    /* for the checksum helpers */
 	bool addresses; /* the checksum covers a pseudo header */
 };
 

@@ -41,8 +41,8 @@ static __always_inline bool v6_is_multicast(const struct tp_addr *addr)
 /* ::, ::1 and IPv4-mapped. */
 static __always_inline bool v6_is_martian(const struct tp_addr *addr)
 {
-	return addr_is_mapped(addr) || (!addr_word(addr, 0) && !addr_word(addr, 1) && !addr_word(addr, 2) &&
-					bpf_ntohl(addr_word(addr, 3)) <= 1);
+	return addr_is_mapped(addr) || (!addr_word(addr, 0) && !addr_word(addr, 1) &&
+					!addr_word(addr, 2) && bpf_ntohl(addr_word(addr, 3)) <= 1);
 }
 
 /*

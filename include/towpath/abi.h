@@ -13,11 +13,11 @@
 struct tp_state {
 	__u32 abi; /* TP_ABI of whoever made the maps */
 	__u32 tunnel_ifindex;
-	__u64 generation;	      /* 0: no policy yet, everything of the mesh is refused */
+	__u64 generation;               /* 0: no policy yet, everything of the mesh is refused */
 	__u8 policy_hash[TP_HASH_SIZE]; /* SHA-256 of the policy file */
-	__u8 table_hash[TP_HASH_SIZE];	/* SHA-256 of the compiled tables in the live slot */
+	__u8 table_hash[TP_HASH_SIZE];  /* SHA-256 of the compiled tables in the live slot */
 	__u8 object_hash[TP_HASH_SIZE]; /* SHA-256 of the BPF object that is attached */
-	__u64 applied_at;	      /* seconds since the epoch */
+	__u64 applied_at;               /* seconds since the epoch */
 	char node[TP_NAME_SIZE];
 	char tunnel[16];  /* interface name */
 	char backend[16]; /* "kernel" or "userspace" */
@@ -31,8 +31,8 @@ struct tp_limits {
 	__u64 udp;
 	__u64 icmp;
 	__u64 other;
-	__u64 second;	/* jiffies in a second */
-	__u32 flows;	/* at most the size of tp_flow_state */
+	__u64 second;   /* jiffies in a second */
+	__u32 flows;    /* at most the size of tp_flow_state */
 	__u16 port_min; /* host byte order */
 	__u16 port_max;
 };

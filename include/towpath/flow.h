@@ -29,23 +29,23 @@ struct tp_flow_key {
 };
 
 enum tp_flow_flags {
-	TP_FLOW_REPLY = 1 << 0,	  /* entry of the direction that answers */
+	TP_FLOW_REPLY = 1 << 0,   /* entry of the direction that answers */
 	TP_FLOW_SRC_NAT = 1 << 1, /* src and sport are rewritten */
 	TP_FLOW_DST_NAT = 1 << 2, /* dst and dport are rewritten */
-	TP_FLOW_LOCAL = 1 << 3,	  /* ends at this machine: to the stack, TTL untouched */
-	TP_FLOW_NEIGH = 1 << 4,	  /* MACs not known yet: redirect through neighbour resolution */
+	TP_FLOW_LOCAL = 1 << 3,   /* ends at this machine: to the stack, TTL untouched */
+	TP_FLOW_NEIGH = 1 << 4,   /* MACs not known yet: redirect through neighbour resolution */
 	TP_FLOW_L3_OUT = 1 << 5,  /* egress device has no Ethernet header */
 };
 
 /* Value of tp_flows: all an established packet needs. */
 struct tp_flow {
-	__u32 slot;	  /* index into tp_flow_state */
-	__u32 slot_gen;	  /* must equal tp_flow_state[slot].gen, or the entry is a miss */
+	__u32 slot;       /* index into tp_flow_state */
+	__u32 slot_gen;   /* must equal tp_flow_state[slot].gen, or the entry is a miss */
 	__u32 policy_gen; /* generation that judged it; 32 bits of tp_state.generation */
-	__u32 checked;	  /* jiffies, low 32 bits, when the next hop was looked up */
-	__u32 ifindex;	  /* egress device; 0 with TP_FLOW_LOCAL */
-	__u16 flags;	  /* enum tp_flow_flags */
-	__u16 mtu;	  /* of the way out, bytes of IP packet */
+	__u32 checked;    /* jiffies, low 32 bits, when the next hop was looked up */
+	__u32 ifindex;    /* egress device; 0 with TP_FLOW_LOCAL */
+	__u16 flags;      /* enum tp_flow_flags */
+	__u16 mtu;        /* of the way out, bytes of IP packet */
 	__u8 dmac[6];
 	__u8 smac[6];
 	__be16 sport; /* what the fields become; equal to the key's where not rewritten */
@@ -65,20 +65,20 @@ enum tp_flow_tcp {
 
 /* Value of tp_flow_state. */
 struct tp_flow_state {
-	__u32 gen;    /* odd: in use; even: free or dead */
-	__u8 tcp;     /* enum tp_flow_tcp */
-	__u8 fin;     /* bit 0: FIN from the opener, bit 1: from the answerer */
-	__u8 nat;     /* 1: holds a reference on a tp_nat_out mapping */
-	__u8 snat;    /* enum tp_snat of the route that took it */
-	__u32 rule;   /* rule that allowed it; TP_RULE_OWN: this machine's own socket opened it */
-	__u32 route;  /* tp_route_info index, 0 = none */
+	__u32 gen;     /* odd: in use; even: free or dead */
+	__u8 tcp;      /* enum tp_flow_tcp */
+	__u8 fin;      /* bit 0: FIN from the opener, bit 1: from the answerer */
+	__u8 nat;      /* 1: holds a reference on a tp_nat_out mapping */
+	__u8 snat;     /* enum tp_snat of the route that took it */
+	__u32 rule;    /* rule that allowed it; TP_RULE_OWN: this machine's own socket opened it */
+	__u32 route;   /* tp_route_info index, 0 = none */
 	__u32 peer[2]; /* tp_peer_info index of opener and answerer, 0 = not a member */
-	__u64 seen;	  /* jiffies64 of the last packet */
+	__u64 seen;    /* jiffies64 of the last packet */
 	__u64 expires_at; /* jiffies64, from the peer's key_expiry; 0 = never */
-	__u64 died;	  /* jiffies64 when marked dead */
+	__u64 died;       /* jiffies64 when marked dead */
 	__u64 packets[2]; /* from the opener, from the answerer */
 	__u64 bytes[2];
-	struct tp_flow_key key;	  /* of the opener's entry: what a policy change judges again */
+	struct tp_flow_key key;   /* of the opener's entry: what a policy change judges again */
 	struct tp_flow_key reply; /* of the answerer's entry */
 };
 
@@ -95,7 +95,7 @@ struct tp_slot_cursor {
 struct tp_nat_out_key {
 	struct tp_addr inside;
 	struct tp_addr outside; /* the SNAT address */
-	__be16 port;		/* inside port or echo identifier */
+	__be16 port;            /* inside port or echo identifier */
 	__u8 proto;
 	__u8 pad;
 };

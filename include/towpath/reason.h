@@ -7,7 +7,7 @@
 #define TOWPATH_REASON_H
 
 enum tp_verdict {
-	TP_STACK = 0,	/* to the kernel stack: TC_ACT_UNSPEC */
+	TP_STACK = 0,   /* to the kernel stack: TC_ACT_UNSPEC */
 	TP_FORWARD = 1, /* out of the device the program chose */
 	TP_DROP = 2,
 };

@@ -26,16 +26,16 @@ enum tp_route_flags {
 enum tp_snat {
 	TP_SNAT_NONE = 0,
 	TP_SNAT_MASQUERADE = 1, /* the egress device's address, from tp_devices */
-	TP_SNAT_ADDRESS = 2,	/* snat_addr */
+	TP_SNAT_ADDRESS = 2,    /* snat_addr */
 };
 
 /* Value of tp_routes. */
 struct tp_route {
-	__u32 id;   /* index into tp_route_info and tp_route_stats; 0 for a member's address */
-	__u32 peer; /* MESH: index into tp_peer_info and tp_peer_stats; else 0 */
-	__u8 kind;  /* enum tp_route_kind */
-	__u8 snat;  /* enum tp_snat; LAN only */
-	__u16 mtu;  /* MESH: bytes of IP packet toward it, 0 = the tunnel's */
+	__u32 id;    /* index into tp_route_info and tp_route_stats; 0 for a member's address */
+	__u32 peer;  /* MESH: index into tp_peer_info and tp_peer_stats; else 0 */
+	__u8 kind;   /* enum tp_route_kind */
+	__u8 snat;   /* enum tp_snat; LAN only */
+	__u16 mtu;   /* MESH: bytes of IP packet toward it, 0 = the tunnel's */
 	__u32 flags; /* enum tp_route_flags */
 	__u64 expires_at; /* MESH: jiffies64 after which the peer is refused; 0 = never */
 	struct tp_addr snat_addr;
@@ -48,9 +48,9 @@ enum tp_device_role {
 };
 
 struct tp_device {
-	__u8 role;	/* enum tp_device_role */
+	__u8 role;       /* enum tp_device_role */
 	__u8 made_qdisc; /* 1: the clsact qdisc is ours and `down` removes it */
-	__u16 mtu;	/* bytes of IP packet */
+	__u16 mtu;       /* bytes of IP packet */
 	__u8 mac[6];
 	__u16 pad;
 	struct tp_addr addr4; /* masquerade address, mapped; zero = none */
@@ -62,8 +62,8 @@ struct tp_peer_info {
 	char name[TP_NAME_SIZE];
 	__u8 public_key[TP_KEY_SIZE];
 	__u64 key_expiry; /* seconds since the epoch, 0 = never */
-	__u32 is_node;	  /* 1: runs towpath; 0: a plain client */
-	__u32 in_use;	  /* 0: the row is free */
+	__u32 is_node;    /* 1: runs towpath; 0: a plain client */
+	__u32 in_use;     /* 0: the row is free */
 };
 
 enum tp_route_state {

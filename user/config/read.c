@@ -47,7 +47,7 @@ static const struct field *field_find(const struct field *fields, const char *ke
 static const struct field *report_unknown(struct reader *reader, const struct value *value,
 					  const struct field *fields)
 {
-	const char *keys[FIELDS_MAX];
+	const char *keys[FIELDS_MAX] = { 0 };
 	const char *meant;
 	size_t count;
 

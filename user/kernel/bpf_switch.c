@@ -180,7 +180,7 @@ static int write_table(const struct bpf *bpf, enum bpf_table table, const struct
 
 int bpf_switch_policy(const struct bpf *bpf, const struct state *want, struct err *err)
 {
-	struct tp_state *state;
+	struct tp_state *state = NULL;
 	uint64_t generation;
 	int table, r;
 
@@ -205,7 +205,7 @@ int bpf_switch_policy(const struct bpf *bpf, const struct state *want, struct er
 
 int bpf_note_tunnel(const struct bpf *bpf, uint32_t ifindex, struct err *err)
 {
-	struct tp_state *state;
+	struct tp_state *state = NULL;
 	int r = state_map(bpf, &state, err);
 
 	if (r)
@@ -221,7 +221,7 @@ int bpf_note_applied(const struct bpf *bpf, const struct state *want, struct err
 	static const char *const backends[] = { [STATE_BACKEND_NONE] = "",
 						[STATE_BACKEND_KERNEL] = "kernel",
 						[STATE_BACKEND_USERSPACE] = "userspace" };
-	struct tp_state *state;
+	struct tp_state *state = NULL;
 	int r = state_map(bpf, &state, err);
 
 	if (r)

@@ -242,7 +242,7 @@ static int finish_link(struct nl *nl, const struct rt_link *link, const char *in
 int rt_claim_link(struct nl *nl, const char *name, const char *kind, const char *instance,
 		  struct err *err)
 {
-	struct rt_link link;
+	struct rt_link link = { 0 };
 	int r = rt_find_link(nl, name, &link, err);
 
 	if (r)

@@ -75,7 +75,8 @@ static int grow_slots(struct classes *classes)
 			*slot = class_id + 1;
 	}
 	free(classes->slots);
-	*classes = grown;
+	classes->slots = grown.slots;
+	classes->slot_count = grown.slot_count;
 	return 0;
 }
 

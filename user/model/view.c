@@ -142,7 +142,7 @@ static bool is_held_by_default_route(const struct view *view, struct view_route 
 static void decide_own(const struct view *view, const struct advertisers *all,
 		       struct view_route *route)
 {
-	if (all->preferred == route)
+	if (!all->preferred || all->preferred == route)
 		decide(route, TP_ROUTE_ACTIVE, TP_ROUTE_LAN, "through this node's own LAN");
 	else
 		decide(route, TP_ROUTE_STANDBY, TP_ROUTE_LAN, "%s is preferred",
@@ -159,7 +159,7 @@ static void decide_other(const struct view *view, const struct advertisers *all,
 		decide(route, TP_ROUTE_DOWN,
 		       !all->preferred && all->first == route ? TP_ROUTE_MESH : TP_ROUTE_NONE,
 		       "the key of %s has expired", name);
-	else if (all->preferred != route)
+	else if (all->preferred && all->preferred != route)
 		decide(route, TP_ROUTE_STANDBY, TP_ROUTE_NONE, "%s is preferred",
 		       view_carrier(view, all->preferred)->name);
 	else
