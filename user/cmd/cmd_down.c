@@ -9,7 +9,7 @@
 static void say_progress(const struct op *op, void *data)
 {
 	(void)data; /* nothing to carry */
-	log_info("%s: %s", op_phase_name(op->phase), op->text);
+	log_info("%s", op->text);
 }
 
 static int run_plan(struct pipeline *p)

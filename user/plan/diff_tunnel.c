@@ -53,8 +53,8 @@ int diff_tunnel_set(struct diff *d)
 		return 0;
 
 	object_printf(object, "tunnel %s", want->name);
-	object_printf(details, "listen-port %u%s", want->listen_port,
-		      key ? " private-key (changed)" : "");
+	object_printf(details, "listen-port %u%s%s", want->listen_port, key ? " private-key" : "",
+		      key && !d->new_link ? " (changed)" : "");
 	return add(d, PHASE_ADD, OP_TUNNEL_SET, "set", object, details);
 }
 
