@@ -1,40 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <errno.h>
-
-#include "base/log.h"
 #include "base/mem.h"
 #include "cmd/commands.h"
 #include "cmd/lock.h"
 #include "cmd/pipeline.h"
-#include "kernel/apply.h"
 
-static void say_progress(const struct op *op, void *data)
-{
-	(void)data; /* nothing to carry */
-	log_info("%s", op->text);
-}
-
-static int run_plan(struct pipeline *p)
-{
-	static const enum bpf_attach_mode modes[] = { [ARGS_TC_AUTO] = ATTACH_AUTO,
-						      [ARGS_TC_TCX] = ATTACH_TCX,
-						      [ARGS_TC_CLSACT] = ATTACH_CLSACT };
-	const struct apply apply = {
-		.bpf = &p->bpf,
-		.instance = p->args->instance,
-		.want = &p->want,
-		.have = &p->have,
-		.attach_mode = modes[p->args->tc_attach],
-		.progress = say_progress,
-	};
-	struct err err;
-	int r = apply_plan(&apply, &p->plan, &err);
-
-	if (!r)
-		return EXIT_DONE;
-	log_error("apply: %s", err.text);
-	return r == -EOPNOTSUPP || r == -ENOSYS ? EXIT_LACKING : EXIT_FAILED;
-}
+static const enum bpf_attach_mode attach_modes[] = {
+	[ARGS_TC_AUTO] = ATTACH_AUTO, [ARGS_TC_TCX] = ATTACH_TCX, [ARGS_TC_CLSACT] = ATTACH_CLSACT
+};
 
 static int apply_all(struct pipeline *p)
 {
@@ -45,7 +17,7 @@ static int apply_all(struct pipeline *p)
 	if (status == EXIT_DONE)
 		status = pipeline_plan(p);
 	if (status == EXIT_DONE)
-		status = run_plan(p);
+		status = pipeline_apply(p, &p->want, attach_modes[p->args->tc_attach]);
 	return status;
 }
 

@@ -4,33 +4,11 @@
 #include "cmd/commands.h"
 #include "cmd/lock.h"
 #include "cmd/pipeline.h"
-#include "kernel/apply.h"
-
-static void say_progress(const struct op *op, void *data)
-{
-	(void)data; /* nothing to carry */
-	log_info("%s", op->text);
-}
-
-static int run_plan(struct pipeline *p)
-{
-	const struct apply apply = {
-		.bpf = &p->bpf,
-		.instance = p->args->instance,
-		.have = &p->have,
-		.progress = say_progress,
-	};
-	struct err err;
-
-	if (!plan_build_down(&p->have, &p->plan, &err) && !apply_plan(&apply, &p->plan, &err))
-		return EXIT_DONE;
-	log_error("down: %s", err.text);
-	return EXIT_FAILED;
-}
 
 static int down_all(struct pipeline *p)
 {
 	int status = pipeline_observe(p, false);
+	struct err err;
 
 	if (status != EXIT_DONE)
 		return status;
@@ -38,7 +16,11 @@ static int down_all(struct pipeline *p)
 		log_error("down: nothing is set up for instance %s", p->args->instance);
 		return EXIT_NOT_RUNNING;
 	}
-	return run_plan(p);
+	if (plan_build_down(&p->have, &p->plan, &err)) {
+		log_error("down: %s", err.text);
+		return EXIT_FAILED;
+	}
+	return pipeline_apply(p, NULL, ATTACH_AUTO);
 }
 
 int cmd_down(const struct args *args)

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "cmd/commands.h"
 #include "cmd/gather.h"
-#include "kernel/bpf_links.h"
+#include "kernel/apply.h"
 #include "kernel/bpf_rows.h"
 #include "kernel/observe.h"
 #include "model/unserved.h"
@@ -214,4 +214,25 @@ int pipeline_plan(struct pipeline *p)
 	if (!r)
 		r = plan_build(&p->want, &p->have, &p->plan, &err);
 	return r ? leave(p, &err) : EXIT_DONE;
+}
+
+static void say_progress(const struct op *op, void *data)
+{
+	(void)data; /* nothing to carry */
+	log_info("%s", op->text);
+}
+
+int pipeline_apply(struct pipeline *p, const struct state *want, enum bpf_attach_mode mode)
+{
+	const struct apply apply = {
+		.bpf = &p->bpf,
+		.instance = p->args->instance,
+		.want = want,
+		.have = &p->have,
+		.attach_mode = mode,
+		.progress = say_progress,
+	};
+	struct err err;
+
+	return apply_plan(&apply, &p->plan, &err) ? leave(p, &err) : EXIT_DONE;
 }

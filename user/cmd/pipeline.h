@@ -9,6 +9,7 @@
 
 #include "cmd/args.h"
 #include "config/config.h"
+#include "kernel/bpf_links.h"
 #include "kernel/bpf_object.h"
 #include "model/decide.h"
 #include "model/facts.h"
@@ -48,5 +49,7 @@ int pipeline_find_self(struct pipeline *p);
 int pipeline_observe(struct pipeline *p, bool make);
 /* want, and the plan from have to it. */
 int pipeline_plan(struct pipeline *p);
+/* Does the plan, logging each step. want: &p->want, or NULL for the plan of `down`. */
+int pipeline_apply(struct pipeline *p, const struct state *want, enum bpf_attach_mode mode);
 
 #endif
