@@ -110,6 +110,13 @@ struct {
 	__type(value, struct tp_scratch);
 } tp_scratch SEC(".maps");
 
+static __always_inline struct tp_scratch *scratch_find(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&tp_scratch, &zero);
+}
+
 /*
  * clang writes only a forward declaration into BTF for a struct that it meets behind two
  * pointers, as in an inner map, and libbpf cannot size that. A variable brings the whole type.

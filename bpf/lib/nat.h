@@ -89,6 +89,11 @@ static __always_inline __u16 nat_candidate(const struct tp_limits *limits, __u16
 static __always_inline bool nat_allocate(const struct tp_limits *limits, struct tp_scratch *scratch,
 					 __be16 *port)
 {
+	/*
+	 * Read before the loop: clang would read it again at the end of each round, falling through
+	 * to the loop's head, and a back edge that is no jump is one too many for Linux 6.1.
+	 */
+	__u16 inside = bpf_ntohs(scratch->nat_out_key.port);
 	struct tp_nat_in_key *in_key = &scratch->nat_in_key;
 	__u32 start = bpf_get_prandom_u32();
 	int i;
@@ -101,8 +106,7 @@ static __always_inline bool nat_allocate(const struct tp_limits *limits, struct 
 	scratch->nat_in.port = scratch->nat_out_key.port;
 
 	for (i = 0; i < NAT_TRIES; i++) {
-		in_key->port = bpf_htons(
-			nat_candidate(limits, bpf_ntohs(scratch->nat_out_key.port), start, i));
+		in_key->port = bpf_htons(nat_candidate(limits, inside, start, i));
 		if (!bpf_map_update_elem(&tp_nat_in, in_key, &scratch->nat_in, BPF_NOEXIST)) {
 			*port = in_key->port;
 			return true;
@@ -111,10 +115,14 @@ static __always_inline bool nat_allocate(const struct tp_limits *limits, struct 
 	return false;
 }
 
-/* Finds or makes the mapping of scratch->nat_out_key. GO_ON or TP_R_nat_full. */
-__noinline int nat_bind(struct tp_limits *limits, struct tp_scratch *scratch, __be16 *port)
+/*
+ * Finds or makes the mapping of the scratch's nat_out_key. GO_ON or TP_R_nat_full. It finds the
+ * scratch itself: Linux 6.1 takes no argument of a global function for a map's key.
+ */
+__noinline int nat_bind(struct tp_limits *limits, __be16 *port)
 {
 	struct tp_nat_out mapping = { .flows = 1 };
+	struct tp_scratch *scratch = scratch_find();
 
 	if (!limits || !scratch || !port)
 		return TP_R_nat_full;

@@ -8,13 +8,6 @@
 #include "lib/maps.h"
 #include "lib/nat.h"
 
-static __always_inline struct tp_scratch *scratch_find(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&tp_scratch, &zero);
-}
-
 static __always_inline void flow_fill_state(struct pkt *pkt, struct tp_flow_state *state,
 					    const struct verdict *v, bool nat,
 					    const struct tp_flow_key *reply)
@@ -124,7 +117,7 @@ static __always_inline int open_snat(struct pkt *pkt, struct tp_scratch *s, cons
 	s->nat_out_key.port = pkt->key.sport;
 	s->nat_out_key.proto = pkt->key.proto;
 	s->nat_out_key.pad = 0;
-	r = nat_bind(pkt->limits, s, &port);
+	r = nat_bind(pkt->limits, &port);
 	if (r != GO_ON) {
 		/* ports come back only with the flows that hold them, and no slot is asked for */
 		struct tp_slot_cursor *cursor = flow_cursor();

@@ -30,7 +30,11 @@ static const __u8 de_bruijn_bits[64] = {
  */
 static __always_inline __u32 lowest_bit(__u64 word)
 {
-	return de_bruijn_bits[((word & -word) * DE_BRUIJN) >> 58] & 63;
+	__u32 bit = de_bruijn_bits[((word & -word) * DE_BRUIJN) >> 58];
+
+	barrier_var(
+		bit); /* clang 19 knows the table and drops the mask, which the verifier needs */
+	return bit & 63;
 }
 
 /*

@@ -46,20 +46,20 @@ static __always_inline bool v6_is_martian(const struct tp_addr *addr)
 }
 
 /*
- * Stays on its link: the stack's business, whatever else is wrong with it. A link-local source
- * with a destination beyond the link is not forwarded either, but has to pass the source check
- * of the tunnel: nothing on a device without a link layer can be its owner.
+ * Stays on its link: the stack's business, whatever else is wrong with it. Unicast link-local
+ * addresses mean something on a LAN only. In the tunnel nobody owns them, and a local service on
+ * one (169.254.0.0/16 is popular for that) must not be reached around the policy.
  */
 static __always_inline bool scope_is_local(const struct pkt *pkt)
 {
 	const struct tp_addr *src = &pkt->key.src, *dst = &pkt->key.dst;
-	bool ask_source = pkt->key.side == TP_SIDE_LAN;
+	bool lan = pkt->key.side == TP_SIDE_LAN;
 
 	if (pkt->v6)
-		return v6_is_link_local(dst) || v6_is_multicast(dst) ||
-		       (ask_source && v6_is_link_local(src));
-	return v4_is_link_local(dst) || v4_is_multicast(dst) || addr_word(dst, 3) == 0xffffffff ||
-	       (ask_source && v4_is_link_local(src));
+		return v6_is_multicast(dst) ||
+		       (lan && (v6_is_link_local(src) || v6_is_link_local(dst)));
+	return v4_is_multicast(dst) || addr_word(dst, 3) == 0xffffffff ||
+	       (lan && (v4_is_link_local(src) || v4_is_link_local(dst)));
 }
 
 static __always_inline bool scope_is_martian(const struct pkt *pkt)

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "packet.h"
+
+#include <string.h>
+
+#include "places.h"
+
+#define TTL_DEFAULT 64
+#define ID_DEFAULT  0x1234
+
+uint16_t packet_port(int port, const struct ports *ports)
+{
+	return port < 0 ? ports->chosen[-port - 1] : (uint16_t)port;
+}
+
+static void put16(uint8_t *at, unsigned int value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+/* RFC 1071, the plain way: big-endian words, an odd last byte padded with zero. */
+static uint32_t sum16(const uint8_t *bytes, size_t length, uint32_t sum)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < length; i += 2)
+		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
+	if (length % 2)
+		sum += (uint32_t)bytes[length - 1] << 8;
+	return sum;
+}
+
+static uint16_t fold(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+static const char *payload_of(const struct packet *p, size_t *size)
+{
+	const char *payload = p->payload ? p->payload : "payload";
+
+	*size = p->payload_size ? p->payload_size : strlen(payload);
+	return payload;
+}
+
+static size_t put_payload(const struct packet *p, uint8_t *out)
+{
+	size_t size, length;
+	const char *payload = payload_of(p, &size);
+
+	length = strlen(payload) < size ? strlen(payload) : size;
+	memset(out, 0, size);
+	memcpy(out, payload, length);
+	return size;
+}
+
+static size_t put_udp(const struct packet *p, const struct ports *ports, uint8_t *out)
+{
+	size_t length = 8 + put_payload(p, out + 8);
+
+	put16(out, packet_port(p->sport, ports));
+	put16(out + 2, packet_port(p->dport, ports));
+	put16(out + 4, (unsigned int)length);
+	return length;
+}
+
+static size_t put_tcp(const struct packet *p, const struct ports *ports, uint8_t *out)
+{
+	size_t header = 20 + p->options_size;
+
+	put16(out, packet_port(p->sport, ports));
+	put16(out + 2, packet_port(p->dport, ports));
+	put16(out + 4, 0x0102); /* sequence numbers: nobody looks at them */
+	put16(out + 6, 0x0304);
+	put16(out + 8, p->tcp_flags & ACK ? 0x0506 : 0);
+	out[12] = (uint8_t)(header / 4 << 4);
+	out[13] = p->tcp_flags;
+	put16(out + 14, 0xfaf0);
+	if (p->options_size)
+		memcpy(out + 20, p->tcp_options, p->options_size);
+	return header + put_payload(p, out + header);
+}
+
+static size_t put_icmp(const struct packet *p, enum family family, const struct ports *ports,
+		       uint8_t *out)
+{
+	const uint8_t *type = family == V4 ? p->icmp4 : p->icmp6;
+
+	memcpy(out, type, 2);
+	if (p->echo == REQUEST)
+		out[0] = family == V4 ? 8 : 128;
+	if (p->echo == REPLY)
+		out[0] = family == V4 ? 0 : 129;
+	put16(out + 4, packet_port(p->sport, ports));
+	put16(out + 6, p->echo ? 1 : 0); /* sequence number */
+	return 8 + put_payload(p, out + 8);
+}
+
+static uint8_t wire_proto(const struct packet *p, enum family family)
+{
+	if (p->proto == IPPROTO_ICMP && family == V6)
+		return IPPROTO_ICMPV6;
+	return (uint8_t)p->proto;
+}
+
+/* Where the transport checksum is, or 0 for a protocol that we know none of. */
+static size_t checksum_offset(const struct packet *p)
+{
+	switch (p->proto) {
+	case IPPROTO_TCP: return 16;
+	case IPPROTO_UDP: return p->udp_unsummed ? 0 : 6;
+	case IPPROTO_ICMP: return 2;
+	default: return 0;
+	}
+}
+
+/* addrs: source and destination as they are in the IP header, each of addr_size bytes. */
+static void put_l4_checksum(const struct packet *p, enum family family, const uint8_t *addrs,
+			    uint8_t *l4, size_t length)
+{
+	size_t at = checksum_offset(p);
+	uint32_t sum = 0;
+	uint16_t check;
+
+	if (!at)
+		return;
+	if (p->proto != IPPROTO_ICMP || family == V6)
+		sum = sum16(addrs, family == V4 ? 8 : 32, 0) + wire_proto(p, family) +
+		      (uint32_t)length;
+	check = fold(sum16(l4, length, sum));
+	if (!check && p->proto == IPPROTO_UDP)
+		check = 0xffff; /* 0 would mean "none" */
+	put16(l4 + at, check);
+}
+
+static size_t put_l4(const struct packet *p, enum family family, const struct ports *ports,
+		     const uint8_t *addrs, uint8_t *out)
+{
+	size_t length;
+
+	memset(out, 0, 64);
+	switch (p->proto) {
+	case IPPROTO_UDP: length = put_udp(p, ports, out); break;
+	case IPPROTO_TCP: length = put_tcp(p, ports, out); break;
+	case IPPROTO_ICMP: length = put_icmp(p, family, ports, out); break;
+	default: length = put_payload(p, out); break;
+	}
+	put_l4_checksum(p, family, addrs, out, length);
+	return length;
+}
+
+static uint8_t ttl_of(const struct packet *p)
+{
+	if (p->ttl == TTL_ZERO)
+		return 0;
+	return p->ttl ? (uint8_t)p->ttl : TTL_DEFAULT;
+}
+
+static void apply_patches(const struct packet *p, uint8_t *out)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(p->patch) / sizeof(p->patch[0]); i++)
+		if (p->patch[i].set)
+			out[p->patch[i].at] = p->patch[i].value;
+}
+
+static size_t put_ipv4(const struct packet *p, const struct ports *ports, uint8_t *out)
+{
+	size_t header = 20 + p->ext_size, length;
+
+	memset(out, 0, header);
+	out[0] = (uint8_t)(0x40 | header / 4);
+	out[1] = p->tos;
+	put16(out + 4, ID_DEFAULT);
+	put16(out + 6, p->frag);
+	out[8] = ttl_of(p);
+	out[9] = wire_proto(p, V4);
+	places_put_addr(p->src, V4, out + 12);
+	places_put_addr(p->dst, V4, out + 16);
+	if (p->ext_size)
+		memcpy(out + 20, p->ext, p->ext_size);
+
+	length = header + put_l4(p, V4, ports, out + 12, out + header);
+	put16(out + 2, (unsigned int)length);
+	apply_patches(p, out);
+	put16(out + 10, (fold(sum16(out, header, 0)) + p->bad_ip_checksum) & 0xffff);
+	return length;
+}
+
+static size_t put_ipv6(const struct packet *p, const struct ports *ports, uint8_t *out)
+{
+	size_t header = 40 + p->ext_size, length;
+
+	memset(out, 0, header);
+	out[0] = (uint8_t)(0x60 | p->tos >> 4);
+	out[1] = (uint8_t)(p->tos << 4);
+	out[6] = p->ext_size ? p->ext_type : wire_proto(p, V6);
+	out[7] = ttl_of(p);
+	places_put_addr(p->src, V6, out + 8);
+	places_put_addr(p->dst, V6, out + 24);
+	if (p->ext_size)
+		memcpy(out + 40, p->ext, p->ext_size);
+
+	length = header + put_l4(p, V6, ports, out + 8, out + header);
+	put16(out + 4, (unsigned int)(length - 40));
+	apply_patches(p, out);
+	return length;
+}
+
+size_t packet_put(const struct packet *packet, enum family family, const struct ports *ports,
+		  uint8_t *out)
+{
+	size_t length = family == V4 ? put_ipv4(packet, ports, out) : put_ipv6(packet, ports, out);
+
+	memset(out + length, 0xee, packet->trailer);
+	return length + packet->trailer - packet->cut;
+}
+
+void packet_put_ethernet(uint8_t *out, const uint8_t to[6], const uint8_t from[6],
+			 enum family family)
+{
+	memcpy(out, to, 6);
+	memcpy(out + 6, from, 6);
+	put16(out + 12, family == V4 ? 0x0800 : 0x86dd);
+}

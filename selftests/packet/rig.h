@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The programs, loaded once into the world by the code that `towpath apply` loads them with, and
+ * run on single packets. Everything that goes wrong here, short of the programs' own doing, ends
+ * the program: no case could mean anything then.
+ */
+#ifndef SELFTESTS_PACKET_RIG_H
+#define SELFTESTS_PACKET_RIG_H
+
+#include "kernel/bpf_object.h"
+#include "packet.h"
+#include "towpath/flow.h"
+#include "towpath/reason.h"
+#include "world.h"
+
+#define RIG_FLOWS 1024 /* size of the flow table, set by every policy */
+
+/* Which program, on which device, and where the packet has come from before. */
+enum hook {
+	NO_HOOK,
+	FROM_TUNNEL,
+	FROM_LAN,
+	FROM_LAN1,
+	FROM_LAN_AS_OTHER,      /* frame addressed to another MAC */
+	FROM_LAN_AS_BROADCAST,  /* to ff:ff:ff:ff:ff:ff */
+	INTO_TUNNEL_OWN,        /* egress: this machine's own socket */
+	INTO_TUNNEL_FROM_LAN,   /* egress, forwarded by the stack from lan0 */
+	INTO_TUNNEL_FROM_OTHER, /* from other0, say a pod */
+	INTO_LAN_OWN,
+	INTO_LAN_FROM_TUNNEL,
+	INTO_LAN_FROM_OTHER,
+};
+
+struct run {
+	uint32_t gso_size, gso_segs; /* in */
+	int retval;
+	__u64 reasons[TP_REASON_COUNT]; /* how far each counter moved */
+	uint8_t out[FRAME_MAX];
+	size_t out_size;
+};
+
+/*
+ * Loads the programs if need be, makes the policy live and forgets all flows. A policy that is
+ * live already stays as it is, unless rig_touch told that the world has changed since.
+ */
+void rig_start(const char *policy);
+void rig_touch(void);
+/* Makes another policy live and keeps the flows. */
+void rig_switch(const char *policy);
+
+enum device rig_device(enum hook hook);
+bool rig_has_ethernet(enum hook hook);
+void rig_run(enum hook hook, const uint8_t *frame, size_t size, struct run *run);
+
+const struct bpf *rig_bpf(void);
+/* An fd for as long as the program lives. */
+int rig_map(const char *name);
+/* The rule of a grant of the live policy, by its index in the file. */
+uint32_t rig_rule(uint32_t grant);
+uint32_t rig_peer(const char *name);    /* its row in tp_peer_info */
+uint32_t rig_route(const char *prefix); /* its row in tp_route_info */
+uint64_t rig_generation(void);
+uint64_t rig_jiffies(void);
+uint32_t rig_hz(void);
+
+#endif

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "state.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "places.h"
+#include "rig.h"
+
+#define CPUS_MAX 1024
+
+static void die(const char *map)
+{
+	fprintf(stderr, "packet tier: map %s: %s\n", map, strerror(errno));
+	exit(2);
+}
+
+/* The widest key of a hash map of ours. */
+union any_key {
+	struct tp_flow_key flow;
+	struct tp_nat_out_key nat_out;
+	struct tp_nat_in_key nat_in;
+};
+
+static void empty(const char *map)
+{
+	int fd = rig_map(map);
+	union any_key key;
+
+	while (!bpf_map_get_next_key(fd, NULL, &key))
+		if (bpf_map_delete_elem(fd, &key))
+			die(map);
+}
+
+static void forget_slots(void)
+{
+	static const struct tp_slot_cursor start;
+	static const struct tp_flow_state unused;
+	const uint32_t zero = 0;
+	uint32_t slot;
+
+	for (slot = 0; slot < RIG_FLOWS; slot++)
+		state_write_slot(slot, &unused);
+	while (!bpf_map_lookup_and_delete_elem(rig_map("tp_free_slots"), NULL, &slot))
+		;
+	if (bpf_map_update_elem(rig_map("tp_slot_cursor"), &zero, &start, BPF_ANY))
+		die("tp_slot_cursor");
+}
+
+void state_forget_flows(void)
+{
+	empty("tp_flows");
+	empty("tp_nat_out");
+	empty("tp_nat_in");
+	forget_slots();
+}
+
+size_t state_count(const char *map)
+{
+	union any_key key, *from = NULL;
+	int fd = rig_map(map);
+	size_t count = 0;
+
+	while (!bpf_map_get_next_key(fd, from, &key)) {
+		from = &key;
+		count++;
+	}
+	return count;
+}
+
+/* ---- counters ----------------------------------------------------------------------------- */
+
+/* Adds up a per-CPU row of 64-bit counters; a row that is not there is zero. */
+static void sum_cpus(int fd, uint32_t row, __u64 *sums, size_t count)
+{
+	static __u64 values[CPUS_MAX * sizeof(struct tp_peer_counter) / sizeof(__u64)];
+	int cpu, cpus = libbpf_num_possible_cpus();
+	size_t i;
+
+	memset(sums, 0, count * sizeof(*sums));
+	if (cpus < 1 || cpus > CPUS_MAX)
+		die("CPUs");
+	if (bpf_map_lookup_elem(fd, &row, values))
+		return;
+	for (cpu = 0; cpu < cpus; cpu++)
+		for (i = 0; i < count; i++)
+			sums[i] += values[(size_t)cpu * count + i];
+}
+
+void state_read_reasons(__u64 reasons[TP_REASON_COUNT])
+{
+	uint32_t reason;
+
+	for (reason = 0; reason < TP_REASON_COUNT; reason++)
+		sum_cpus(rig_map("tp_drops"), reason, &reasons[reason], 1);
+}
+
+struct tp_flow_counter state_flow_counter(void)
+{
+	struct tp_flow_counter counter;
+
+	sum_cpus(rig_map("tp_flow_stats"), 0, &counter.created, 3);
+	return counter;
+}
+
+struct tp_peer_counter state_peer_counter(uint32_t peer)
+{
+	struct tp_peer_counter counter;
+
+	sum_cpus(rig_map("tp_peer_stats"), peer, &counter.rx_packets, 5);
+	return counter;
+}
+
+struct tp_counter state_route_counter(uint32_t route)
+{
+	struct tp_counter counter;
+
+	sum_cpus(rig_map("tp_route_stats"), route, &counter.packets, 2);
+	return counter;
+}
+
+struct tp_counter state_rule_counter(uint64_t generation, uint32_t rule)
+{
+	uint32_t slot = generation & 1, id;
+	struct tp_counter counter;
+	AUTO_CLOSE int fd = -1;
+
+	if (bpf_map_lookup_elem(rig_map("tp_rule_stats"), &slot, &id))
+		die("tp_rule_stats");
+	fd = bpf_map_get_fd_by_id(id);
+	if (fd < 0)
+		die("tp_rule_stats");
+	sum_cpus(fd, rule, &counter.packets, 2);
+	return counter;
+}
+
+/* ---- flows -------------------------------------------------------------------------------- */
+
+static void put_addr(const char *name, enum family family, struct tp_addr *out)
+{
+	uint8_t *bytes = (uint8_t *)out;
+
+	memset(out, 0, sizeof(*out));
+	if (family == V4)
+		bytes[10] = bytes[11] = 0xff;
+	places_put_addr(name, family, family == V4 ? bytes + 12 : bytes);
+}
+
+static uint8_t wire_proto(const struct packet *packet, enum family family)
+{
+	if (packet->proto == IPPROTO_ICMP && family == V6)
+		return IPPROTO_ICMPV6;
+	return (uint8_t)packet->proto;
+}
+
+struct tp_flow_key state_key(const struct packet *packet, enum family family,
+			     const struct ports *ports, enum tp_side side)
+{
+	struct tp_flow_key key = { .proto = wire_proto(packet, family), .side = (uint8_t)side };
+	int dport = packet->proto == IPPROTO_ICMP ? packet->sport : packet->dport;
+
+	put_addr(packet->src, family, &key.src);
+	put_addr(packet->dst, family, &key.dst);
+	key.sport = htons(packet_port(packet->sport, ports));
+	key.dport = htons(packet_port(dport, ports));
+	return key;
+}
+
+struct tp_flow_state state_slot(uint32_t slot)
+{
+	struct tp_flow_state state;
+
+	if (bpf_map_lookup_elem(rig_map("tp_flow_state"), &slot, &state))
+		die("tp_flow_state");
+	return state;
+}
+
+void state_write_slot(uint32_t slot, const struct tp_flow_state *state)
+{
+	if (bpf_map_update_elem(rig_map("tp_flow_state"), &slot, state, BPF_ANY))
+		die("tp_flow_state");
+}
+
+bool state_find_flow(const struct tp_flow_key *key, struct tp_flow *flow)
+{
+	if (bpf_map_lookup_elem(rig_map("tp_flows"), key, flow))
+		return false;
+	return state_slot(flow->slot).gen == flow->slot_gen;
+}
+
+void state_write_flow(const struct tp_flow_key *key, const struct tp_flow *flow)
+{
+	if (bpf_map_update_elem(rig_map("tp_flows"), key, flow, BPF_EXIST))
+		die("tp_flows");
+}
+
+void state_age(const struct tp_flow_key *key, uint32_t seconds)
+{
+	struct tp_flow_state state;
+	struct tp_flow flow;
+
+	if (!state_find_flow(key, &flow))
+		die("no flow to age");
+	state = state_slot(flow.slot);
+	state.seen = rig_jiffies() - (uint64_t)seconds * rig_hz();
+	state_write_slot(flow.slot, &state);
+}
+
+uint16_t state_nat_port(const struct packet *packet, enum family family, const char *outside)
+{
+	struct tp_nat_out_key out_key = { .port = htons((uint16_t)packet->sport),
+					  .proto = wire_proto(packet, family) };
+	struct tp_nat_in_key in_key = { .proto = out_key.proto };
+	struct tp_nat_out mapping;
+	struct tp_nat_in back;
+
+	put_addr(packet->src, family, &out_key.inside);
+	put_addr(outside, family, &out_key.outside);
+	if (bpf_map_lookup_elem(rig_map("tp_nat_out"), &out_key, &mapping))
+		return 0;
+	in_key.outside = out_key.outside;
+	in_key.port = mapping.port;
+	if (bpf_map_lookup_elem(rig_map("tp_nat_in"), &in_key, &back))
+		return 0;
+	if (memcmp(&back.inside, &out_key.inside, sizeof(back.inside)) || back.port != out_key.port)
+		return 0;
+	return ntohs(mapping.port);
+}
+
+size_t state_live_flows(void)
+{
+	size_t live = 0;
+	uint32_t slot;
+
+	for (slot = 0; slot < RIG_FLOWS; slot++)
+		live += state_slot(slot).gen & 1;
+	return live;
+}

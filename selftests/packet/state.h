@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the programs left in their maps. */
+#ifndef SELFTESTS_PACKET_STATE_H
+#define SELFTESTS_PACKET_STATE_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "packet.h"
+#include "towpath/flow.h"
+#include "towpath/policy.h"
+#include "towpath/reason.h"
+#include "towpath/stats.h"
+
+/* Empties every map that programs write. */
+void state_forget_flows(void);
+
+/* Sums over all CPUs. */
+void state_read_reasons(__u64 reasons[TP_REASON_COUNT]);
+struct tp_flow_counter state_flow_counter(void);
+struct tp_peer_counter state_peer_counter(uint32_t peer);
+struct tp_counter state_route_counter(uint32_t route);
+struct tp_counter state_rule_counter(uint64_t generation, uint32_t rule);
+
+/* The key that a packet entering on that side has. */
+struct tp_flow_key state_key(const struct packet *packet, enum family family,
+			     const struct ports *ports, enum tp_side side);
+/* The entry, when it is there and alive. */
+bool state_find_flow(const struct tp_flow_key *key, struct tp_flow *flow);
+void state_write_flow(const struct tp_flow_key *key, const struct tp_flow *flow);
+struct tp_flow_state state_slot(uint32_t slot);
+void state_write_slot(uint32_t slot, const struct tp_flow_state *state);
+/* Makes the flow look as if its last packet had passed that long ago. */
+void state_age(const struct tp_flow_key *key, uint32_t seconds);
+
+/*
+ * The port that NAT chose for the packet's source, by the address it leaves with; 0 when there
+ * is no mapping or its two halves do not agree.
+ */
+uint16_t state_nat_port(const struct packet *packet, enum family family, const char *outside);
+
+size_t state_live_flows(void);       /* slots in use */
+size_t state_count(const char *map); /* rows of a hash map */
+
+#endif

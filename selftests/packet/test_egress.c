@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The program on the way out: nothing of the mesh leaves or enters it unjudged. */
+#include <string.h>
+
+#include "policies.h"
+#include "rows.h"
+#include "state.h"
+#include "test.h"
+
+#define FROM_POD(what) GRANT("10.77.0.0/24", "phone", what) ", " GRANT("fd77::/64", "phone", what)
+
+/* The pod's network may reach port 7 of the phone. */
+#define POD_RULES POLICY(NO_SNAT, FROM_POD("7") ", " FROM_POD("icmp:*"), "")
+
+static void allow_nothing(void)
+{
+	rig_switch(POLICY(NO_SNAT, "", ""));
+}
+
+static const struct row rows[] = {
+	{ .name = "own_traffic_leaves_and_its_answers_come_in",
+	  .policy = POLICY(NO_SNAT, "", ""),
+	  .steps = {
+		  { FROM_TUNNEL, udp("phone", 53, "self", 5000), drops(acl) },
+		  { INTO_TUNNEL_OWN, udp("self", 5000, "phone", 53), passes(own), .flows = 1 },
+		  { INTO_TUNNEL_OWN, udp("self", 5000, "phone", 53), passes(judged),
+		    .flows = 1 },
+		  { FROM_TUNNEL, udp("phone", 53, "self", 5000), passes(deliver), .flows = 1 },
+		  { FROM_TUNNEL, udp("phone", 54, "self", 5000), drops(acl), .flows = 1 },
+		  { FROM_TUNNEL, udp("tablet", 53, "self", 5000), drops(acl), .flows = 1 },
+	  } },
+	{ .name = "own_flows_outlive_a_change_of_policy",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  { INTO_TUNNEL_OWN, tcp(SYN, "self", 5000, "remote", 22), passes(own),
+		    .flows = 1 },
+		  { FROM_TUNNEL, tcp(SYN | ACK, "remote", 22, "self", 5000), passes(deliver),
+		    .flows = 1, .before = allow_nothing },
+	  } },
+	{ .name = "own_echoes_are_answered",
+	  .policy = POLICY(NO_SNAT, "", ""),
+	  .steps = {
+		  { INTO_TUNNEL_OWN, ping("self", "phone", 9), passes(own), .flows = 1 },
+		  { FROM_TUNNEL, pong("phone", "self", 9), passes(deliver), .flows = 1 },
+		  { FROM_TUNNEL, pong("phone", "self", 8), drops(acl), .flows = 1 },
+		  { FROM_TUNNEL, ping("phone", "self", 8), drops(acl), .flows = 1 },
+	  } },
+	{ .name = "own_errors_and_strange_destinations_make_no_flow",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  { INTO_TUNNEL_OWN,
+		    ip(IPPROTO_ICMP, "self", "phone", .icmp4 = { 3, 3 }, .icmp6 = { 1, 4 }),
+		    passes(own) },
+		  { INTO_TUNNEL_OWN, pong("self", "phone", 9), passes(own) },
+		  { INTO_TUNNEL_OWN, udp("self", 1, "elsewhere", 2), passes(own) },
+		  { INTO_TUNNEL_OWN, udp("self", 1, "nobody", 2), passes(own) },
+		  { INTO_TUNNEL_OWN, udp("self", 1, "phone", 2, .cut = 1), passes(own) },
+	  } },
+	{ .name = "own_answers_are_judged_by_the_question",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  { FROM_TUNNEL, tcp(SYN, "phone", 5000, "self", 22), passes(deliver),
+		    .flows = 1 },
+		  { INTO_TUNNEL_OWN, tcp(SYN | ACK, "self", 22, "phone", 5000), passes(judged),
+		    .flows = 1 },
+		  { FROM_TUNNEL, tcp(ACK, "phone", 5000, "self", 22), passes(deliver),
+		    .flows = 1 },
+	  } },
+	{ .name = "multicast_into_the_tunnel_is_the_stacks",
+	  .policy = OPEN_ROUTED,
+	  .only = V4,
+	  .steps = {
+		  { INTO_TUNNEL_OWN, udp("self", 5353, "224.0.0.251", 5353),
+		    passes(local_scope) },
+	  } },
+	{ .name = "redirected_packets_are_not_judged_twice",
+	  .policy = OPEN_MASQ,
+	  .steps = {
+		  { FROM_TUNNEL, udp("phone", 5000, "host", 53),
+		    resolves(LAN0, udp("lan", PORT_A, "host", 53, .ttl = 63)), .flows = 1 },
+		  { INTO_LAN_FROM_TUNNEL, udp("lan", PORT_A, "host", 53, .ttl = 63),
+		    passes(judged), .flows = 1 },
+		  { FROM_LAN, udp("host", 53, "lan", PORT_A),
+		    tunnels(udp("host", 53, "phone", 5000, .ttl = 63)), .flows = 1 },
+		  { INTO_TUNNEL_FROM_LAN, udp("host", 53, "phone", 5000, .ttl = 63),
+		    passes(judged), .flows = 1 },
+	  } },
+	{ .name = "a_client_address_does_not_leave_by_the_lan_untranslated",
+	  .policy = OPEN_MASQ,
+	  .steps = {
+		  { FROM_TUNNEL, udp("phone", 5000, "host", 53),
+		    resolves(LAN0, udp("lan", PORT_A, "host", 53, .ttl = 63)), .flows = 1 },
+		  { INTO_LAN_FROM_TUNNEL, udp("phone", 5000, "host", 53, .ttl = 63),
+		    drops(unjudged), .flows = 1 },
+		  { INTO_LAN_FROM_TUNNEL, ip(47, "phone", "host", .ttl = 63), drops(unjudged),
+		    .flows = 1 },
+		  { INTO_LAN_FROM_TUNNEL,
+		    ip(IPPROTO_ICMP, "phone", "host", .icmp4 = { 3, 4 }, .icmp6 = { 2, 0 }),
+		    drops(unjudged), .flows = 1 },
+		  { INTO_LAN_FROM_TUNNEL, udp("phone", 5000, "host", 53, .cut = 3),
+		    drops(unjudged), .flows = 1 },
+	  } },
+	{ .name = "fragments_of_a_client_do_not_leave_by_the_lan",
+	  .policy = OPEN_MASQ,
+	  .only = V4,
+	  .steps = {
+		  { INTO_LAN_FROM_TUNNEL, udp("phone", 5000, "host", 53, .frag = 0x2000),
+		    drops(unjudged) },
+		  { INTO_LAN_FROM_TUNNEL, udp("phone", 5000, "host", 53, .frag = 0x0010),
+		    drops(unjudged) },
+	  } },
+	{ .name = "link_local_destinations_are_not_reached_through_the_stack",
+	  .policy = OPEN_MASQ,
+	  .only = V4,
+	  .steps = {
+		  { INTO_LAN_FROM_TUNNEL, tcp(SYN, "phone", 5000, "169.254.169.254", 80),
+		    drops(unjudged) },
+	  } },
+	{ .name = "other_traffic_of_the_lan_device_is_not_ours",
+	  .policy = OPEN_MASQ,
+	  .steps = {
+		  { INTO_LAN_OWN, udp("lan", 5000, "host", 53), passes(not_ours) },
+		  { INTO_LAN_OWN, udp("self", 5000, "host", 53), passes(not_ours) },
+		  { INTO_LAN_FROM_OTHER, udp("away", 5000, "host", 53), passes(not_ours) },
+		  { INTO_LAN_FROM_OTHER, udp("away", 5000, "host", 53, .cut = 3),
+		    passes(not_ours) },
+	  } },
+	{ .name = "a_pod_is_judged_at_the_tunnel",
+	  .policy = POD_RULES,
+	  .steps = {
+		  { INTO_TUNNEL_FROM_OTHER, udp("away", 5000, "phone", 8), drops(acl) },
+		  { INTO_TUNNEL_FROM_OTHER, tcp(ACK, "away", 5000, "phone", 7),
+		    drops(invalid) },
+		  { INTO_TUNNEL_FROM_OTHER, pong("away", "phone", 7), drops(icmp_unrelated) },
+		  { INTO_TUNNEL_FROM_OTHER, udp("away", 5000, "phone", 7), passes(judged),
+		    .flows = 1 },
+		  { INTO_TUNNEL_FROM_OTHER, udp("away", 5000, "phone", 7), passes(judged),
+		    .flows = 1 },
+		  { FROM_TUNNEL, udp("phone", 7, "away", 5000), passes(deliver), .flows = 1 },
+		  { FROM_TUNNEL, udp("phone", 8, "away", 5000), drops(acl), .flows = 1 },
+	  } },
+	{ .name = "a_pods_flow_ends_with_its_rule",
+	  .policy = POD_RULES,
+	  .steps = {
+		  { INTO_TUNNEL_FROM_OTHER, udp("away", 5000, "phone", 7), passes(judged),
+		    .flows = 1 },
+		  { FROM_TUNNEL, udp("phone", 7, "away", 5000), drops(acl),
+		    .before = allow_nothing },
+		  { INTO_TUNNEL_FROM_OTHER, udp("away", 5000, "phone", 7), drops(acl) },
+	  } },
+	{ .name = "a_pod_may_not_pretend_to_be_a_member",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  { INTO_TUNNEL_FROM_OTHER, udp("tablet", 5000, "phone", 7), drops(spoof) },
+		  { INTO_TUNNEL_FROM_OTHER, udp("remote", 5000, "phone", 7), drops(spoof) },
+	  } },
+	{ .name = "drops_what_is_foreign_and_not_for_the_mesh",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  { INTO_TUNNEL_FROM_OTHER, udp("away", 1, "elsewhere", 7), drops(unjudged) },
+		  { INTO_TUNNEL_FROM_OTHER, udp("away", 1, "phone", 7, .cut = 1),
+		    drops(unjudged) },
+	  } },
+	{ .name = "fragments_from_a_pod_are_refused",
+	  .policy = OPEN_ROUTED,
+	  .only = V4,
+	  .steps = {
+		  { INTO_TUNNEL_FROM_OTHER, udp("away", 1, "phone", 7, .frag = 0x2000),
+		    drops(frag_unknown) },
+		  { INTO_TUNNEL_FROM_OTHER, udp("away", 1, "phone", 7, .frag = 0x0010),
+		    drops(frag_unknown) },
+	  } },
+};
+ROWS(rows)
+
+/* Case: what the stack cut up after we had judged and translated it goes on. */
+TEST(fragments_that_the_stack_made_pass)
+{
+	static const struct step fragment = { INTO_TUNNEL_FROM_LAN,
+					      udp("host", 53, "phone", 5000, .frag = 0x2000),
+					      passes(judged) };
+	struct ports none = {};
+
+	row_start(OPEN_ROUTED, V4);
+	row_step(&fragment, V4, &none);
+}

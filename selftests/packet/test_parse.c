@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Headers: what is refused, and where the ports are really read from. */
+#include "policies.h"
+#include "rows.h"
+
+/* Extension headers, eight bytes each: next header, length, and padding options. */
+#define PAD        "\0\1\4\0\0\0\0"
+#define TO_UDP     "\x11" PAD
+#define TO_TCP     "\x06" PAD
+#define TO_HOP     "\0" PAD
+#define TO_DEST    "\x3c" PAD
+#define TO_ROUTING "\x2b" PAD
+#define ROUTING_0  "\x11\0\0\1\0\0\0\0"
+#define ROUTING_2  "\x11\0\2\0\0\0\0\0"
+#define ATOMIC     "\x11\0\0\0\0\0\0\7" /* fragment header: offset 0, no more */
+#define FIRST      "\x11\0\0\1\0\0\0\7"
+#define LATER      "\x11\0\0\x28\0\0\0\7"
+#define AUTH       "\x11\4\0\0\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0"
+#define NO_NEXT    "\x3b" PAD
+
+enum { HOP = 0, ROUTING = 43, FRAGMENT = 44, AH = 51, DEST = 60 };
+
+/* Only UDP port 53 is allowed: what else is read as a port is refused as such. */
+#define DNS_ONLY                                                                                   \
+	POLICY(NO_SNAT,                                                                            \
+	       GRANT("phone", "192.0.2.0/24", "udp:53") ", " GRANT(                                \
+		       "phone", "2001:db8:30::/64", "udp:53") ", " GRANT("phone", "gw", "udp:53"), \
+	       "")
+
+static const struct row rows[] = {
+	{ .name = "drops_malformed_ipv4",
+	  .policy = OPEN_ROUTED,
+	  .only = V4,
+	  .steps = {
+		  { FROM_TUNNEL, udp("phone", 1, "host", 2, .patch = { PATCH(0, 0x55) }),
+		    drops(malformed) }, /* version */
+		  { FROM_TUNNEL, udp("phone", 1, "host", 2, .patch = { PATCH(0, 0x05) }),
+		    drops(malformed) },
+		  { FROM_TUNNEL, udp("phone", 1, "host", 2, .patch = { PATCH(0, 0x44) }),
+		    drops(malformed) }, /* header of 16 bytes */
+		  { FROM_TUNNEL, udp("phone", 1, "host", 2, .patch = { PATCH(3, 19) }),
+		    drops(malformed) }, /* total length below the header's */
+		  { FROM_TUNNEL, udp("phone", 1, "host", 2, .patch = { PATCH(3, 0) }),
+		    drops(malformed) },
+		  { FROM_TUNNEL, udp("phone", 1, "host", 2, .cut = 1), drops(malformed) },
+		  { FROM_TUNNEL, udp("phone", 1, "host", 2, .cut = 16), drops(malformed) },
+		  { FROM_TUNNEL, udp("phone", 1, "host", 2, .bad_ip_checksum = true),
+		    drops(malformed) },
+		  { FROM_TUNNEL, udp("phone", 1, "host", 2, .patch = { PATCH(0, 0x46) }),
+		    drops(malformed) }, /* the UDP header as options: nothing is left */
+	  } },
+	{ .name = "drops_malformed_ipv6",
+	  .policy = OPEN_ROUTED,
+	  .only = V6,
+	  .steps = {
+		  { FROM_TUNNEL, udp("phone", 1, "host", 2, .patch = { PATCH(0, 0x50) }),
+		    drops(malformed) },
+		  { FROM_TUNNEL, udp("phone", 1, "host", 2, .cut = 1), drops(malformed) },
+		  { FROM_TUNNEL, udp("phone", 1, "host", 2, .cut = 36), drops(malformed) },
+		  { FROM_TUNNEL, udp("phone", 1, "host", 2, .patch = { PATCH(5, 7) }),
+		    drops(malformed) },
+	  } },
+	{ .name = "drops_a_cut_transport_header",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  { FROM_TUNNEL, ip(IPPROTO_UDP + 256, "phone", "host", .payload = "abc"),
+		    drops(malformed) },
+		  { FROM_TUNNEL, ip(IPPROTO_TCP + 256, "phone", "host", .payload_size = 19),
+		    drops(malformed) },
+		  { FROM_TUNNEL, ip(IPPROTO_TCP + 256, "phone", "host", .payload_size = 3),
+		    drops(malformed) },
+	  } },
+	{ .name = "drops_wrong_lengths_in_udp_and_tcp",
+	  .policy = OPEN_ROUTED,
+	  .only = V4,
+	  .steps = {
+		  { FROM_TUNNEL, udp("phone", 1, "host", 2, .patch = { PATCH(25, 7) }),
+		    drops(malformed) },
+		  { FROM_TUNNEL, udp("phone", 1, "host", 2, .patch = { PATCH(25, 16) }),
+		    drops(malformed) },
+		  { FROM_TUNNEL, tcp(SYN, "phone", 1, "host", 2, .patch = { PATCH(32, 0x40) }),
+		    drops(malformed) },
+		  { FROM_TUNNEL, tcp(SYN, "phone", 1, "host", 2, .patch = { PATCH(32, 0xf0) }),
+		    drops(malformed) },
+	  } },
+	{ .name = "drops_malformed_packets_from_the_lan_to_the_mesh",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  { FROM_LAN, udp("host", 1, "phone", 2, .cut = 1), drops(malformed) },
+		  { FROM_LAN, ip(IPPROTO_TCP + 256, "host", "phone", .payload_size = 19),
+		    drops(malformed) },
+	  } },
+	{ .name = "link_padding_does_not_lengthen_a_header",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  { FROM_LAN,
+		    ip(IPPROTO_TCP + 256, "host", "phone", .payload_size = 8, .trailer = 40),
+		    drops(malformed) },
+		  { FROM_LAN, ip(IPPROTO_UDP + 256, "host", "phone", .payload = "abc",
+				 .trailer = 40),
+		    drops(malformed) },
+	  } },
+	{ .name = "an_extension_header_ends_inside_the_packet",
+	  .policy = OPEN_ROUTED,
+	  .only = V6,
+	  .steps = {
+		  /* 24 bytes of options in a packet of 15: ports would come from the padding */
+		  { FROM_LAN,
+		    ip(253, "host", "phone", EXT(HOP, "\x11\2\1\4\0\0\0\0"), .trailer = 60),
+		    drops(malformed) },
+		  { FROM_LAN,
+		    ip(253, "host", "phone", EXT(HOP, "\x06\2\1\4\0\0\0\0"), .trailer = 60),
+		    drops(malformed) },
+		  { FROM_LAN,
+		    ip(253, "host", "phone", EXT(HOP, "\xfd\2\1\4\0\0\0\0"), .trailer = 60),
+		    drops(malformed) },
+	  } },
+	{ .name = "finds_ports_behind_extension_headers",
+	  .policy = DNS_ONLY,
+	  .only = V6,
+	  .steps = {
+		  { FROM_TUNNEL, udp("phone", 5, "host", 53, EXT(HOP, TO_DEST TO_UDP)),
+		    resolves(LAN0, udp("phone", 5, "host", 53, EXT(HOP, TO_DEST TO_UDP),
+				       .ttl = 63)),
+		    .flows = 1 },
+		  { FROM_TUNNEL, udp("phone", 5, "host", 54, EXT(HOP, TO_DEST TO_UDP)),
+		    drops(acl), .flows = 1 },
+		  { FROM_TUNNEL, udp("phone", 5, "host2", 53, EXT(AH, AUTH)),
+		    resolves(LAN0, udp("phone", 5, "host2", 53, EXT(AH, AUTH), .ttl = 63)),
+		    .flows = 2 },
+		  { FROM_TUNNEL, udp("phone", 6, "host2", 53, EXT(ROUTING, ROUTING_2)),
+		    resolves(LAN0, udp("phone", 6, "host2", 53, EXT(ROUTING, ROUTING_2),
+				       .ttl = 63)),
+		    .flows = 3 },
+	  } },
+	{ .name = "bounds_the_chain_of_extension_headers",
+	  .policy = DNS_ONLY,
+	  .only = V6,
+	  .steps = {
+		  { FROM_TUNNEL,
+		    udp("phone", 5, "host", 53,
+			EXT(HOP, TO_DEST TO_DEST TO_DEST TO_DEST TO_DEST TO_DEST TO_UDP)),
+		    resolves(LAN0,
+			     udp("phone", 5, "host", 53,
+				 EXT(HOP, TO_DEST TO_DEST TO_DEST TO_DEST TO_DEST TO_DEST
+						  TO_UDP),
+				 .ttl = 63)),
+		    .flows = 1 },
+		  { FROM_TUNNEL,
+		    udp("phone", 6, "host", 53,
+			EXT(HOP, TO_DEST TO_DEST TO_DEST TO_DEST TO_DEST TO_DEST TO_DEST
+					 TO_DEST TO_UDP)),
+		    drops(malformed), .flows = 1 },
+	  } },
+	{ .name = "drops_routing_header_type_0",
+	  .policy = OPEN_ROUTED,
+	  .only = V6,
+	  .steps = {
+		  { FROM_TUNNEL, udp("phone", 5, "host", 53, EXT(ROUTING, ROUTING_0)),
+		    drops(malformed) },
+		  { FROM_TUNNEL, udp("phone", 5, "self", 53, EXT(ROUTING, ROUTING_0)),
+		    drops(malformed) },
+	  } },
+	{ .name = "no_ports_where_there_are_none",
+	  .policy = DNS_ONLY,
+	  .steps = {
+		  /* port 53 twice, were these read as UDP */
+		  { FROM_TUNNEL, ip(50, "phone", "host", .payload = "\0\65\0\65esp"),
+		    drops(acl) },
+		  { FROM_TUNNEL, ip(47, "phone", "host", .payload = "\0\65\0\65gre"),
+		    drops(acl) },
+		  { FROM_TUNNEL, ip(59, "phone", "host", .payload = "\0\65\0\65none"),
+		    drops(acl) },
+	  } },
+	{ .name = "ipv6_without_a_next_header",
+	  .policy = DNS_ONLY,
+	  .only = V6,
+	  .steps = {
+		  { FROM_TUNNEL, udp("phone", 5, "host", 53, EXT(HOP, NO_NEXT)), drops(acl) },
+	  } },
+	{ .name = "icmp_of_the_other_family_is_no_icmp",
+	  .policy = POLICY(NO_SNAT, GRANT("*", "*", "icmp:*"), ""),
+	  .steps = {
+		  { FROM_TUNNEL, ping("phone", "host", 7),
+		    resolves(LAN0, ping("phone", "host", 7, .ttl = 63)), .flows = 1 },
+		  { FROM_TUNNEL, ip(IPPROTO_IGMP, "phone", "host"), drops(acl), .flows = 1 },
+	  } },
+	{ .name = "leaves_ipv4_options_to_the_stack",
+	  .policy = DNS_ONLY,
+	  .only = V4,
+	  .steps = {
+		  { FROM_TUNNEL, udp("phone", 5, "host", 53, V4_OPTIONS("\1\1\1\0")),
+		    passes(ip_options) },
+		  { FROM_LAN, udp("host", 5, "elsewhere", 53, V4_OPTIONS("\1\1\1\0")),
+		    passes(not_ours) },
+	  } },
+	{ .name = "judges_behind_ipv4_options",
+	  .policy = DNS_ONLY,
+	  .only = V4,
+	  .steps = {
+		  /* options that would be source and destination port 53 */
+		  { FROM_TUNNEL, udp("phone", 5, "host", 54, V4_OPTIONS("\0\65\0\65")),
+		    drops(acl) },
+		  { FROM_TUNNEL, udp("phone", 5, "self", 54, V4_OPTIONS("\0\65\0\65")),
+		    drops(acl) },
+		  { FROM_TUNNEL, udp("nobody", 5, "self", 53, V4_OPTIONS("\1\1\1\0")),
+		    drops(spoof) },
+		  { FROM_TUNNEL, udp("phone", 5, "self", 53, V4_OPTIONS("\1\1\1\0")),
+		    passes(deliver), .flows = 1 },
+		  { FROM_TUNNEL, udp("phone", 5, "elsewhere", 53, V4_OPTIONS("\1\1\1\0")),
+		    drops(no_route), .flows = 1 },
+	  } },
+	{ .name = "drops_fragments_of_unknown_packets",
+	  .policy = OPEN_MASQ,
+	  .only = V4,
+	  .steps = {
+		  { FROM_TUNNEL, udp("phone", 1, "host", 2, .frag = 0x2000),
+		    drops(frag_unknown) }, /* first */
+		  { FROM_TUNNEL, udp("phone", 1, "host", 2, .frag = 0x2005),
+		    drops(frag_unknown) },
+		  { FROM_TUNNEL, udp("phone", 1, "host", 2, .frag = 0x0005),
+		    drops(frag_unknown) }, /* last */
+		  { FROM_TUNNEL, tcp(SYN, "phone", 1, "host", 2, .frag = 0x0001),
+		    drops(frag_unknown) }, /* RFC 1858: overlaps the TCP header */
+		  { FROM_TUNNEL,
+		    ip(IPPROTO_TCP + 256, "phone", "host", .payload_size = 8, .frag = 0x2000),
+		    drops(frag_unknown) },
+		  { FROM_LAN, udp("host", 1, "phone", 2, .frag = 0x2000),
+		    drops(frag_unknown) },
+		  { FROM_LAN, udp("host", 1, "elsewhere", 2, .frag = 0x2000),
+		    passes(not_ours) },
+	  } },
+	{ .name = "drops_fragments_of_unknown_packets",
+	  .policy = OPEN_MASQ,
+	  .only = V6,
+	  .steps = {
+		  { FROM_TUNNEL, udp("phone", 1, "host", 2, EXT(FRAGMENT, FIRST)),
+		    drops(frag_unknown) },
+		  { FROM_TUNNEL, udp("phone", 1, "host", 2, EXT(FRAGMENT, LATER)),
+		    drops(frag_unknown) },
+		  { FROM_TUNNEL, udp("phone", 1, "host", 2, EXT(FRAGMENT, ATOMIC)),
+		    drops(frag_unknown) },
+		  { FROM_LAN, udp("host", 1, "phone", 2, EXT(FRAGMENT, FIRST)),
+		    drops(frag_unknown) },
+		  { FROM_LAN, udp("host", 1, "elsewhere", 2, EXT(FRAGMENT, FIRST)),
+		    passes(not_ours) },
+	  } },
+	{ .name = "fragments_of_known_flows_are_not_translated_blindly",
+	  .policy = OPEN_MASQ,
+	  .only = V4,
+	  .steps = {
+		  { FROM_TUNNEL, udp("phone", 20000, "host", 53),
+		    resolves(LAN0, udp("lan", 20000, "host", 53, .ttl = 63)), .flows = 1 },
+		  { FROM_TUNNEL, udp("phone", 20000, "host", 53, .frag = 0x2000),
+		    drops(frag_unknown), .flows = 1 },
+		  { FROM_TUNNEL, udp("phone", 20000, "host", 53, .frag = 0x0010),
+		    drops(frag_unknown), .flows = 1 },
+	  } },
+};
+ROWS(rows)

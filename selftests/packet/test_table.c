@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The flow table as a whole: the sweep that cleans it, and what a full one does. */
+#include <poll.h>
+
+#include "policies.h"
+#include "rows.h"
+#include "state.h"
+#include "test.h"
+
+#define SHORT_UDP POLICY(MASQUERADE, GRANT_ALL, POLICY_LIMITS("\"timeouts\": { \"udp\": 1 }"))
+#define TWO_PORTS POLICY(MASQUERADE, GRANT_ALL, POLICY_LIMITS("\"snat_ports\": \"20000-20001\""))
+
+static const struct packet question = udp("phone", 20000, "host", 53);
+static const struct packet answer = udp("host", 53, "lan", 20000);
+
+/* ---- one packet, and what became of it ----------------------------------------------------- */
+
+static enum tp_reason reason_of(enum hook hook, const struct packet *packet)
+{
+	struct ports none = {};
+	struct run run = {};
+	uint8_t frame[FRAME_MAX];
+	size_t size = row_frame(hook, packet, V4, &none, frame);
+	int i;
+
+	rig_run(hook, frame, size, &run);
+	for (i = 0; i < TP_REASON_COUNT; i++)
+		if (run.reasons[i])
+			return (enum tp_reason)i;
+	return TP_R_none;
+}
+
+static void open_flow(const struct packet *packet)
+{
+	CHECK_INT(reason_of(FROM_TUNNEL, packet), TP_R_forward_neigh);
+}
+
+/* ---- the sweep, which goes a few slots on with every packet that wants a new flow --------- */
+
+static uint32_t slot_of(const struct packet *packet)
+{
+	struct ports none = {};
+	struct tp_flow_key key = state_key(packet, V4, &none, TP_SIDE_TUNNEL);
+	struct tp_flow flow = {};
+
+	CHECK(state_find_flow(&key, &flow));
+	return flow.slot;
+}
+
+static void age(const struct packet *packet, uint32_t seconds)
+{
+	struct ports none = {};
+	struct tp_flow_key key = state_key(packet, V4, &none, TP_SIDE_TUNNEL);
+
+	state_age(&key, seconds);
+}
+
+/* One packet that wants a new flow and no NAT. */
+static void sweep_some(void)
+{
+	static int port = 1;
+	const struct packet other = udp("phone", port, "tablet", 9);
+
+	port = port % 60000 + 1;
+	reason_of(FROM_TUNNEL, &other);
+}
+
+static bool is_dead(uint32_t slot)
+{
+	return !(state_slot(slot).gen & 1);
+}
+
+/* Free, or in use again. */
+static bool is_buried(uint32_t slot)
+{
+	return !is_dead(slot) || !state_slot(slot).died;
+}
+
+/* As long as it can take to go round the whole table once. */
+static bool sweep_until(bool (*done)(uint32_t slot), uint32_t slot)
+{
+	int i;
+
+	for (i = 0; i < RIG_FLOWS && !done(slot); i++)
+		sweep_some();
+	return done(slot);
+}
+
+static void expire_and_bury(const struct packet *packet)
+{
+	uint32_t slot = slot_of(packet);
+	struct tp_flow_state state;
+
+	age(packet, 7441);
+	CHECK(sweep_until(is_dead, slot));
+	state = state_slot(slot);
+	state.died -= 2 * rig_hz(); /* as if that had been a while ago */
+	state_write_slot(slot, &state);
+	CHECK(sweep_until(is_buried, slot));
+}
+
+TEST(a_mapping_goes_with_its_last_flow_only)
+{
+	static const struct packet second = udp("phone", 20000, "host2", 53);
+
+	row_start(OPEN_MASQ, V4);
+	open_flow(&question);
+	open_flow(&second);
+	expire_and_bury(&second);
+	CHECK_INT(state_nat_port(&question, V4, "lan"), 20000);
+	CHECK_INT(reason_of(FROM_LAN, &answer), TP_R_forward);
+
+	expire_and_bury(&question);
+	CHECK_INT(state_nat_port(&question, V4, "lan"), 0);
+	CHECK_INT(state_count("tp_nat_in"), 0);
+	CHECK_INT(reason_of(FROM_LAN, &answer), TP_R_not_ours);
+	CHECK_INT(state_count("tp_flows"), 2 * state_live_flows());
+}
+
+TEST(the_sweep_comes_to_old_slots_while_the_table_grows)
+{
+	uint32_t slot;
+	int i;
+
+	row_start(OPEN_MASQ, V4);
+	open_flow(&question);
+	slot = slot_of(&question);
+	age(&question, 301);
+	for (i = 0; i < 32; i++)
+		sweep_some();
+	CHECK(is_dead(slot));
+}
+
+/* Another CPU may mark a slot by a later clock than the one that sweeps has read. */
+TEST(a_slot_that_has_just_died_is_not_buried)
+{
+	struct tp_flow_state state;
+	uint32_t slot;
+
+	row_start(OPEN_MASQ, V4);
+	open_flow(&question);
+	slot = slot_of(&question);
+	state = state_slot(slot);
+	state.gen++;
+	state.died = rig_jiffies() + 60 * rig_hz();
+	state_write_slot(slot, &state);
+	CHECK(!sweep_until(is_buried, slot));
+	CHECK_INT(state_slot(slot).died, state.died);
+	CHECK_INT(state_nat_port(&question, V4, "lan"), 20000);
+}
+
+/* ---- in real time ---------------------------------------------------------------------------- */
+
+/* Polls a condition for ten seconds, a moment between two looks. */
+static bool comes_true(bool (*condition)(uint32_t slot), uint32_t slot)
+{
+	uint64_t end = rig_jiffies() + 10 * rig_hz();
+
+	while (!condition(slot)) {
+		if (rig_jiffies() > end)
+			return false;
+		poll(NULL, 0, 10);
+	}
+	return true;
+}
+
+/* Our idea of jiffies may be a part of a second ahead of the kernel's: two seconds, to be sure. */
+static bool is_silent_for_a_second(uint32_t slot)
+{
+	return rig_jiffies() > state_slot(slot).seen + 2 * rig_hz();
+}
+
+static bool is_swept(uint32_t slot)
+{
+	sweep_some();
+	return is_buried(slot);
+}
+
+TEST(a_silent_flow_expires_and_is_swept)
+{
+	struct tp_flow_counter before;
+	uint32_t slot;
+
+	row_start(SHORT_UDP, V4);
+	before = state_flow_counter();
+	open_flow(&question);
+	slot = slot_of(&question);
+	CHECK(comes_true(is_silent_for_a_second, slot));
+	CHECK_INT(reason_of(FROM_LAN, &answer), TP_R_not_ours);
+	CHECK_INT(state_flow_counter().expired - before.expired, 1);
+	CHECK_INT(state_nat_port(&question, V4, "lan"), 20000); /* not at once */
+	CHECK(comes_true(is_swept, slot));
+	CHECK_INT(state_nat_port(&question, V4, "lan"), 0);
+	CHECK_INT(state_count("tp_nat_in"), 0);
+}
+
+/* No new flow comes about while all ports are taken, and yet they have to come back. */
+TEST(taken_ports_come_back_while_all_are_taken)
+{
+	static const struct packet other = udp("tablet", 20001, "host", 53);
+	static const struct packet late = udp("tablet", 5, "host", 53);
+	struct tp_flow_state state;
+	uint32_t slot;
+	int tries;
+
+	row_start(TWO_PORTS, V4);
+	open_flow(&question);
+	open_flow(&other);
+	slot = slot_of(&question);
+	CHECK_INT(reason_of(FROM_TUNNEL, &late), TP_R_nat_full);
+
+	age(&question, 301);
+	CHECK_INT(reason_of(FROM_TUNNEL, &late), TP_R_nat_full);
+	REQUIRE(is_dead(slot));
+	state = state_slot(slot);
+	state.died -= 2 * rig_hz();
+	state_write_slot(slot, &state);
+	CHECK_INT(reason_of(FROM_TUNNEL, &late), TP_R_nat_full);
+	for (tries = 0; !state_nat_port(&late, V4, "lan") && tries < 4; tries++)
+		reason_of(FROM_TUNNEL, &late);
+	CHECK_INT(state_nat_port(&late, V4, "lan"), 20000);
+}
+
+/* ---- a full table --------------------------------------------------------------------------- */
+
+static void fill_table(void)
+{
+	int port;
+
+	for (port = 1; port <= RIG_FLOWS; port++) {
+		const struct packet syn = tcp(SYN, "phone", port, "tablet", 80);
+
+		if (reason_of(FROM_TUNNEL, &syn) == TP_R_ct_full)
+			break;
+	}
+	CHECK_INT(state_live_flows(), RIG_FLOWS);
+}
+
+TEST(a_full_table_refuses_new_flows_and_keeps_the_old)
+{
+	static const struct packet late = udp("phone", 20001, "host", 53);
+	static const struct packet late_to_us = udp("phone", 9, "self", 53);
+	static const struct packet late_from_us = udp("self", 9, "phone", 53);
+	struct tp_flow_counter before;
+
+	row_start(OPEN_MASQ, V4);
+	open_flow(&question);
+	fill_table();
+
+	before = state_flow_counter();
+	CHECK_INT(reason_of(FROM_TUNNEL, &late), TP_R_ct_full);
+	CHECK_INT(reason_of(FROM_TUNNEL, &late_to_us), TP_R_ct_full);
+	CHECK_INT(state_flow_counter().refused - before.refused, 2);
+	CHECK_INT(state_flow_counter().created - before.created, 0);
+	/* the port that the refused flow had got was given back */
+	CHECK_INT(state_nat_port(&late, V4, "lan"), 0);
+	CHECK_INT(state_count("tp_nat_in"), 1);
+
+	CHECK_INT(reason_of(FROM_TUNNEL, &question), TP_R_forward);
+	CHECK_INT(reason_of(FROM_LAN, &answer), TP_R_forward);
+	/* this machine's own traffic goes out all the same */
+	CHECK_INT(reason_of(INTO_TUNNEL_OWN, &late_from_us), TP_R_own);
+	CHECK_INT(state_live_flows(), RIG_FLOWS);
+}
+
+TEST(a_full_table_makes_room_when_flows_expire)
+{
+	static const struct packet late = udp("phone", 20001, "host", 53);
+
+	row_start(OPEN_MASQ, V4);
+	open_flow(&question);
+	fill_table();
+	expire_and_bury(&question); /* sweeping also makes new flows: one takes the room */
+	CHECK_INT(reason_of(FROM_TUNNEL, &late), TP_R_ct_full);
+	CHECK_INT(state_live_flows(), RIG_FLOWS);
+	CHECK_INT(state_nat_port(&question, V4, "lan"), 0);
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* TCP connections and ICMP queries: what opens a flow, what closes it, how long it lives. */
+#include "policies.h"
+#include "rows.h"
+#include "state.h"
+#include "test.h"
+
+#define to_server(flags, ...) tcp(flags, "phone", 1, "host", 80, ##__VA_ARGS__)
+#define to_client(flags, ...) tcp(flags, "host", 80, "phone", 1, ##__VA_ARGS__)
+
+/* Handshake as three steps. */
+#define HANDSHAKE                                                                               \
+	{ FROM_TUNNEL, to_server(SYN), resolves(LAN0, to_server(SYN, .ttl = 63)), .flows = 1 }, \
+		{ FROM_LAN, to_client(SYN | ACK), tunnels(to_client(SYN | ACK, .ttl = 63)),     \
+		  .flows = 1 },                                                                 \
+	{                                                                                       \
+		FROM_TUNNEL, to_server(ACK), sends(LAN0, "host", to_server(ACK, .ttl = 63)),    \
+			.flows = 1                                                              \
+	}
+
+static const struct packet client = to_server(ACK);
+
+static struct tp_flow_state connection(void)
+{
+	struct ports none = {};
+	struct tp_flow_key key = state_key(&client, row_family(), &none, TP_SIDE_TUNNEL);
+	struct tp_flow flow = {};
+
+	CHECK(state_find_flow(&key, &flow));
+	return state_slot(flow.slot);
+}
+
+static void age(uint32_t seconds)
+{
+	struct ports none = {};
+	struct tp_flow_key key = state_key(&client, row_family(), &none, TP_SIDE_TUNNEL);
+
+	state_age(&key, seconds);
+}
+
+static void is_opening(void)
+{
+	CHECK_INT(connection().tcp, TP_TCP_OPENING);
+}
+
+static void is_established(void)
+{
+	CHECK_INT(connection().tcp, TP_TCP_ESTABLISHED);
+}
+
+static void is_closing(void)
+{
+	CHECK_INT(connection().tcp, TP_TCP_CLOSING);
+}
+
+static void is_half_closed(void)
+{
+	CHECK_INT(connection().tcp, TP_TCP_ESTABLISHED);
+	CHECK_INT(connection().fin, 1);
+}
+
+static void age_239_s(void)
+{
+	age(239);
+}
+
+static void age_241_s(void)
+{
+	age(241);
+}
+
+static void age_7439_s(void)
+{
+	is_established();
+	age(7439);
+}
+
+static void age_7441_s(void)
+{
+	age(7441);
+}
+
+static void allow_nothing(void)
+{
+	rig_switch(POLICY(NO_SNAT, "", ""));
+}
+
+static const struct row rows[] = {
+	{ .name = "only_syn_opens",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  { FROM_TUNNEL, to_server(ACK), drops(invalid) },
+		  { FROM_TUNNEL, to_server(SYN | ACK), drops(invalid) },
+		  { FROM_TUNNEL, to_server(RST), drops(invalid) },
+		  { FROM_TUNNEL, to_server(RST | ACK), drops(invalid) },
+		  { FROM_TUNNEL, to_server(FIN | ACK), drops(invalid) },
+		  { FROM_TUNNEL, to_server(SYN | FIN), drops(invalid) },
+		  { FROM_TUNNEL, to_server(SYN | RST), drops(invalid) },
+		  { FROM_TUNNEL, to_server(0), drops(invalid) },
+		  { FROM_TUNNEL, tcp(ACK, "phone", 1, "self", 22), drops(invalid) },
+	  } },
+	{ .name = "only_syn_opens_from_the_lan",
+	  .policy = POLICY(NO_SNAT, GRANT("192.0.2.0/24", "phone", "*")
+			   ", " GRANT("2001:db8:30::/64", "phone", "*"), ""),
+	  .steps = {
+		  { FROM_LAN, to_client(SYN | ACK), drops(invalid) },
+		  { FROM_LAN, to_client(ACK), drops(invalid) },
+		  { FROM_LAN, to_client(RST), drops(invalid) },
+	  } },
+	{ .name = "a_handshake_establishes",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  HANDSHAKE,
+		  { FROM_TUNNEL, to_server(ACK, .payload = "GET"),
+		    sends(LAN0, "host", to_server(ACK, .payload = "GET", .ttl = 63)), .flows = 1,
+		    .before = is_established },
+	  } },
+	{ .name = "a_syn_alone_does_not_establish",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  { FROM_TUNNEL, to_server(SYN), resolves(LAN0, to_server(SYN, .ttl = 63)),
+		    .flows = 1 },
+		  { FROM_TUNNEL, to_server(ACK), sends(LAN0, "host", to_server(ACK, .ttl = 63)),
+		    .flows = 1, .before = is_opening },
+		  { FROM_TUNNEL, to_server(SYN), sends(LAN0, "host", to_server(SYN, .ttl = 63)),
+		    .flows = 1, .before = is_opening },
+	  } },
+	{ .name = "established_lives_7440_s",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  HANDSHAKE,
+		  { FROM_TUNNEL, to_server(ACK), sends(LAN0, "host", to_server(ACK, .ttl = 63)),
+		    .flows = 1, .before = age_7439_s },
+		  { FROM_TUNNEL, to_server(ACK), drops(invalid), .before = age_7441_s },
+	  } },
+	{ .name = "opening_lives_240_s",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  { FROM_TUNNEL, to_server(SYN), resolves(LAN0, to_server(SYN, .ttl = 63)),
+		    .flows = 1 },
+		  { FROM_LAN, to_client(SYN | ACK), tunnels(to_client(SYN | ACK, .ttl = 63)),
+		    .flows = 1, .before = age_239_s },
+	  } },
+	{ .name = "opening_ends_after_240_s",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  { FROM_TUNNEL, to_server(SYN), resolves(LAN0, to_server(SYN, .ttl = 63)),
+		    .flows = 1 },
+		  { FROM_LAN, to_client(SYN | ACK), drops(invalid), .before = age_241_s },
+	  } },
+	{ .name = "fin_both_ways_closes",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  HANDSHAKE,
+		  { FROM_TUNNEL, to_server(FIN | ACK),
+		    sends(LAN0, "host", to_server(FIN | ACK, .ttl = 63)), .flows = 1 },
+		  { FROM_LAN, to_client(ACK), tunnels(to_client(ACK, .ttl = 63)), .flows = 1,
+		    .before = is_half_closed },
+		  { FROM_LAN, to_client(FIN | ACK), tunnels(to_client(FIN | ACK, .ttl = 63)),
+		    .flows = 1, .before = is_half_closed },
+		  { FROM_TUNNEL, to_server(ACK), sends(LAN0, "host", to_server(ACK, .ttl = 63)),
+		    .flows = 1, .before = is_closing },
+		  { FROM_TUNNEL, to_server(SYN), resolves(LAN0, to_server(SYN, .ttl = 63)),
+		    .flows = 1, .before = is_closing },
+		  { FROM_LAN, to_client(SYN | ACK), tunnels(to_client(SYN | ACK, .ttl = 63)),
+		    .flows = 1, .before = is_opening },
+	  } },
+	{ .name = "reset_closes",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  HANDSHAKE,
+		  { FROM_LAN, to_client(RST), tunnels(to_client(RST, .ttl = 63)), .flows = 1 },
+		  /* RFC 7857: data may still be under way, for the 240 s of a closing flow */
+		  { FROM_TUNNEL, to_server(ACK), sends(LAN0, "host", to_server(ACK, .ttl = 63)),
+		    .flows = 1, .before = is_closing },
+		  { FROM_TUNNEL, to_server(ACK), drops(invalid), .before = age_241_s },
+	  } },
+	{ .name = "a_reopened_connection_is_judged_again",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  HANDSHAKE,
+		  { FROM_LAN, to_client(RST), tunnels(to_client(RST, .ttl = 63)), .flows = 1 },
+		  { FROM_TUNNEL, to_server(SYN), drops(acl), .before = allow_nothing },
+	  } },
+	{ .name = "an_echo_is_answered_by_its_identifier",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  { FROM_LAN, pong("host", "phone", 7), drops(icmp_unrelated) },
+		  { FROM_TUNNEL, ping("phone", "host", 7),
+		    resolves(LAN0, ping("phone", "host", 7, .ttl = 63)), .flows = 1 },
+		  { FROM_LAN, pong("host", "phone", 7),
+		    tunnels(pong("host", "phone", 7, .ttl = 63)), .flows = 1 },
+		  { FROM_LAN, pong("host", "phone", 8), drops(icmp_unrelated), .flows = 1 },
+		  { FROM_LAN, pong("host2", "phone", 7), drops(icmp_unrelated), .flows = 1 },
+		  { FROM_TUNNEL, pong("phone", "host", 9), drops(icmp_unrelated), .flows = 1 },
+	  } },
+	{ .name = "refuses_unsolicited_icmp_errors",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  { FROM_TUNNEL,
+		    ip(IPPROTO_ICMP, "phone", "host", .icmp4 = { 3, 3 }, .icmp6 = { 1, 4 }),
+		    drops(icmp_unrelated) },
+		  { FROM_LAN,
+		    ip(IPPROTO_ICMP, "host", "phone", .icmp4 = { 3, 4 }, .icmp6 = { 2, 0 }),
+		    drops(icmp_unrelated) },
+		  { FROM_LAN,
+		    ip(IPPROTO_ICMP, "router", "phone", .icmp4 = { 11 }, .icmp6 = { 3 }),
+		    drops(icmp_unrelated) },
+		  { FROM_TUNNEL,
+		    ip(IPPROTO_ICMP, "phone", "self", .icmp4 = { 3, 3 }, .icmp6 = { 1, 4 }),
+		    drops(icmp_unrelated) },
+	  } },
+	{ .name = "refuses_icmp_queries_that_are_no_echo",
+	  .policy = OPEN_ROUTED,
+	  .only = V4,
+	  .steps = {
+		  { FROM_TUNNEL, ip(IPPROTO_ICMP, "phone", "host", .icmp4 = { 13 }),
+		    drops(icmp_unrelated) }, /* timestamp */
+		  { FROM_TUNNEL, ip(IPPROTO_ICMP, "phone", "host", .icmp4 = { 5, 1 }),
+		    drops(icmp_unrelated) }, /* redirect */
+	  } },
+};
+ROWS(rows)
