@@ -5,6 +5,7 @@
 # `make` targets are only shown to exist; commands of other tools that would change this machine
 # are skipped by name. Also: links to files that are not there, options that do not exist.
 set -uo pipefail
+shopt -s lastpipe # fail_case counts at the end of a pipe
 cd "$(dirname "$0")/.." || exit 1
 
 export LAB=docs-
@@ -105,7 +106,7 @@ test_command()
 		words=("${words[@]:1}")
 	done
 	case ${words[0]} in
-	towpath | bpftool) run_command "$name" "$command" ;;
+	towpath | bpftool | ls) run_command "$name" "$command" ;;
 	scripts/lab)
 		case ${words[1]} in
 		up | down) echo "PASS docs.$name" ;;	# this tier begins and ends with them
