@@ -142,6 +142,17 @@ static __always_inline int from_lan(struct __sk_buff *skb)
 	return route_packet(&pkt, skb->ifindex);
 }
 
+/* A flow that ends at this machine and is met on the way out first. */
+static __always_inline bool is_still_allowed(struct pkt *pkt, struct tp_flow *flow,
+					     struct tp_flow_state *state)
+{
+	if (flow_is_expired(pkt->limits, state, pkt->now))
+		return false;
+	if (flow->policy_gen != (__u32)pkt->generation && judge_again(pkt, flow, state) != GO_ON)
+		return false;
+	return !state->expires_at || pkt->now < state->expires_at;
+}
+
 /*
  * On its way out: a packet is judged if the flow that its answers belong to exists. Nothing but
  * the accounting of flows that end at this machine happens to it.
@@ -156,13 +167,31 @@ static __always_inline bool is_judged(struct pkt *pkt)
 	flow = flow_find(&key, &state);
 	if (!flow || !state)
 		return false;
-	if (flow_is_expired(pkt->limits, state, pkt->now)) {
-		flow_kill(state, flow->slot_gen, pkt->now);
+	if (!(flow->flags & TP_FLOW_LOCAL))
+		return true; /* its way in has looked at it just now */
+
+	if (!is_still_allowed(pkt, flow, state)) {
+		flow_kill(state, flow->slot, flow->slot_gen, pkt->now);
 		return false;
 	}
-	if (flow->flags & TP_FLOW_LOCAL)
-		flow_touch(pkt, state, !(flow->flags & TP_FLOW_REPLY));
+	flow_touch(pkt, state, !(flow->flags & TP_FLOW_REPLY));
 	return true;
+}
+
+/*
+ * This machine's own socket goes on with a connection whose flow is gone: expired, or refused by
+ * a new policy. Opening one for it would admit the other side again, which was not asked; so the
+ * other side's packets are judged as if they had come first.
+ */
+static __always_inline void own_goes_on(struct pkt *pkt)
+{
+	struct admit_at at = { .generation = pkt->generation, .now = pkt->now };
+	struct tp_flow_key own = pkt->key;
+	struct verdict v;
+
+	flow_key_reverse(&pkt->key, &own, TP_SIDE_TUNNEL);
+	if (admit(&pkt->key, &at, &v) == GO_ON && !v.out_side)
+		open_local(pkt, &v);
 }
 
 /* This machine's own socket: not judged. When the table is full it goes out all the same. */
@@ -175,6 +204,10 @@ static __always_inline int own_to_tunnel(struct pkt *pkt)
 		return TP_R_own;
 	if (proto_is_icmp(pkt) && !icmp_is_query(pkt))
 		return TP_R_own;
+	if (admit_opening(pkt) != GO_ON) {
+		own_goes_on(pkt);
+		return TP_R_own;
+	}
 	v.peer[1] = dst->peer;
 	v.expires_at = dst->expires_at;
 	pkt->key.side = TP_SIDE_LAN;
@@ -212,9 +245,6 @@ static __always_inline int tunnel_egress(struct __sk_buff *skb, struct pkt *pkt)
 		return TP_R_judged;
 	if (!skb->ingress_ifindex)
 		return r == GO_ON ? own_to_tunnel(pkt) : TP_R_own;
-	/* the stack cut up what we judged and translated on its way in */
-	if (pkt->fragment && device_find(skb->ingress_ifindex, TP_DEV_LAN))
-		return TP_R_judged;
 	return r == GO_ON ? stack_to_tunnel(pkt) : TP_R_unjudged;
 }
 

@@ -12,7 +12,8 @@
 #include "lib/nat.h"
 #include "lib/pkt.h"
 
-#define SWEEP_STEPS 4 /* slots looked at for each new flow */
+#define SWEEP_STEPS      4   /* slots looked at for each new flow */
+#define SWEEP_STEPS_FULL 256 /* when there is no free one: a flow was refused anyway */
 
 static __always_inline bool slot_is_used(__u32 gen)
 {
@@ -45,12 +46,17 @@ static __always_inline bool flow_is_expired(const struct tp_limits *limits,
 	return now > seen && now - seen > flow_timeout(limits, state);
 }
 
-/* gen: the odd generation the caller saw. False when somebody else was faster. */
-static __always_inline bool flow_kill(struct tp_flow_state *state, __u32 gen, __u64 now)
+/*
+ * Marks a slot dead and queues it for burial. gen: the odd generation the caller saw. False when
+ * somebody else was faster.
+ */
+static __always_inline bool flow_kill(struct tp_flow_state *state, __u32 slot, __u32 gen, __u64 now)
 {
 	if (__sync_val_compare_and_swap(&state->gen, gen, gen + 1) != gen)
 		return false;
 	state->died = now;
+	/* has room for every slot, and holds each once: it is pushed by whoever won above */
+	bpf_map_push_elem(&tp_dead_slots, &slot, BPF_ANY);
 	return true;
 }
 
@@ -73,52 +79,43 @@ static __always_inline void flow_bury(struct tp_flow_state *state, __u32 slot)
 	flow_delete_entry(&state->reply, slot, made_with);
 	if (state->nat)
 		nat_release(&state->key, &state->reply.dst);
+	state->died = 0;
 	bpf_map_push_elem(&tp_free_slots, &slot, BPF_ANY);
 }
 
+/* Buries the oldest dead slot. GO_ON, or anything else: none may be buried yet. */
+__noinline int flow_bury_oldest(__u64 now, __u64 quiet)
+{
+	struct tp_flow_state *state;
+	__u32 slot;
+
+	if (bpf_map_pop_elem(&tp_dead_slots, &slot))
+		return TP_R_ct_full;
+	state = bpf_map_lookup_elem(&tp_flow_state, &slot);
+	if (!state)
+		return TP_R_ct_full;
+	/* another CPU may have marked it with a later `died` than our `now` */
+	if (now <= state->died || now - state->died <= quiet) {
+		bpf_map_push_elem(&tp_dead_slots, &slot, BPF_ANY);
+		return TP_R_ct_full;
+	}
+	flow_bury(state, slot);
+	return GO_ON;
+}
+
+/* Marks the slot's flow dead if its time is over. */
 __noinline int flow_sweep_slot(__u32 slot, __u64 now, struct tp_limits *limits)
 {
 	struct tp_flow_state *state = bpf_map_lookup_elem(&tp_flow_state, &slot);
-	__u64 died;
 	__u32 gen;
 
 	if (!state || !limits)
 		return 0;
-
 	gen = state->gen;
-	if (slot_is_used(gen)) {
-		if (flow_is_expired(limits, state, now) && flow_kill(state, gen, now))
-			count_flow(FLOW_EXPIRED);
-		return 0;
-	}
-
-	died = state->died;
-	/* another CPU may have marked it with a later `died` than our `now` */
-	if (!died || now <= died || now - died <= limits->second * TP_FLOW_QUIET_MS / 1000)
-		return 0;
-	/* who zeroes `died` buries: exactly one */
-	if (__sync_val_compare_and_swap(&state->died, died, 0) == died)
-		flow_bury(state, slot);
+	if (slot_is_used(gen) && flow_is_expired(limits, state, now) &&
+	    flow_kill(state, slot, gen, now))
+		count_flow(FLOW_EXPIRED);
 	return 0;
-}
-
-/*
- * The hand begins again where it has passed the last slot in use. It is no counter modulo fresh:
- * while every flow takes a fresh slot, that would keep step with fresh and never see old slots.
- */
-static __always_inline void flow_sweep(struct tp_slot_cursor *cursor, struct pkt *pkt)
-{
-	__u32 slot;
-	int i;
-
-	for (i = 0; i < SWEEP_STEPS; i++) {
-		slot = __sync_fetch_and_add(&cursor->hand, 1);
-		if (slot >= cursor->fresh || slot >= pkt->limits->flows) {
-			slot = 0;
-			cursor->hand = 1; /* a race only looks at a slot twice */
-		}
-		flow_sweep_slot(slot, pkt->now, pkt->limits);
-	}
 }
 
 static __always_inline struct tp_slot_cursor *flow_cursor(void)
@@ -128,7 +125,47 @@ static __always_inline struct tp_slot_cursor *flow_cursor(void)
 	return bpf_map_lookup_elem(&tp_slot_cursor, &zero);
 }
 
-/* A free slot's state, or NULL: the table is full. */
+/*
+ * Looks at some slots, then buries as many. The hand begins again where it has passed the last
+ * slot in use. It is no counter modulo fresh: while every flow takes a fresh slot, that would
+ * keep step with fresh and never see old slots.
+ */
+__noinline int flow_sweep(struct tp_limits *limits, __u64 now, __u32 steps)
+{
+	struct tp_slot_cursor *cursor = flow_cursor();
+	__u32 slot, i;
+
+	if (!limits || !cursor)
+		return 0;
+	for (i = 0; i < SWEEP_STEPS_FULL && i < steps; i++) {
+		slot = __sync_fetch_and_add(&cursor->hand, 1);
+		if (slot >= cursor->fresh || slot >= limits->flows) {
+			slot = 0;
+			cursor->hand = 1; /* a race only looks at a slot twice */
+		}
+		flow_sweep_slot(slot, now, limits);
+	}
+	for (i = 0; i < SWEEP_STEPS_FULL && i < steps; i++)
+		if (flow_bury_oldest(now, limits->second * TP_FLOW_QUIET_MS / 1000) != GO_ON)
+			break;
+	return 0;
+}
+
+static __always_inline bool flow_pop_slot(struct pkt *pkt, struct tp_slot_cursor *cursor,
+					  __u32 *slot)
+{
+	if (!bpf_map_pop_elem(&tp_free_slots, slot))
+		return true;
+	if (cursor->fresh >= pkt->limits->flows)
+		return false;
+	*slot = __sync_fetch_and_add(&cursor->fresh, 1);
+	return *slot < pkt->limits->flows;
+}
+
+/*
+ * A free slot's state, or NULL: the table is full. Then the sweep makes a long step, so that a
+ * full table of expired flows opens up again after a few refusals, not after thousands.
+ */
 static __always_inline struct tp_flow_state *flow_take_slot(struct pkt *pkt, __u32 *slot)
 {
 	struct tp_slot_cursor *cursor = flow_cursor();
@@ -136,12 +173,10 @@ static __always_inline struct tp_flow_state *flow_take_slot(struct pkt *pkt, __u
 	if (!cursor)
 		return NULL;
 
-	flow_sweep(cursor, pkt);
-	if (bpf_map_pop_elem(&tp_free_slots, slot)) {
-		if (cursor->fresh >= pkt->limits->flows)
-			return NULL;
-		*slot = __sync_fetch_and_add(&cursor->fresh, 1);
-		if (*slot >= pkt->limits->flows)
+	flow_sweep(pkt->limits, pkt->now, SWEEP_STEPS);
+	if (!flow_pop_slot(pkt, cursor, slot)) {
+		flow_sweep(pkt->limits, pkt->now, SWEEP_STEPS_FULL);
+		if (!flow_pop_slot(pkt, cursor, slot))
 			return NULL;
 	}
 	return bpf_map_lookup_elem(&tp_flow_state, slot);
@@ -177,6 +212,15 @@ static __always_inline void flow_key_reverse(struct tp_flow_key *out, const stru
 	out->pad = 0;
 }
 
+/*
+ * What a LAN host opens to this machine's mesh address: the answers leave by the LAN as any of
+ * this machine's traffic there, past no program that would look.
+ */
+static __always_inline bool flow_is_one_sided(const struct tp_flow_state *state)
+{
+	return state->key.side == TP_SIDE_LAN && !state->reply.side;
+}
+
 /* RFC 5382 REQ-2: FIN both ways or RST closes; what the answerer sends establishes. */
 static __always_inline void flow_track_tcp(struct tp_flow_state *state, __u8 flags, bool reply)
 {
@@ -188,7 +232,8 @@ static __always_inline void flow_track_tcp(struct tp_flow_state *state, __u8 fla
 		state->fin |= reply ? 2 : 1;
 	if (state->fin == 3)
 		state->tcp = TP_TCP_CLOSING;
-	else if (state->tcp == TP_TCP_OPENING && reply && (flags & TCP_ACK))
+	else if (state->tcp == TP_TCP_OPENING && (flags & TCP_ACK) &&
+		 (reply || flow_is_one_sided(state)))
 		state->tcp = TP_TCP_ESTABLISHED;
 }
 

@@ -39,13 +39,16 @@ static __always_inline int prepare(struct pkt *pkt, const struct tp_flow *flow)
 static __always_inline int send_direct(struct pkt *pkt, const struct tp_flow *flow)
 {
 	int r = prepare(pkt, flow);
+	__u32 ifindex;
 
 	if (r != GO_ON)
 		return r;
 	if (!(flow->flags & TP_FLOW_L3_OUT) &&
 	    (hook_push_ethernet(pkt) || hook_set_macs(pkt, flow->dmac, flow->smac)))
 		return TP_R_rewrite;
-	if (hook_redirect(flow->ifindex) != TC_ACT_REDIRECT)
+	/* the tunnel as it is now: its device may have been made anew since the flow began */
+	ifindex = flow->flags & TP_FLOW_L3_OUT ? pkt->tunnel_ifindex : flow->ifindex;
+	if (hook_redirect(ifindex) != TC_ACT_REDIRECT)
 		return TP_R_rewrite;
 	return TP_R_forward;
 }
@@ -128,6 +131,8 @@ static __always_inline int forward_known(struct pkt *pkt, struct tp_flow *flow,
 	flow_touch(pkt, state, flow->flags & TP_FLOW_REPLY);
 	if (flow->flags & TP_FLOW_LOCAL)
 		return TP_R_deliver;
+	if (pkt->options && (flow->flags & TP_FLOW_SRC_NAT))
+		return TP_R_nat_options; /* the stack would send it on untranslated */
 	if (pkt->options)
 		return to_stack(pkt, flow, TP_R_ip_options);
 	if (pkt->ttl <= 1)

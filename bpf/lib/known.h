@@ -23,6 +23,19 @@ static __always_inline bool is_carried_alike(const struct tp_flow_state *state,
 	return v->out_side == state->reply.side;
 }
 
+/* What this machine's own socket opened is not judged, but its peer may be gone or changed. */
+static __always_inline int own_again(const struct tp_flow_key *key, const struct admit_at *at,
+				     struct tp_flow_state *state)
+{
+	const struct tp_route *dst = route_find(at->generation, &key->dst);
+
+	if (!dst || dst->kind != TP_ROUTE_MESH)
+		return TP_R_no_route;
+	state->peer[1] = dst->peer;
+	state->expires_at = dst->expires_at;
+	return GO_ON;
+}
+
 /*
  * The policy has changed since the flow was judged: once more, by what its opener sent. What
  * this machine's own sockets opened was never judged.
@@ -39,8 +52,12 @@ static __noinline int judge_again(struct pkt *pkt, struct tp_flow *flow,
 		return TP_R_acl;
 	at.generation = pkt->generation;
 	at.now = pkt->now;
-	if (state->rule != TP_RULE_OWN) {
-		key = state->key;
+	key = state->key;
+	if (state->rule == TP_RULE_OWN) {
+		r = own_again(&key, &at, state);
+		if (r != GO_ON)
+			return r;
+	} else {
 		r = admit(&key, &at, &v);
 		if (r == GO_ON && !is_carried_alike(state, &v))
 			r = TP_R_invalid;
@@ -67,18 +84,18 @@ static __always_inline int known_flow(struct pkt *pkt, struct tp_flow **out,
 	if (!flow)
 		return GO_ON;
 	if (flow_is_expired(pkt->limits, *state, pkt->now)) {
-		if (flow_kill(*state, flow->slot_gen, pkt->now))
+		if (flow_kill(*state, flow->slot, flow->slot_gen, pkt->now))
 			count_flow(FLOW_EXPIRED);
 		return GO_ON;
 	}
 	if (is_reopened(pkt, *state)) {
-		flow_kill(*state, flow->slot_gen, pkt->now);
+		flow_kill(*state, flow->slot, flow->slot_gen, pkt->now);
 		return GO_ON;
 	}
 	if (flow->policy_gen != (__u32)pkt->generation) {
 		r = judge_again(pkt, flow, *state);
 		if (r != GO_ON) {
-			flow_kill(*state, flow->slot_gen, pkt->now);
+			flow_kill(*state, flow->slot, flow->slot_gen, pkt->now);
 			return r;
 		}
 	}

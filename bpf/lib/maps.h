@@ -69,6 +69,13 @@ struct {
 	__type(value, __u32);
 } tp_free_slots SEC(".maps");
 
+/* programs: slots marked dead, in the order they died, until they may be buried (load) */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, TP_FLOW_LIMIT_DEFAULT);
+	__type(value, __u32);
+} tp_dead_slots SEC(".maps");
+
 /* programs */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

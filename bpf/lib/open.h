@@ -31,13 +31,6 @@ static __always_inline void flow_fill_state(struct pkt *pkt, struct tp_flow_stat
 	state->reply = *reply;
 }
 
-/* Gives an unused slot back: it goes through the sweep like any dead one. */
-static __always_inline void slot_give_back(struct tp_flow_state *state, __u64 now)
-{
-	__sync_fetch_and_add(&state->gen, 1);
-	state->died = now;
-}
-
 enum flow_entries { ENTRY_FORWARD = 1, ENTRY_REPLY = 2, ENTRY_BOTH = 3 };
 
 /*
@@ -77,7 +70,7 @@ static __noinline int flow_remember(struct pkt *pkt, struct tp_scratch *s, const
 	     bpf_map_update_elem(&tp_flows, &s->reply_key, &s->reply, BPF_ANY)) ||
 	    ((entries & ENTRY_FORWARD) &&
 	     bpf_map_update_elem(&tp_flows, &pkt->key, &s->forward, BPF_ANY))) {
-		slot_give_back(state, pkt->now);
+		flow_kill(state, slot, s->forward.slot_gen, pkt->now);
 		return TP_R_ct_full;
 	}
 	count_flow(FLOW_CREATED);
@@ -120,10 +113,7 @@ static __always_inline int open_snat(struct pkt *pkt, struct tp_scratch *s, cons
 	r = nat_bind(pkt->limits, &port);
 	if (r != GO_ON) {
 		/* ports come back only with the flows that hold them, and no slot is asked for */
-		struct tp_slot_cursor *cursor = flow_cursor();
-
-		if (cursor)
-			flow_sweep(cursor, pkt);
+		flow_sweep(pkt->limits, pkt->now, SWEEP_STEPS_FULL);
 		return r;
 	}
 
@@ -269,6 +259,8 @@ static __always_inline int open_flow(struct pkt *pkt, const struct verdict *v, _
 		return r;
 	if (!v->out_side)
 		return open_local(pkt, v);
+	if (pkt->options && v->snat != TP_SNAT_NONE)
+		return TP_R_nat_options;
 	if (pkt->options)
 		return TP_R_ip_options; /* what egress makes of it decides */
 	if (pkt->ttl <= 1)

@@ -15,6 +15,7 @@
 #include <linux/udp.h>
 
 #include "lib/csum.h"
+#include "lib/scope.h"
 
 #define PARSE_EXT_MAX    8      /* IPv6 extension headers; more is refused */
 #define PARSE_L4_MAX     512    /* a transport header further back is refused */
@@ -214,12 +215,20 @@ static __always_inline bool icmp_is_reply(const struct pkt *pkt)
 	return pkt->icmp_type == ICMP_ECHOREPLY;
 }
 
+/*
+ * Neighbour discovery has hop limit 255 (RFC 4861 7.1), or it came through a router; multicast
+ * listener discovery goes to a group. The type alone proves nothing.
+ */
 static __always_inline bool icmp_is_local(const struct pkt *pkt)
 {
+	bool group = v6_is_multicast(&pkt->key.dst);
 	__u8 type = pkt->icmp_type;
 
-	return pkt->v6 && ((type >= ND_ROUTER_SOLICIT && type <= ND_REDIRECT) ||
-			   (type >= MLD_QUERY && type <= MLD_DONE) || type == MLD2_REPORT);
+	if (!pkt->v6)
+		return false;
+	if (type >= ND_ROUTER_SOLICIT && type <= ND_REDIRECT)
+		return pkt->ttl == 255 && (group || pkt->key.side == TP_SIDE_LAN);
+	return group && ((type >= MLD_QUERY && type <= MLD_DONE) || type == MLD2_REPORT);
 }
 
 /* ICMP and ICMPv6 share the first eight bytes. Of an echo the identifier is both ports. */

@@ -41,6 +41,7 @@ enum tp_verdict {
 	X(ct_full,        DROP,    "flow table full, or the insert failed") \
 	X(nat_full,       DROP,    "no free SNAT port") \
 	X(nat_proto,      DROP,    "protocol without ports cannot be translated") \
+	X(nat_options,    DROP,    "IPv4 options on a packet that needs translation") \
 	X(nat_no_address, DROP,    "egress device has no address of this family to leave with") \
 	X(peer_expired,   DROP,    "key_expiry of the peer has passed") \
 	X(unjudged,       DROP,    "on its way out of the tunnel or a LAN without a verdict") \

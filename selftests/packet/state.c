@@ -49,6 +49,8 @@ static void forget_slots(void)
 		state_write_slot(slot, &unused);
 	while (!bpf_map_lookup_and_delete_elem(rig_map("tp_free_slots"), NULL, &slot))
 		;
+	while (!bpf_map_lookup_and_delete_elem(rig_map("tp_dead_slots"), NULL, &slot))
+		;
 	if (bpf_map_update_elem(rig_map("tp_slot_cursor"), &zero, &start, BPF_ANY))
 		die("tp_slot_cursor");
 }
@@ -185,6 +187,12 @@ void state_write_slot(uint32_t slot, const struct tp_flow_state *state)
 {
 	if (bpf_map_update_elem(rig_map("tp_flow_state"), &slot, state, BPF_ANY))
 		die("tp_flow_state");
+}
+
+void state_queue_dead(uint32_t slot)
+{
+	if (bpf_map_update_elem(rig_map("tp_dead_slots"), NULL, &slot, BPF_ANY))
+		die("tp_dead_slots");
 }
 
 bool state_find_flow(const struct tp_flow_key *key, struct tp_flow *flow)

@@ -31,6 +31,8 @@ bool state_find_flow(const struct tp_flow_key *key, struct tp_flow *flow);
 void state_write_flow(const struct tp_flow_key *key, const struct tp_flow *flow);
 struct tp_flow_state state_slot(uint32_t slot);
 void state_write_slot(uint32_t slot, const struct tp_flow_state *state);
+/* At the end of tp_dead_slots, where a program puts a slot that it marked. */
+void state_queue_dead(uint32_t slot);
 /* Makes the flow look as if its last packet had passed that long ago. */
 void state_age(const struct tp_flow_key *key, uint32_t seconds);
 

@@ -37,6 +37,26 @@ static const struct row rows[] = {
 		  { FROM_TUNNEL, tcp(SYN | ACK, "remote", 22, "self", 5000), passes(deliver),
 		    .flows = 1, .before = allow_nothing },
 	  } },
+	{ .name = "an_own_server_does_not_keep_a_refused_client",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  { FROM_TUNNEL, tcp(SYN, "phone", 5000, "self", 22), passes(deliver),
+		    .flows = 1 },
+		  { INTO_TUNNEL_OWN, tcp(SYN | ACK, "self", 22, "phone", 5000), passes(judged),
+		    .flows = 1 },
+		  { FROM_TUNNEL, tcp(ACK, "phone", 5000, "self", 22), drops(acl),
+		    .before = allow_nothing },
+		  { INTO_TUNNEL_OWN, tcp(ACK, "self", 22, "phone", 5000), passes(own) },
+		  { FROM_TUNNEL, tcp(ACK, "phone", 5000, "self", 22), drops(acl) },
+	  } },
+	{ .name = "an_own_server_keeps_an_allowed_client_whose_flow_is_gone",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  { INTO_TUNNEL_OWN, tcp(ACK, "self", 22, "phone", 5000), passes(own),
+		    .flows = 1 },
+		  { FROM_TUNNEL, tcp(ACK, "phone", 5000, "self", 22), passes(deliver),
+		    .flows = 1 },
+	  } },
 	{ .name = "own_echoes_are_answered",
 	  .policy = POLICY(NO_SNAT, "", ""),
 	  .steps = {
@@ -148,6 +168,14 @@ static const struct row rows[] = {
 		    .before = allow_nothing },
 		  { INTO_TUNNEL_FROM_OTHER, udp("away", 5000, "phone", 7), drops(acl) },
 	  } },
+	{ .name = "a_pods_stream_ends_with_its_rule_also_on_the_way_out",
+	  .policy = POD_RULES,
+	  .steps = {
+		  { INTO_TUNNEL_FROM_OTHER, udp("away", 5000, "phone", 7), passes(judged),
+		    .flows = 1 },
+		  { INTO_TUNNEL_FROM_OTHER, udp("away", 5000, "phone", 7), drops(acl),
+		    .before = allow_nothing },
+	  } },
 	{ .name = "a_pod_may_not_pretend_to_be_a_member",
 	  .policy = OPEN_ROUTED,
 	  .steps = {
@@ -174,13 +202,31 @@ static const struct row rows[] = {
 ROWS(rows)
 
 /* Case: what the stack cut up after we had judged and translated it goes on. */
-TEST(fragments_that_the_stack_made_pass)
+TEST(fragments_of_nobodys_flow_do_not_leave)
 {
 	static const struct step fragment = { INTO_TUNNEL_FROM_LAN,
 					      udp("host", 53, "phone", 5000, .frag = 0x2000),
-					      passes(judged) };
+					      drops(frag_unknown) };
 	struct ports none = {};
 
 	row_start(OPEN_ROUTED, V4);
 	row_step(&fragment, V4, &none);
+}
+
+/* The answers leave by the LAN, where no program counts them: its own ACK must do. */
+TEST(a_lan_hosts_connection_to_this_node_is_established_by_its_ack)
+{
+	static const struct step steps[] = {
+		{ FROM_LAN, tcp(SYN, "host", 5000, "self", 22), passes(deliver), .flows = 1 },
+		{ FROM_LAN, tcp(ACK, "host", 5000, "self", 22), passes(deliver), .flows = 1 },
+	};
+	struct ports none = {};
+	struct tp_flow_key key = state_key(&steps[0].in, V4, &none, TP_SIDE_LAN);
+	struct tp_flow flow = {};
+
+	row_start(OPEN_ROUTED, V4);
+	row_step(&steps[0], V4, &none);
+	row_step(&steps[1], V4, &none);
+	REQUIRE(state_find_flow(&key, &flow));
+	CHECK_INT(state_slot(flow.slot).tcp, TP_TCP_ESTABLISHED);
 }

@@ -107,20 +107,34 @@ static const struct row rows[] = {
 	  .policy = OPEN_ROUTED,
 	  .only = V6,
 	  .steps = {
-		  { FROM_LAN, ip(IPPROTO_ICMP, "host", "lan", .icmp6 = { 133 }), /* RS */
+		  { FROM_LAN, ip(IPPROTO_ICMP, "host", "lan", .icmp6 = { 133 }, .ttl = 255), /* RS */
 		    passes(local_scope) },
-		  { FROM_LAN, ip(IPPROTO_ICMP, "router", "lan", .icmp6 = { 134 }),
+		  { FROM_LAN, ip(IPPROTO_ICMP, "router", "lan", .icmp6 = { 134 }, .ttl = 255),
 		    passes(local_scope) },
-		  { FROM_LAN, ip(IPPROTO_ICMP, "host", "self", .icmp6 = { 135 }),
+		  { FROM_LAN, ip(IPPROTO_ICMP, "host", "self", .icmp6 = { 135 }, .ttl = 255),
 		    passes(local_scope) },
-		  { FROM_LAN, ip(IPPROTO_ICMP, "phone", "lan", .icmp6 = { 136 }),
+		  { FROM_LAN, ip(IPPROTO_ICMP, "phone", "lan", .icmp6 = { 136 }, .ttl = 255),
 		    passes(local_scope) },
-		  { FROM_LAN, ip(IPPROTO_ICMP, "router", "host", .icmp6 = { 137 }),
+		  { FROM_LAN, ip(IPPROTO_ICMP, "router", "host", .icmp6 = { 137 }, .ttl = 255),
 		    passes(local_scope) },
-		  { FROM_LAN, ip(IPPROTO_ICMP, "host", "router", .icmp6 = { 130 }), /* MLD */
+		  { FROM_LAN, ip(IPPROTO_ICMP, "host", "ff02::16", .icmp6 = { 130 }), /* MLD */
 		    passes(local_scope) },
-		  { FROM_LAN, ip(IPPROTO_ICMP, "host", "router", .icmp6 = { 143 }),
+		  { FROM_LAN, ip(IPPROTO_ICMP, "host", "ff02::16", .icmp6 = { 143 }),
 		    passes(local_scope) },
+	  } },
+	{ .name = "a_discovery_type_alone_leads_nowhere",
+	  .policy = OPEN_ROUTED,
+	  .only = V6,
+	  .steps = {
+		  /* a router was in between, or nobody asked a group */
+		  { FROM_LAN, ip(IPPROTO_ICMP, "host", "phone", .icmp6 = { 135 }),
+		    drops(icmp_unrelated) },
+		  { FROM_LAN, ip(IPPROTO_ICMP, "host", "phone", .icmp6 = { 143 }),
+		    drops(icmp_unrelated) },
+		  { FROM_TUNNEL, ip(IPPROTO_ICMP, "phone", "host", .icmp6 = { 143 }),
+		    drops(icmp_unrelated) },
+		  { FROM_TUNNEL, ip(IPPROTO_ICMP, "phone", "host", .icmp6 = { 135 }, .ttl = 255),
+		    drops(icmp_unrelated) },
 	  } },
 	{ .name = "other_peoples_traffic_passes",
 	  .policy = OPEN_MASQ,

@@ -131,6 +131,33 @@ TEST(the_sweep_comes_to_old_slots_while_the_table_grows)
 	CHECK(is_dead(slot));
 }
 
+/* Every flow has expired and no slot is free: the first refusal must already help. */
+TEST(a_full_table_of_expired_flows_opens_again_at_once)
+{
+	struct tp_flow_state state;
+	uint32_t slot;
+
+	row_start(OPEN_MASQ, V4);
+	for (slot = 0; slot < RIG_FLOWS; slot++)
+		sweep_some();
+	CHECK_INT(state_live_flows(), RIG_FLOWS);
+	CHECK_INT(reason_of(FROM_TUNNEL, &question), TP_R_ct_full);
+
+	for (slot = 0; slot < RIG_FLOWS; slot++) {
+		state = state_slot(slot);
+		state.seen = rig_jiffies() - 7441ULL * rig_hz();
+		state_write_slot(slot, &state);
+	}
+	CHECK_INT(reason_of(FROM_TUNNEL, &question), TP_R_ct_full); /* marks many dead */
+	for (slot = 0; slot < RIG_FLOWS; slot++) {
+		state = state_slot(slot);
+		if (state.died)
+			state.died -= 2 * rig_hz();
+		state_write_slot(slot, &state);
+	}
+	CHECK_INT(reason_of(FROM_TUNNEL, &question), TP_R_forward_neigh);
+}
+
 /* Another CPU may mark a slot by a later clock than the one that sweeps has read. */
 TEST(a_slot_that_has_just_died_is_not_buried)
 {
@@ -144,6 +171,7 @@ TEST(a_slot_that_has_just_died_is_not_buried)
 	state.gen++;
 	state.died = rig_jiffies() + 60 * rig_hz();
 	state_write_slot(slot, &state);
+	state_queue_dead(slot);
 	CHECK(!sweep_until(is_buried, slot));
 	CHECK_INT(state_slot(slot).died, state.died);
 	CHECK_INT(state_nat_port(&question, V4, "lan"), 20000);
