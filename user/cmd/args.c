@@ -275,7 +275,7 @@ const struct command *args_find_command(const char *name, const struct command *
 static int refuse_command(struct err *err, const char *word, const struct command *commands,
 			  size_t command_count)
 {
-	const char *names[COMMANDS_MAX];
+	const char *names[COMMANDS_MAX] = { 0 };
 	size_t count = command_count < COMMANDS_MAX ? command_count : COMMANDS_MAX;
 	size_t i;
 

@@ -20,7 +20,8 @@ static int down_all(struct pipeline *p)
 		log_error("down: %s", err.text);
 		return EXIT_FAILED;
 	}
-	return pipeline_apply(p, NULL, ATTACH_AUTO);
+	status = pipeline_remove_strays(p);
+	return status != EXIT_DONE ? status : pipeline_apply(p, NULL, ATTACH_AUTO);
 }
 
 int cmd_down(const struct args *args)
@@ -30,6 +31,7 @@ int cmd_down(const struct args *args)
 	int status;
 
 	pipeline_start(&p, args);
+	p.removing = true;
 	status = require_root(args);
 	if (status == EXIT_DONE)
 		status = take_lock(args, &lock);

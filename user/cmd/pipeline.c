@@ -12,6 +12,7 @@
 #include "cmd/commands.h"
 #include "cmd/gather.h"
 #include "kernel/apply.h"
+#include "kernel/bpf_netns.h"
 #include "kernel/bpf_rows.h"
 #include "kernel/observe.h"
 #include "model/unserved.h"
@@ -47,7 +48,7 @@ void pipeline_end(struct pipeline *p)
 static int leave(const struct pipeline *p, const struct err *err)
 {
 	log_error("%s: %s", p->args->command->name, err->text);
-	if (err->code == -EOPNOTSUPP || err->code == -ENOSYS)
+	if (err->code == -EOPNOTSUPP || err->code == -ENOSYS || err->code == -EPROTO)
 		return EXIT_LACKING;
 	return EXIT_FAILED;
 }
@@ -138,26 +139,64 @@ int pipeline_find_self(struct pipeline *p)
 }
 
 /* A device with our mark, whatever a policy or a map calls it: a crash may have left only that. */
-static const char *find_marked_link(const struct facts *facts)
+static const char *find_marked_link(const struct facts *facts, const char *but)
 {
 	const struct facts_link *link;
 
 	array_for_each(link, &facts->links)
-		if (link->ours)
+		if (link->ours && strcmp(link->name, but) != 0)
 			return link->name;
 	return NULL;
 }
 
-/* The tunnel as it was applied last, or as a crash left it, or as the policy wants it. */
+static bool is_marked(const struct facts *facts, const char *name)
+{
+	const struct facts_link *link = facts_find_link(facts, name);
+
+	return link && link->ours;
+}
+
+/*
+ * The mark decides, not the map, which is written last. With a policy, a marked device that it
+ * does not want goes first, so that the plan removes it.
+ */
 static void tunnel_name(const struct pipeline *p, char out[IF_NAMESIZE])
 {
-	const char *name = p->have.tunnel.name;
+	const char *expected = p->self ? p->self->node->tunnel.interface : p->have.tunnel.name;
+	const char *stray = find_marked_link(&p->facts, expected);
 
-	if (!name[0])
-		name = find_marked_link(&p->facts);
-	if (!name && p->self)
-		name = p->self->node->tunnel.interface;
-	snprintf(out, IF_NAMESIZE, "%s", name ? name : "");
+	if (!p->self && is_marked(&p->facts, expected))
+		stray = NULL; /* `down` takes strays by themselves */
+	snprintf(out, IF_NAMESIZE, "%s", stray ? stray : expected);
+}
+
+/* Devices and sysctls of a namespace that is gone are not those of the same name here. */
+static void forget_namespace(struct state *have)
+{
+	struct state_sysctl *sysctl;
+
+	array_for_each(sysctl, &have->sysctls)
+		sysctl->saved = false;
+	have->devices.count = 0;
+}
+
+static int check_home(struct pipeline *p, struct err *err)
+{
+	enum bpf_home home = BPF_HOME_HERE;
+	int r = p->bpf_found ? bpf_find_home(&p->bpf, &home, err) : 0;
+
+	p->home_gone = home == BPF_HOME_GONE && !find_marked_link(&p->facts, "");
+	if (r || home == BPF_HOME_HERE || (p->home_gone && p->removing))
+		return r;
+	if (p->home_gone)
+		return err_set(err, -EXDEV,
+			       "instance %s was set up in a network namespace that is gone; run "
+			       "`towpath down` first",
+			       p->args->instance);
+	return err_set(err, -EXDEV,
+		       "instance %s is set up in another network namespace; run this there, or "
+		       "use --instance",
+		       p->args->instance);
 }
 
 static int observe_have(struct pipeline *p, struct err *err)
@@ -167,6 +206,8 @@ static int observe_have(struct pipeline *p, struct err *err)
 
 	if (p->bpf_found)
 		r = bpf_read_rows(&p->bpf, &p->have, err);
+	if (p->home_gone)
+		forget_namespace(&p->have);
 	tunnel_name(p, tunnel);
 	if (!r && tunnel[0])
 		r = observe_net(&p->have, p->args->instance, tunnel, err);
@@ -183,13 +224,26 @@ static int open_bpf(struct pipeline *p, bool make, struct err *err)
 	return r == -ENOENT && !make ? 0 : r; /* no bpffs: nothing of ours can be there */
 }
 
+/* Before anything else is read: nothing in maps of another version is where we would look. */
+static int check_abi(const struct pipeline *p, struct err *err)
+{
+	struct tp_state state;
+	int r = p->bpf_found ? bpf_read_state(&p->bpf, &state, err) : 0;
+
+	return r == -ENOENT ? 0 : r;
+}
+
 int pipeline_observe(struct pipeline *p, bool make)
 {
 	struct err err;
 	int r = open_bpf(p, make, &err);
 
 	if (!r)
+		r = check_abi(p, &err);
+	if (!r)
 		r = observe_facts(&p->facts, p->args->instance, &err);
+	if (!r)
+		r = check_home(p, &err);
 	if (!r)
 		r = observe_have(p, &err);
 	if (!r && bpf_fill_ids(&p->have, &p->facts))
@@ -211,6 +265,8 @@ int pipeline_plan(struct pipeline *p)
 	if (!p->quiet)
 		check_print_problems(stderr, p->file, "warning: ", &warnings);
 	problems_free(&warnings);
+	if (!r && p->bpf_found)
+		r = bpf_check_flows(&p->bpf, p->want.limits.flows, &err);
 	if (!r)
 		r = plan_build(&p->want, &p->have, &p->plan, &err);
 	return r ? leave(p, &err) : EXIT_DONE;
@@ -235,4 +291,38 @@ int pipeline_apply(struct pipeline *p, const struct state *want, enum bpf_attach
 	struct err err;
 
 	return apply_plan(&apply, &p->plan, &err) ? leave(p, &err) : EXIT_DONE;
+}
+
+static int remove_stray(struct pipeline *p, const char *name, struct err *err)
+{
+	struct state stray = {};
+	struct plan plan = {};
+	const struct apply apply = {
+		.bpf = &p->bpf,
+		.instance = p->args->instance,
+		.have = &stray,
+		.progress = say_progress,
+	};
+	int r = observe_net(&stray, p->args->instance, name, err);
+
+	stray.exists = false; /* the programs stay until the tunnel itself is gone */
+	if (!r)
+		r = plan_build_down(&stray, &plan, err);
+	if (!r)
+		r = apply_plan(&apply, &plan, err);
+	plan_free(&plan);
+	state_free(&stray);
+	return r;
+}
+
+int pipeline_remove_strays(struct pipeline *p)
+{
+	const struct facts_link *link;
+	struct err err;
+	int r = 0;
+
+	array_for_each(link, &p->facts.links)
+		if (!r && link->ours && strcmp(link->name, p->have.tunnel.name) != 0)
+			r = remove_stray(p, link->name, &err);
+	return r ? leave(p, &err) : EXIT_DONE;
 }

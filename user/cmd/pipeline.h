@@ -21,6 +21,7 @@ struct pipeline {
 	const struct args *args;
 	const char *file; /* the policy's path */
 	bool quiet;       /* problems are collected, not printed */
+	bool removing;    /* `down`: also what a network namespace left that is gone */
 	struct config *config;
 	struct policy *policy;
 	struct problems errors;
@@ -33,6 +34,7 @@ struct pipeline {
 	struct facts facts;
 	struct bpf bpf;
 	bool bpf_found; /* there is a bpffs */
+	bool home_gone; /* it was set up in a network namespace that is gone */
 	struct state have;
 	struct state want;
 	struct plan plan;
@@ -51,5 +53,7 @@ int pipeline_observe(struct pipeline *p, bool make);
 int pipeline_plan(struct pipeline *p);
 /* Does the plan, logging each step. want: &p->want, or NULL for the plan of `down`. */
 int pipeline_apply(struct pipeline *p, const struct state *want, enum bpf_attach_mode mode);
+/* Before `down`: devices with our mark beside the tunnel, which a crash may have left. */
+int pipeline_remove_strays(struct pipeline *p);
 
 #endif

@@ -51,7 +51,7 @@ static const struct field *report_unknown(struct reader *reader, const struct va
 	const char *meant;
 	size_t count;
 
-	for (count = 0; fields[count].key && count < FIELDS_MAX; count++)
+	for (count = 0; count < FIELDS_MAX && fields[count].key; count++)
 		keys[count] = fields[count].key;
 	meant = nearest_word(value->key, keys, count);
 	read_error_meant(reader, value, meant, "unknown key %s", QUOTE(value->key));

@@ -32,6 +32,33 @@ static int restore_sysctl(const struct apply *apply, struct ops_net_context *net
 	return r ? r : bpf_forget_sysctl(apply->bpf, op->args.sysctl->path, err);
 }
 
+/*
+ * WireGuard in the kernel turns this off for the whole machine when a device of its comes up
+ * (wg_open), and never on again: that is left to `down`.
+ */
+static int save_redirects(const struct apply *apply, struct err *err)
+{
+	static const char path[] = "net/ipv4/conf/all/send_redirects";
+	int32_t before;
+	int r = sysctl_read(path, &before, err);
+
+	if (!r && (before || bpf_is_sysctl_shared(apply->bpf, path)))
+		r = bpf_save_sysctl(apply->bpf, path, before, 0, err);
+	return r;
+}
+
+static int set_link(const struct apply *apply, struct ops_net_context *net, const struct op *op,
+		    struct err *err)
+{
+	int r = 0;
+
+	if (apply->want->tunnel.backend == STATE_BACKEND_KERNEL)
+		r = save_redirects(apply, err);
+	if (!r)
+		r = ops_net_run(net, op, apply->want, apply->have, apply->instance, err);
+	return r;
+}
+
 static int set_device(const struct apply *apply, const struct op *op, struct err *err)
 {
 	const struct state_device *device = op->args.device;
@@ -45,14 +72,9 @@ static int set_device(const struct apply *apply, const struct op *op, struct err
 static int attach(const struct apply *apply, const struct op *op, struct err *err)
 {
 	const struct state_attachment *attachment = op->args.attachment;
-	bool made_qdisc;
 	int r = bpf_load(apply->bpf, apply->want, err);
 
-	if (!r)
-		r = bpf_attach(apply->bpf, attachment, apply->attach_mode, &made_qdisc, err);
-	if (!r && made_qdisc)
-		r = bpf_note_qdisc(apply->bpf, if_nametoindex(attachment->device), err);
-	return r;
+	return r ? r : bpf_attach(apply->bpf, attachment, apply->attach_mode, err);
 }
 
 static int detach(const struct apply *apply, const struct op *op, struct err *err)
@@ -61,6 +83,18 @@ static int detach(const struct apply *apply, const struct op *op, struct err *er
 
 	return bpf_detach(apply->bpf, attachment, bpf_made_qdisc(apply->bpf, attachment->ifindex),
 			  err);
+}
+
+/* Also a qdisc that was made for a filter which then could not be attached: no detach saw it. */
+static int remove_programs(const struct apply *apply, struct err *err)
+{
+	const struct state_device *device;
+	int r = 0;
+
+	array_for_each(device, &apply->have->devices)
+		if (!r && device->device.made_qdisc)
+			r = bpf_remove_qdisc(device->ifindex, err);
+	return r ? r : bpf_fs_remove(apply->bpf->bpffs, apply->bpf->instance, err);
 }
 
 static int switch_policy(const struct apply *apply, struct err *err)
@@ -87,7 +121,7 @@ static int run_bpf_op(const struct apply *apply, const struct op *op, struct err
 	case OP_DETACH: return detach(apply, op, err);
 	case OP_POLICY_SWITCH: return switch_policy(apply, err);
 	case OP_POLICY_NOTE: return 0; /* bpf_note_applied, last of all */
-	case OP_PROGRAMS_REMOVE: return bpf_fs_remove(bpf->bpffs, bpf->instance, err);
+	case OP_PROGRAMS_REMOVE: return remove_programs(apply, err);
 	default: return err_set(err, -EINVAL, "no such step");
 	}
 }
@@ -99,6 +133,8 @@ static int run_op(const struct apply *apply, struct ops_net_context *net, const 
 		return set_sysctl(apply, net, op, err);
 	if (op->kind == OP_SYSCTL_RESTORE)
 		return restore_sysctl(apply, net, op, err);
+	if (op->kind == OP_LINK_SET)
+		return set_link(apply, net, op, err);
 	if (ops_net_handles(op->kind))
 		return ops_net_run(net, op, apply->want, apply->have, apply->instance, err);
 	return run_bpf_op(apply, op, err);

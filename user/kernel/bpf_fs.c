@@ -207,3 +207,22 @@ void bpf_fs_link_dir(char out[BPF_FS_PATH_SIZE], const char *bpffs, const char *
 {
 	snprintf(out, BPF_FS_PATH_SIZE, "%s/" OUR_DIR "/%s/links", bpffs, instance);
 }
+
+bool bpf_fs_any_instance(const char *bpffs, const char *but,
+			 bool (*is)(const char *instance, void *data), void *data)
+{
+	char path[BPF_FS_PATH_SIZE];
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/" OUR_DIR, bpffs);
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	while (!found && (entry = readdir(dir)))
+		found = entry->d_name[0] != '.' && strcmp(entry->d_name, but) &&
+			is(entry->d_name, data);
+	closedir(dir);
+	return found;
+}

@@ -23,6 +23,10 @@ int bpf_fs_make_dirs(const char *bpffs, const char *instance, struct err *err);
 /* Removes every pin of the instance and its directories. Nothing there is success. */
 int bpf_fs_remove(const char *bpffs, const char *instance, struct err *err);
 
+/* Whether is(instance, data) holds for any instance there but one. */
+bool bpf_fs_any_instance(const char *bpffs, const char *but,
+			 bool (*is)(const char *instance, void *data), void *data);
+
 /* out: "<bpffs>/towpath/<instance>/maps/<name>", likewise for links. */
 void bpf_fs_map_path(char out[BPF_FS_PATH_SIZE], const char *bpffs, const char *instance,
 		     const char *name);

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #include "base/mem.h"
 #include "kernel/bpf_owner.h"
+#include "kernel/bpf_rows.h"
 #include "kernel/rt_filter.h"
 
 /* linux/bpf.h before 6.6 has none of these; the numbers are the kernel's ABI. */
@@ -123,7 +125,7 @@ static uint32_t clsact_program(uint32_t ifindex, enum state_hook hook_id)
 }
 
 static int clsact_attach(const struct bpf *bpf, const struct state_attachment *a, uint32_t ifindex,
-			 bool *made_qdisc, struct err *err)
+			 struct err *err)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
 		    .attach_point = clsact_point(a->hook));
@@ -139,11 +141,30 @@ static int clsact_attach(const struct bpf *bpf, const struct state_attachment *a
 	r = bpf_tc_hook_create(&hook);
 	if (r && r != -EEXIST)
 		return err_sys(err, r, "add a clsact qdisc to %s", a->device);
-	*made_qdisc = !r;
+	/* noted before anything else can go wrong, or `down` would leave it behind */
+	if (!r)
+		r = bpf_note_qdisc(bpf, ifindex, err);
+	if (r && r != -EEXIST)
+		return r;
 	r = bpf_tc_attach(&hook, &opts);
 	if (r)
 		return err_sys(err, r, "attach %s to %s by clsact", bpf_program_name(a->hook),
 			       a->device);
+	return 0;
+}
+
+int bpf_remove_qdisc(uint32_t ifindex, struct err *err)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
+		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	int filters = rt_filter_count(ifindex, err), r;
+
+	if (filters)
+		return filters < 0 ? filters : 0; /* somebody else moved in: leave it */
+	r = bpf_tc_hook_destroy(&hook);
+	/* the qdisc or its device is gone already */
+	if (r && r != -ENOENT && r != -EINVAL && r != -ENODEV)
+		return err_sys(err, r, "remove our clsact qdisc from device %u", ifindex);
 	return 0;
 }
 
@@ -154,23 +175,13 @@ static int clsact_detach(const struct bpf *bpf, const struct state_attachment *a
 		    .attach_point = clsact_point(a->hook));
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TP_TC_HANDLE, .priority = TP_TC_PRIORITY);
 	uint32_t program = clsact_program(ifindex, a->hook);
-	int filters, r = 0;
+	int r = 0;
 
 	if (program && bpf_owns_program(bpf, program, bpf_program_name(a->hook)))
 		r = bpf_tc_detach(&hook, &opts);
 	if (r && r != -ENOENT) /* somebody was faster */
 		return err_sys(err, r, "detach %s from %s", bpf_program_name(a->hook), a->device);
-	if (!remove_qdisc)
-		return 0;
-
-	filters = rt_filter_count(ifindex, err);
-	if (filters)
-		return filters < 0 ? filters : 0; /* somebody else moved in: leave it */
-	hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
-	r = bpf_tc_hook_destroy(&hook);
-	if (r && r != -ENOENT && r != -EINVAL)
-		return err_sys(err, r, "remove our clsact qdisc from %s", a->device);
-	return 0;
+	return remove_qdisc ? bpf_remove_qdisc(ifindex, err) : 0;
 }
 
 static int tcx_detach(const struct bpf *bpf, const struct state_attachment *a, struct err *err)
@@ -192,23 +203,26 @@ static int tcx_detach(const struct bpf *bpf, const struct state_attachment *a, s
 }
 
 int bpf_attach(const struct bpf *bpf, const struct state_attachment *a, enum bpf_attach_mode mode,
-	       bool *made_qdisc, struct err *err)
+	       struct err *err)
 {
 	uint32_t ifindex = if_nametoindex(a->device);
 	int r = -EINVAL;
 
-	*made_qdisc = false;
 	if (!ifindex)
 		return err_sys(err, -errno, "find device %s", a->device);
 	if (mode != ATTACH_CLSACT) {
 		r = tcx_attach(bpf, a, ifindex, err);
 		if (!r)
 			return clsact_detach(bpf, a, ifindex, false, err); /* of an earlier apply */
-		/* EINVAL: a kernel without tcx */
-		if (mode == ATTACH_TCX || r != -EINVAL)
+		if (r != -EINVAL) /* what a kernel without tcx says */
 			return r;
+		if (mode == ATTACH_TCX)
+			return err_set(err, -EOPNOTSUPP,
+				       "attach %s to %s by tcx: this kernel has none; "
+				       "--tc-attach auto would use clsact",
+				       bpf_program_name(a->hook), a->device);
 	}
-	r = clsact_attach(bpf, a, ifindex, made_qdisc, err);
+	r = clsact_attach(bpf, a, ifindex, err);
 	return r ? r : tcx_detach(bpf, a, err);
 }
 
@@ -244,6 +258,39 @@ static int read_one(const struct bpf *bpf, const struct facts_link *device, enum
 	}
 	program = clsact_program(device->ifindex, hook);
 	return program && bpf_owns_program(bpf, program, bpf_program_name(hook)) ? 0 : -ENOENT;
+}
+
+static bool is_pin_alive(const char *dir, const char *name)
+{
+	char path[BPF_FS_PATH_SIZE + NAME_MAX + 2];
+	struct tcx_link_info info;
+	AUTO_CLOSE int fd = -1;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = bpf_obj_get(path);
+	return fd >= 0 && !link_read(fd, &info) && info.type == LINK_TYPE_TCX && info.ifindex;
+}
+
+bool bpf_is_attached(const struct bpf *bpf)
+{
+	char path[BPF_FS_PATH_SIZE];
+	struct dirent *entry;
+	bool pinned = false, alive = false;
+	DIR *dir;
+
+	bpf_fs_link_dir(path, bpf->bpffs, bpf->instance);
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	while (!alive && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		pinned = true;
+		alive = is_pin_alive(path, entry->d_name);
+	}
+	closedir(dir);
+	/* a dead link keeps its program loaded; without links only a filter can */
+	return pinned ? alive : bpf_has_programs(bpf);
 }
 
 static int compare_devices(const void *a, const void *b)

@@ -15,15 +15,21 @@ enum bpf_attach_mode { ATTACH_AUTO, ATTACH_TCX, ATTACH_CLSACT };
 
 /*
  * Attaches the loaded program of a hook to a device (by attachment->device, its ifindex looked
- * up now), or puts it in place of the one that is there. made_qdisc tells whether a clsact qdisc
- * had to be made, which the caller remembers for bpf_detach.
+ * up now), or puts it in place of the one that is there. The device has its row in tp_devices,
+ * where a clsact qdisc that had to be made is noted for `down`.
  */
 int bpf_attach(const struct bpf *bpf, const struct state_attachment *attachment,
-	       enum bpf_attach_mode mode, bool *made_qdisc, struct err *err);
+	       enum bpf_attach_mode mode, struct err *err);
 
 /* Takes ours away; nothing there is success. An empty qdisc goes if remove_qdisc. */
 int bpf_detach(const struct bpf *bpf, const struct state_attachment *attachment, bool remove_qdisc,
 	       struct err *err);
+
+/* A clsact qdisc of our making, if nobody has moved in. One that is gone is success. */
+int bpf_remove_qdisc(uint32_t ifindex, struct err *err);
+
+/* Whether any program of this instance is attached, in whichever namespace. */
+bool bpf_is_attached(const struct bpf *bpf);
 
 /*
  * Fills have->attachments with what is really attached, to whichever device: also what a crash

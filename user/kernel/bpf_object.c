@@ -14,22 +14,25 @@
 #include "base/mem.h"
 #include "tc_router.skel.h"
 
-/* libbpf talks to a callback without context: its last warning is kept for the error text. */
-static char last_warning[400];
+/*
+ * libbpf talks to a callback without context. Its first warning is kept for the error text: it
+ * names what failed, those after it say no more than that loading did.
+ */
+static char first_warning[400];
 
 __attribute__((format(printf, 2, 0))) static int keep_warning(enum libbpf_print_level level,
 							      const char *format, va_list args)
 {
-	if (level != LIBBPF_WARN)
+	if (level != LIBBPF_WARN || first_warning[0])
 		return 0;
-	return vsnprintf(last_warning, sizeof(last_warning), format, args);
+	return vsnprintf(first_warning, sizeof(first_warning), format, args);
 }
 
 static int load_error(struct err *err, int r)
 {
-	last_warning[strcspn(last_warning, "\n")] = '\0';
-	if (last_warning[0])
-		return err_sys(err, r, "load BPF programs: %s", last_warning);
+	first_warning[strcspn(first_warning, "\n")] = '\0';
+	if (first_warning[0])
+		return err_sys(err, r, "load BPF programs: %s", first_warning);
 	return err_sys(err, r, "load BPF programs");
 }
 
@@ -96,6 +99,22 @@ static uint32_t pinned_size(const struct bpf *bpf, const char *name)
 	return info.max_entries;
 }
 
+static int refuse_size(const char *name, uint32_t pinned, uint32_t wanted, struct err *err)
+{
+	return err_set(err, -EBUSY,
+		       "map %s was made for %u rows and the policy now needs %u: run "
+		       "`towpath down`, then apply again",
+		       name, pinned, wanted);
+}
+
+int bpf_check_flows(const struct bpf *bpf, uint32_t flows, struct err *err)
+{
+	static const char name[] = "tp_flow_state";
+	uint32_t pinned = pinned_size(bpf, name);
+
+	return pinned && pinned != flows ? refuse_size(name, pinned, flows, err) : 0;
+}
+
 /* Sizes follow the policy when a map is new; one that is there keeps its size. */
 static int set_size(const struct bpf *bpf, struct bpf_map *map, uint32_t wanted, bool exact,
 		    struct err *err)
@@ -103,10 +122,7 @@ static int set_size(const struct bpf *bpf, struct bpf_map *map, uint32_t wanted,
 	uint32_t pinned = pinned_size(bpf, bpf_map__name(map));
 
 	if (pinned && (exact ? pinned != wanted : pinned < wanted))
-		return err_set(err, -EBUSY,
-			       "map %s was made for %u rows and the policy now needs %u: run "
-			       "`towpath down`, then apply again",
-			       bpf_map__name(map), pinned, wanted);
+		return refuse_size(bpf_map__name(map), pinned, wanted, err);
 	return bpf_map__set_max_entries(map, pinned ? pinned : wanted);
 }
 
@@ -121,6 +137,7 @@ static int set_sizes(const struct bpf *bpf, const struct state *want, struct err
 		{ bpf->skeleton->maps.tp_flows, 2 * flows, true },
 		{ bpf->skeleton->maps.tp_flow_state, flows, true },
 		{ bpf->skeleton->maps.tp_free_slots, flows, true },
+		{ bpf->skeleton->maps.tp_dead_slots, flows, true },
 		{ bpf->skeleton->maps.tp_nat_out, flows, true },
 		{ bpf->skeleton->maps.tp_nat_in, flows, true },
 		{ bpf->skeleton->maps.tp_peer_stats, room_for(highest_id(want, true)), false },
@@ -242,7 +259,7 @@ int bpf_load(struct bpf *bpf, const struct state *want, struct err *err)
 	if (bpf->skeleton)
 		return 0;
 
-	last_warning[0] = '\0';
+	first_warning[0] = '\0';
 	raise_memlock();
 	r = bpf_fs_make_dirs(bpf->bpffs, bpf->instance, err);
 	if (r)

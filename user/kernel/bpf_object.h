@@ -43,6 +43,9 @@ void bpf_object_hash(uint8_t out[HASH_SIZE]);
  */
 int bpf_load(struct bpf *bpf, const struct state *want, struct err *err);
 
+/* -EBUSY when the pinned maps were made for another number of flows: they cannot grow. */
+int bpf_check_flows(const struct bpf *bpf, uint32_t flows, struct err *err);
+
 /* A loaded program by hook; valid after bpf_load. */
 int bpf_program_fd(const struct bpf *bpf, enum state_hook hook);
 const char *bpf_program_name(enum state_hook hook);

@@ -2,7 +2,6 @@
 #include "kernel/bpf_owner.h"
 
 #include <bpf/bpf.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,41 +41,43 @@ static uint32_t program_state_id(uint32_t program_id, const char *name)
 	return found;
 }
 
-static bool is_pinned_by(const struct bpf *bpf, const char *instance, uint32_t id)
+struct wanted_map {
+	const struct bpf *bpf;
+	uint32_t id;
+};
+
+static bool is_pinned_by(const char *instance, void *data)
 {
+	const struct wanted_map *wanted = data;
 	char path[BPF_FS_PATH_SIZE];
 	AUTO_CLOSE int fd = -1;
 
-	bpf_fs_map_path(path, bpf->bpffs, instance, STATE_MAP);
+	if (strlen(instance) >= sizeof(wanted->bpf->instance))
+		return false;
+	bpf_fs_map_path(path, wanted->bpf->bpffs, instance, STATE_MAP);
 	fd = bpf_obj_get(path);
-	return fd >= 0 && map_id(fd, NULL) == id;
-}
-
-static bool is_pinned_by_another(const struct bpf *bpf, uint32_t id)
-{
-	char path[BPF_FS_PATH_SIZE];
-	struct dirent *entry;
-	bool found = false;
-	DIR *dir;
-
-	if (snprintf(path, sizeof(path), "%s/towpath", bpf->bpffs) >= (int)sizeof(path))
-		return false;
-	dir = opendir(path);
-	if (!dir)
-		return false;
-	while (!found && (entry = readdir(dir)))
-		found = strcmp(entry->d_name, bpf->instance) && entry->d_name[0] != '.' &&
-			strlen(entry->d_name) < sizeof(bpf->instance) &&
-			is_pinned_by(bpf, entry->d_name, id);
-	closedir(dir);
-	return found;
+	return fd >= 0 && map_id(fd, NULL) == wanted->id;
 }
 
 bool bpf_owns_program(const struct bpf *bpf, uint32_t program_id, const char *name)
 {
-	uint32_t id = program_state_id(program_id, name);
+	struct wanted_map state = { .bpf = bpf, .id = program_state_id(program_id, name) };
 
-	if (!id)
+	if (!state.id)
 		return false;
-	return is_pinned_by(bpf, bpf->instance, id) || !is_pinned_by_another(bpf, id);
+	return is_pinned_by(bpf->instance, &state) ||
+	       !bpf_fs_any_instance(bpf->bpffs, bpf->instance, is_pinned_by, &state);
+}
+
+bool bpf_has_programs(const struct bpf *bpf)
+{
+	AUTO_CLOSE int fd = bpf_map_open(bpf, STATE_MAP);
+	uint32_t wanted = map_id(fd, NULL), program = 0;
+	enum state_hook hook;
+
+	while (wanted && !bpf_prog_get_next_id(program, &program))
+		for (hook = HOOK_TC_TUNNEL; hook <= HOOK_TC_EGRESS; hook++)
+			if (program_state_id(program, bpf_program_name(hook)) == wanted)
+				return true;
+	return false;
 }

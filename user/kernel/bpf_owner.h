@@ -14,4 +14,7 @@
  */
 bool bpf_owns_program(const struct bpf *bpf, uint32_t program_id, const char *name);
 
+/* Whether a program is loaded that uses our pinned tp_state, in whichever namespace. */
+bool bpf_has_programs(const struct bpf *bpf);
+
 #endif

@@ -145,6 +145,16 @@ static int read_tables(const struct bpf *bpf, struct state *have)
 	return r;
 }
 
+/* What another instance also needs is put back when that goes. */
+static void leave_shared_sysctls(const struct bpf *bpf, struct state *have)
+{
+	struct state_sysctl *sysctl;
+
+	array_for_each(sysctl, &have->sysctls)
+		if (bpf_is_sysctl_shared(bpf, sysctl->path))
+			sysctl->saved = false;
+}
+
 static void read_limits(const struct bpf *bpf, struct state *have)
 {
 	AUTO_CLOSE int fd = bpf_map_open(bpf, "tp_limits");
@@ -158,10 +168,10 @@ static void read_limits(const struct bpf *bpf, struct state *have)
 int bpf_read_rows(const struct bpf *bpf, struct state *have, struct err *err)
 {
 	struct tp_state state;
-	int r = bpf_read_state(bpf, &state, NULL);
+	int r = bpf_read_state(bpf, &state, err);
 
 	if (r)
-		return 0; /* nothing of ours: an empty have */
+		return r == -ENOENT ? 0 : r; /* nothing of ours: an empty have */
 
 	have->exists = true;
 	memcpy(have->node, state.node, sizeof(have->node));
@@ -173,5 +183,6 @@ int bpf_read_rows(const struct bpf *bpf, struct state *have, struct err *err)
 	memcpy(have->tables.hash, state.table_hash, HASH_SIZE);
 	read_limits(bpf, have);
 	r = read_tables(bpf, have);
+	leave_shared_sysctls(bpf, have);
 	return r ? err_sys(err, r, "read the maps of instance %s", bpf->instance) : 0;
 }

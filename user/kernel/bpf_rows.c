@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "kernel/bpf_netns.h"
 
 static int row_set(const struct bpf *bpf, const char *map, const void *key, const void *value,
 		   struct err *err)
@@ -111,6 +112,46 @@ static int sysctl_key(const char *path, struct tp_sysctl_key *key, struct err *e
 	return 0;
 }
 
+/* The hunt for an instance beside us in this network namespace that set a sysctl, too. */
+struct shared_sysctl {
+	const struct bpf *bpf;
+	const struct tp_sysctl_key *key;
+	struct tp_sysctl *saved;
+	uint64_t netns_cookie;
+};
+
+static bool has_sysctl(const char *instance, void *data)
+{
+	const struct shared_sysctl *shared = data;
+	struct bpf other = { 0 };
+	struct tp_state state;
+
+	if (strlen(instance) >= sizeof(other.instance))
+		return false;
+	memcpy(other.bpffs, shared->bpf->bpffs, sizeof(other.bpffs));
+	memcpy(other.instance, instance, strlen(instance));
+	/* one of another version is not understood, and counts as not there */
+	return !bpf_read_state(&other, &state, NULL) &&
+	       state.netns_cookie == shared->netns_cookie &&
+	       !row_get(&other, "tp_sysctls", shared->key, shared->saved);
+}
+
+static bool find_shared(const struct bpf *bpf, const struct tp_sysctl_key *key,
+			struct tp_sysctl *saved)
+{
+	struct shared_sysctl shared = { bpf, key, saved, bpf_netns_cookie() };
+
+	return bpf_fs_any_instance(bpf->bpffs, bpf->instance, has_sysctl, &shared);
+}
+
+bool bpf_is_sysctl_shared(const struct bpf *bpf, const char *path)
+{
+	struct tp_sysctl saved;
+	struct tp_sysctl_key key;
+
+	return !sysctl_key(path, &key, NULL) && find_shared(bpf, &key, &saved);
+}
+
 int bpf_save_sysctl(const struct bpf *bpf, const char *path, int32_t before, int32_t set,
 		    struct err *err)
 {
@@ -120,7 +161,7 @@ int bpf_save_sysctl(const struct bpf *bpf, const char *path, int32_t before, int
 
 	if (r)
 		return r;
-	if (!row_get(bpf, "tp_sysctls", &key, &saved))
+	if (!row_get(bpf, "tp_sysctls", &key, &saved) || find_shared(bpf, &key, &saved))
 		row.before = saved.before;
 	return row_set(bpf, "tp_sysctls", &key, &row, err);
 }
@@ -133,12 +174,45 @@ int bpf_forget_sysctl(const struct bpf *bpf, const char *path, struct err *err)
 	return r ? r : row_remove(bpf, "tp_sysctls", &key, err);
 }
 
-int bpf_read_state(const struct bpf *bpf, struct tp_state *out, struct err *err)
+/* The row of a tp_state of whatever size; the caller frees it. NULL with *r negative. */
+static void *state_row(int fd, struct bpf_map_info *info, int *r)
 {
 	const uint32_t zero = 0;
+	__u32 length = sizeof(*info);
+	AUTO_FREE void *row = NULL;
 
-	if (row_get(bpf, "tp_state", &zero, out))
+	*r = bpf_obj_get_info_by_fd(fd, info, &length) ? -errno : 0;
+	if (*r)
+		return NULL;
+	if (info->type != BPF_MAP_TYPE_ARRAY || info->key_size != sizeof(zero)) {
+		*r = -EBADMSG;
+		return NULL;
+	}
+	row = mem_alloc(1, info->value_size + sizeof(struct tp_state));
+	*r = !row ? -ENOMEM : bpf_map_lookup_elem(fd, &zero, row) ? -errno : 0;
+	return *r ? NULL : TAKE(row);
+}
+
+int bpf_read_state(const struct bpf *bpf, struct tp_state *out, struct err *err)
+{
+	AUTO_CLOSE int fd = bpf_map_open(bpf, "tp_state");
+	struct bpf_map_info info = { 0 };
+	AUTO_FREE struct tp_state *row = NULL;
+	int r = fd;
+
+	if (fd == -ENOENT)
 		return err_set(err, -ENOENT, "nothing is set up for instance %s", bpf->instance);
+	if (fd >= 0)
+		row = state_row(fd, &info, &r);
+	if (!row)
+		return err_sys(err, r, "read tp_state of instance %s", bpf->instance);
+	/* abi is the first word of every version; 0 is an apply that did not get far */
+	if (info.value_size != sizeof(*out) || (row->abi && row->abi != TP_ABI))
+		return err_set(err, -EPROTO,
+			       "instance %s was set up by another version of towpath (ABI %u, this "
+			       "one has %u): run its `towpath down` first",
+			       bpf->instance, row->abi, TP_ABI);
+	*out = *row;
 	return 0;
 }
 

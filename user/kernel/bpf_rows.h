@@ -21,14 +21,16 @@ int bpf_set_peer_info(const struct bpf *bpf, const struct peer_info_row *row, st
 int bpf_remove_peer_info(const struct bpf *bpf, uint32_t id, struct err *err);
 int bpf_set_route_info(const struct bpf *bpf, const struct route_info_row *row, struct err *err);
 int bpf_remove_route_info(const struct bpf *bpf, uint32_t id, struct err *err);
-/* Remembers what a sysctl was before its first change; later ones keep that. */
+/* Remembers what a sysctl was before its first change, by whichever instance in this netns. */
 int bpf_save_sysctl(const struct bpf *bpf, const char *path, int32_t before, int32_t set,
 		    struct err *err);
+/* Whether another instance in this network namespace has set it, too. */
+bool bpf_is_sysctl_shared(const struct bpf *bpf, const char *path);
 int bpf_forget_sysctl(const struct bpf *bpf, const char *path, struct err *err);
 
 /* ---- reading; a map that is not there reads as empty ---- */
 
-/* tp_state's row; -ENOENT when nothing is set up. */
+/* tp_state's row; -ENOENT when nothing is set up, -EPROTO when by another version. */
 int bpf_read_state(const struct bpf *bpf, struct tp_state *out, struct err *err);
 /* Fills exists, node, devices, info rows, limits, sysctls, hashes, generation of have. */
 int bpf_read_rows(const struct bpf *bpf, struct state *have, struct err *err);

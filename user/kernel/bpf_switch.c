@@ -11,22 +11,30 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "kernel/bpf_netns.h"
 
 #define BATCH 1024
 
-/* tp_state's row in our memory, so that its words can be stored atomically. */
-static int state_map(const struct bpf *bpf, struct tp_state **out, struct err *err)
+/*
+ * tp_state's row in our memory, so that its words can be stored atomically; state_unmap it. NULL
+ * with *r negative on failure.
+ */
+static struct tp_state *state_map(const struct bpf *bpf, int *r, struct err *err)
 {
 	AUTO_CLOSE int fd = bpf_map_open(bpf, "tp_state");
 	void *page;
 
-	if (fd < 0)
-		return err_sys(err, fd, "open map tp_state");
+	if (fd < 0) {
+		*r = err_sys(err, fd, "open map tp_state");
+		return NULL;
+	}
 	page = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (page == MAP_FAILED)
-		return err_sys(err, -errno, "map tp_state into memory");
-	*out = page;
-	return 0;
+	if (page == MAP_FAILED) {
+		*r = err_sys(err, -errno, "map tp_state into memory");
+		return NULL;
+	}
+	*r = 0;
+	return page;
 }
 
 static void state_unmap(struct tp_state *state)
@@ -180,12 +188,11 @@ static int write_table(const struct bpf *bpf, enum bpf_table table, const struct
 
 int bpf_switch_policy(const struct bpf *bpf, const struct state *want, struct err *err)
 {
-	struct tp_state *state = NULL;
 	uint64_t generation;
 	int table, r;
+	struct tp_state *state = state_map(bpf, &r, err);
 
-	r = state_map(bpf, &state, err);
-	if (r)
+	if (!state)
 		return r;
 
 	/*
@@ -196,8 +203,10 @@ int bpf_switch_policy(const struct bpf *bpf, const struct state *want, struct er
 	for (table = 0; !r && table < BPF_TABLES; table++)
 		r = write_table(bpf, table, &want->tables, (uint32_t)(generation & 1), err);
 	if (!r) {
+		/* killed in between: the zeroes differ from any wanted hash, so it is done again */
+		memset(state->table_hash, 0, HASH_SIZE);
+		__atomic_store_n(&state->generation, generation, __ATOMIC_SEQ_CST);
 		memcpy(state->table_hash, want->tables.hash, HASH_SIZE);
-		__atomic_store_n(&state->generation, generation, __ATOMIC_RELEASE);
 	}
 	state_unmap(state);
 	return r;
@@ -205,11 +214,12 @@ int bpf_switch_policy(const struct bpf *bpf, const struct state *want, struct er
 
 int bpf_note_tunnel(const struct bpf *bpf, uint32_t ifindex, struct err *err)
 {
-	struct tp_state *state = NULL;
-	int r = state_map(bpf, &state, err);
+	int r;
+	struct tp_state *state = state_map(bpf, &r, err);
 
-	if (r)
+	if (!state)
 		return r;
+	state->netns_cookie = bpf_netns_cookie();
 	__atomic_store_n(&state->abi, TP_ABI, __ATOMIC_RELAXED);
 	__atomic_store_n(&state->tunnel_ifindex, ifindex, __ATOMIC_RELEASE);
 	state_unmap(state);
@@ -221,10 +231,10 @@ int bpf_note_applied(const struct bpf *bpf, const struct state *want, struct err
 	static const char *const backends[] = { [STATE_BACKEND_NONE] = "",
 						[STATE_BACKEND_KERNEL] = "kernel",
 						[STATE_BACKEND_USERSPACE] = "userspace" };
-	struct tp_state *state = NULL;
-	int r = state_map(bpf, &state, err);
+	int r;
+	struct tp_state *state = state_map(bpf, &r, err);
 
-	if (r)
+	if (!state)
 		return r;
 	memcpy(state->policy_hash, want->policy_hash, HASH_SIZE);
 	memcpy(state->object_hash, want->object_hash, HASH_SIZE);

@@ -333,14 +333,26 @@ static int refuse_foreign(const struct rt_route *route, struct err *err)
 
 	if (route->facts.ifindex)
 		if_indextoname(route->facts.ifindex, device); /* vanished meanwhile: as it is */
+	if (route->facts.protocol == TP_RTPROT)
+		return err_set(
+			err, -EEXIST,
+			"another instance of towpath has a route there (through %s), which is "
+			"left alone",
+			device);
 	return err_set(err, -EEXIST,
 		       "the machine has a route of its own there (through %s, protocol %u), which "
 		       "is left alone",
 		       device, route->facts.protocol);
 }
 
+static bool is_ours(const struct rt_route *route, uint32_t tunnel_ifindex)
+{
+	return route->facts.protocol == TP_RTPROT && route->facts.ifindex == tunnel_ifindex;
+}
+
 /* Refuses if a route in the way of ours is somebody else's. */
-static int check_owner(struct nl *nl, const struct state_route *ours, struct err *err)
+static int check_owner(struct nl *nl, uint32_t ifindex, const struct state_route *ours,
+		       struct err *err)
 {
 	struct rt_routes routes = { 0 };
 	const struct rt_route *route;
@@ -348,7 +360,7 @@ static int check_owner(struct nl *nl, const struct state_route *ours, struct err
 
 	r = rt_dump_routes(nl, 0, 0, &routes, err);
 	array_for_each(route, &routes)
-		if (!r && is_same_key(route, ours) && route->facts.protocol != TP_RTPROT)
+		if (!r && is_same_key(route, ours) && !is_ours(route, ifindex))
 			r = refuse_foreign(route, err);
 	array_clear(&routes);
 	return r;
@@ -362,7 +374,7 @@ int rt_add_route(struct nl *nl, uint32_t ifindex, const struct state_route *rout
 
 	r = request(nl, rt_put_route_add(&buf, sizeof(buf), ifindex, route, NLM_F_EXCL), err);
 	if (r == -EEXIST) {
-		r = check_owner(nl, route, err);
+		r = check_owner(nl, ifindex, route, err);
 		if (!r)
 			r = request(
 				nl,

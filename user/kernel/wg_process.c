@@ -113,7 +113,7 @@ static int judge_launcher(int status, char *output, struct err *err)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NOT_FOUND)
-		return err_set(err, -ENOENT,
+		return err_set(err, -EOPNOTSUPP,
 			       "this kernel has no WireGuard and " PROGRAM
 			       " is not installed: apt install " PROGRAM);
 	return err_set(err, -EIO, "%s", *output ? last_line(output) : "it failed without a word");

@@ -9,7 +9,7 @@
 
 /*
  * All tables of one node, and their hash. *out is the caller's (tables_free). 0, -ENOMEM, or
- * -E2BIG when there are more rules than bits.
+ * -E2BIG when there are more rules than bits, or more routes than tp_routes has room for.
  */
 int compile_tables(const struct policy *policy, const struct view *view, struct tables *out);
 

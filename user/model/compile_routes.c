@@ -72,11 +72,65 @@ static int add_route(const struct view *view, struct tables *out, const struct v
 	return 0;
 }
 
+/*
+ * A shorter mesh route may surround a LAN of this machine. The kernel then prefers the connected
+ * route by itself; the programs need a barrier for the same.
+ */
+static int offer_lan_barriers(const struct view *view, struct tables *out)
+{
+	const struct facts_addr *addr;
+	const char *device;
+
+	array_for_each(addr, &view->facts->addrs) {
+		struct prefix connected = view_connected(addr);
+
+		if (view_is_lan(view, addr, &device) && !add_row(out, &connected, TP_ROUTE_NONE))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* The same for what lies behind the LAN, or nowhere: a blackhole is the kernel's to answer for. */
+static int offer_kernel_barriers(const struct view *view, struct tables *out)
+{
+	size_t i;
+
+	for (i = 0; i < view->kernel_route_count; i++)
+		if (!add_row(out, &view->kernel_routes[i]->prefix, TP_ROUTE_NONE))
+			return -ENOMEM;
+	return 0;
+}
+
+/*
+ * This machine's own addresses inside what it advertises: a packet for one of them ends here,
+ * judged like any other, instead of looking for a next hop.
+ */
+static int offer_hosts(const struct view *view, struct tables *out)
+{
+	const struct facts_addr *addr;
+
+	array_for_each(addr, &view->facts->addrs) {
+		struct prefix host = prefix_host(&addr->addr);
+
+		if (!add_row(out, &host, TP_ROUTE_HOST))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Depends on the rows around it, unlike those that the policy asks for. */
+static bool is_offer(const struct route_row *row)
+{
+	return row->route.kind == TP_ROUTE_NONE || row->route.kind == TP_ROUTE_HOST;
+}
+
+/* Of two with one prefix the offer comes last, so that it finds the other around it. */
 static int row_compare(const void *a, const void *b)
 {
 	const struct route_row *x = a, *y = b;
+	int r = classify_prefix_compare(&x->prefix, &y->prefix);
 
-	return classify_prefix_compare(&x->prefix, &y->prefix);
+	return r ? r : (int)is_offer(x) - (int)is_offer(y);
 }
 
 static void sort_rows(struct tables *out)
@@ -86,62 +140,35 @@ static void sort_rows(struct tables *out)
 		      row_compare);
 }
 
-/* The row a longest-prefix match would find, among the first `count` ones. */
-static const struct route_row *find_row(const struct tables *out, size_t count,
-					const struct prefix *prefix)
+/* `around` is the row that a longest-prefix match would find without this one, or NULL. */
+static bool is_needed(const struct route_row *row, const struct route_row *around)
 {
-	const struct route_row *row, *best = NULL;
-
-	for (row = out->routes.items; row < out->routes.items + count; row++)
-		if (prefix_contains(&row->prefix, prefix) &&
-		    (!best || row->prefix.len > best->prefix.len))
-			best = row;
-	return best;
+	switch (row->route.kind) {
+	case TP_ROUTE_NONE:
+		return around && around->route.kind == TP_ROUTE_MESH &&
+		       !prefix_is_equal(&around->prefix, &row->prefix);
+	case TP_ROUTE_HOST: return around && around->route.kind == TP_ROUTE_LAN;
+	default: return true;
+	}
 }
 
-/*
- * A shorter mesh route may surround a LAN of this machine. The kernel then prefers the connected
- * route by itself; the programs need a barrier for the same.
- */
-static int add_lan_barriers(const struct view *view, struct tables *out)
+/* Of sorted rows, those around the present one are a stack: one pass, however many there are. */
+static void drop_needless_offers(struct tables *out)
 {
-	const struct facts_addr *addr;
-	const struct route_row *row;
-	const char *device;
+	/* a row for every length, and a HOST on a LAN route to itself */
+	const struct route_row *around[128 + 2];
+	struct route_row *row, *kept = out->routes.items;
+	size_t depth = 0;
 
-	array_for_each(addr, &view->facts->addrs) {
-		struct prefix connected = view_connected(addr);
-
-		if (!view_is_lan(view, addr, &device))
+	array_for_each(row, &out->routes) {
+		while (depth && !prefix_contains(&around[depth - 1]->prefix, &row->prefix))
+			depth--;
+		if (!is_needed(row, depth ? around[depth - 1] : NULL))
 			continue;
-		row = find_row(out, out->routes.count, &connected);
-		if (!row || row->route.kind != TP_ROUTE_MESH ||
-		    prefix_is_equal(&row->prefix, &connected))
-			continue;
-		if (!add_row(out, &connected, TP_ROUTE_NONE))
-			return -ENOMEM;
+		memmove(kept, row, sizeof(*row)); /* with its holes: rows are hashed */
+		around[depth++] = kept++;
 	}
-	return 0;
-}
-
-/*
- * This machine's own addresses inside what it advertises: a packet for one of them ends here,
- * judged like any other, instead of looking for a next hop.
- */
-static int add_hosts(const struct view *view, struct tables *out)
-{
-	const struct facts_addr *addr;
-
-	array_for_each(addr, &view->facts->addrs) {
-		struct prefix host = prefix_host(&addr->addr);
-		const struct route_row *row = find_row(out, out->routes.count, &host);
-
-		if (!row || row->route.kind != TP_ROUTE_LAN)
-			continue;
-		if (!add_row(out, &host, TP_ROUTE_HOST))
-			return -ENOMEM;
-	}
-	return 0;
+	out->routes.count = kept ? (size_t)(kept - out->routes.items) : 0;
 }
 
 /* ::/0 never means IPv4: addr.h of include/towpath. */
@@ -170,11 +197,17 @@ int compile_routes(const struct view *view, struct tables *out)
 	for (i = 0; !r && i < view->policy->routes.count; i++)
 		r = add_route(view, out, &view->routes[i]);
 	if (!r)
-		r = add_lan_barriers(view, out);
+		r = offer_lan_barriers(view, out);
 	if (!r)
-		r = add_hosts(view, out);
+		r = offer_kernel_barriers(view, out);
 	if (!r)
-		r = add_family_barrier(out);
+		r = offer_hosts(view, out);
+	if (r)
+		return r;
+
 	sort_rows(out);
-	return r;
+	drop_needless_offers(out);
+	r = add_family_barrier(out);
+	sort_rows(out);
+	return r || out->routes.count <= TP_ROUTE_MAX ? r : -E2BIG;
 }

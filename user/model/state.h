@@ -56,7 +56,7 @@ struct state_sysctl {
 	int32_t value;  /* want: what it must be. have: what it is now */
 	int32_t before; /* have: what `down` puts back */
 	bool saved;     /* have: tp_sysctls holds `before` */
-	int32_t set;     /* have: what apply wrote; anything else now is somebody else's */
+	int32_t set;    /* have: what apply wrote; anything else now is somebody else's */
 };
 
 enum state_hook { HOOK_TC_TUNNEL, HOOK_TC_LAN, HOOK_TC_EGRESS };

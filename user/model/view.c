@@ -77,14 +77,19 @@ struct prefix view_connected(const struct facts_addr *addr)
 	return prefix;
 }
 
+bool view_is_tunnel(const struct view *view, const struct facts_link *link)
+{
+	return link->ours || !strcmp(link->name, view->self->node->tunnel.interface);
+}
+
 bool view_is_lan(const struct view *view, const struct facts_addr *addr, const char **device)
 {
 	const struct facts_link *link = facts_find_ifindex(view->facts, addr->ifindex);
 
-	if (!link || link->loopback || link->ours || addr->link_scope)
+	if (!link || link->loopback || view_is_tunnel(view, link) || addr->link_scope)
 		return false;
 	*device = link->name;
-	return strcmp(link->name, view->self->node->tunnel.interface) != 0;
+	return true;
 }
 
 const struct facts_addr *view_find_lan(const struct view *view, const struct prefix *route,
@@ -115,6 +120,26 @@ static bool is_held_by_lan(const struct view *view, struct view_route *route)
 	connected = view_connected(lan);
 	decide(route, TP_ROUTE_CONFLICT, TP_ROUTE_NONE, "%s of this machine holds %s", device,
 	       prefix_put(text, &connected));
+	return true;
+}
+
+/*
+ * Two routes to one prefix: the kernel refuses ours at the same metric, and at a better one ours
+ * would take the prefix over unasked. A shorter or longer route is no conflict.
+ */
+static bool is_held_by_kernel_route(const struct view *view, struct view_route *route)
+{
+	const struct facts_route *own = view_find_kernel_route(view, &route->route->prefix);
+	const struct facts_link *link;
+	char text[PREFIX_TEXT_SIZE];
+
+	if (!own)
+		return false;
+
+	link = facts_find_ifindex(view->facts, own->ifindex);
+	decide(route, TP_ROUTE_CONFLICT, TP_ROUTE_NONE, "kernel route %s %s %s holds it",
+	       prefix_put(text, &own->prefix), link ? "dev" : "without",
+	       link ? link->name : "device");
 	return true;
 }
 
@@ -181,7 +206,8 @@ static void decide_route(const struct view *view, const struct advertisers *all,
 		       "this node reaches it through its own LAN");
 	else if (!accepts(view->self, &route->route->prefix))
 		decide(route, TP_ROUTE_STANDBY, TP_ROUTE_NONE, "this node does not accept it");
-	else if (!is_held_by_lan(view, route) && !is_held_by_default_route(view, route))
+	else if (!is_held_by_lan(view, route) && !is_held_by_kernel_route(view, route) &&
+		 !is_held_by_default_route(view, route))
 		decide_other(view, all, route);
 }
 
@@ -241,6 +267,8 @@ int view_build(const struct policy *policy, const struct policy_member *self,
 	view.peer_ids = mem_alloc(policy->members.count + 1, sizeof(*view.peer_ids));
 	view.routes = mem_alloc(policy->routes.count + 1, sizeof(*view.routes));
 	if (view.peer_ids && view.routes)
+		r = view_list_kernel_routes(&view);
+	if (!r)
 		r = build_routes(&view);
 	if (r)
 		err_sys(err, r, "see the routes of %s", self->name);
@@ -258,5 +286,6 @@ void view_free(struct view *view)
 {
 	free(view->peer_ids);
 	free(view->routes);
+	free(view->kernel_routes);
 	memset(view, 0, sizeof(*view));
 }
