@@ -18,6 +18,7 @@ import re
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -32,6 +33,8 @@ CLONE_NEWNET = 0x40000000
 ETH_P_ALL = 3
 PACKET_OUTGOING = 4
 SO_RCVBUFFORCE = 33
+SOL_PACKET, PACKET_AUXDATA, AUXDATA_BYTES = 263, 8, 20
+TP_STATUS_CSUMNOTREADY = 1 << 3
 CAPTURE_BYTES = 64 << 20    # a capture is read when its case is done sending
 
 _cases = []
@@ -110,14 +113,16 @@ def run(*command, ok=True, **options):
 
 
 class Capture:
-    """What passes a device, as IP packets, from the moment this is made. On the sending side of
-    a veth a checksum may be unfinished; look at the receiving one."""
+    """What passes a device, as IP packets, from the moment this is made. A checksum may be
+    unfinished on the sending side of a veth, so look at the receiving one; and on a tunnel, where
+    a wireguard-go of 2023 or later hands several TCP segments over as one."""
 
     def __init__(self, netns, device):
         with inside(netns):
             self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
             self.sock.bind((device, ETH_P_ALL))
         self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, CAPTURE_BYTES)
+        self.sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         self.ethernet = self.sock.getsockname()[3] == 1     # ARPHRD_ETHER
         self.seen = []
 
@@ -131,10 +136,12 @@ class Capture:
         ready, _, _ = select.select([self.sock], [], [], max(seconds, 0))
         if not ready:
             return None
-        raw, (_, protocol, kind, *_) = self.sock.recvfrom(65536)
+        raw, auxdata, _, (_, protocol, kind, *_) = self.sock.recvmsg(
+            65536 + 14, socket.CMSG_SPACE(AUXDATA_BYTES))
         if kind == PACKET_OUTGOING or protocol not in (0x0800, 0x86dd):
             return None
-        return Packet(raw[14:] if self.ethernet else raw)
+        status = struct.unpack_from("=I", auxdata[0][2])[0]
+        return Packet(raw[14:] if self.ethernet else raw, bool(status & TP_STATUS_CSUMNOTREADY))
 
     def expect(self, wanted, what, seconds=DEADLINE_S):
         """The next packet for which wanted(packet) holds."""

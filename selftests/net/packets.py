@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Packets as bytes: building, taking apart, and what a router should have made of one.
 
-Nothing here trusts an offload: every checksum is computed from the bytes."""
+Nothing here trusts an offload: every checksum is computed from the bytes, and so is the part of
+it that is there when the rest is left to a device."""
 
 import ipaddress
 import struct
@@ -9,6 +10,7 @@ import struct
 ICMP, TCP, UDP, ICMP6 = 1, 6, 17, 58
 SYN, RST, ACK = 0x02, 0x04, 0x10
 ECHO_REQUEST = {4: 8, 6: 128}
+SHOWN_BYTES = 1500      # of a packet, in a message; some are 64 KiB
 CHECKSUM_AT = {TCP: 16, UDP: 6, ICMP: 2, ICMP6: 2}
 
 
@@ -38,6 +40,11 @@ def l4_checksum(src, dst, proto, segment):
     covered = blank if proto == ICMP else pseudo_header(src, dst, proto, len(segment)) + blank
     value = checksum(covered)
     return 0xffff if proto == UDP and value == 0 else value
+
+
+def l4_checksum_begun(src, dst, proto, segment):
+    """What the field holds when a device is to finish it: the sum of the pseudo header."""
+    return ~checksum(pseudo_header(src, dst, proto, len(segment))) & 0xffff
 
 
 def ip_packet(src, dst, proto, segment, ttl=64, tos=0, ident=0x1234):
@@ -72,9 +79,11 @@ def echo(src, dst, ident, seq=1, payload=b"0123456789abcdef", **ip):
 
 
 class Packet:
-    """An IP packet taken apart. `ports` are (source, destination); of an echo, (id, None)."""
+    """An IP packet taken apart. `ports` are (source, destination); of an echo, (id, None).
+    `unfinished`: the transport checksum is left to a device, as the kernel says."""
 
-    def __init__(self, raw):
+    def __init__(self, raw, unfinished=False):
+        self.unfinished = unfinished
         self.version = raw[0] >> 4
         if self.version == 4:
             header, total = (raw[0] & 15) * 4, struct.unpack_from("!H", raw, 2)[0]
@@ -115,15 +124,19 @@ class Packet:
         at = CHECKSUM_AT.get(self.proto)
         if at is not None:
             found = struct.unpack_from("!H", self.segment, at)[0]
-            right = l4_checksum(packed(self.src), packed(self.dst), self.proto, self.segment)
+            sum_up = l4_checksum_begun if self.unfinished else l4_checksum
+            right = sum_up(packed(self.src), packed(self.dst), self.proto, self.segment)
             unused = self.proto == UDP and self.version == 4 and found == 0
             if found != right and not unused:
                 wrong.append(f"protocol {self.proto}: {found:#06x}, not {right:#06x}")
         return wrong
 
     def __str__(self):
+        text = self.raw.hex()
+        if len(self.raw) > SHOWN_BYTES:
+            text = f"{self.raw[:SHOWN_BYTES].hex()}... ({len(self.raw)} bytes)"
         return (f"{self.src} > {self.dst} proto {self.proto} ports {self.ports} ttl {self.ttl} "
-                f"{self.raw.hex()}")
+                f"{text}")
 
 
 def forwarded(raw, src=None, dst=None, sport=None, dport=None):

@@ -39,6 +39,16 @@ def a_flipped_bit_is_noticed(_):
 
 
 @case
+def an_unfinished_checksum_is_that_of_the_pseudo_header(_):
+    # 10.0.0.1 > 10.0.0.2, TCP, 21 bytes: 0a00 + 0001 + 0a00 + 0002 + 0006 + 0015
+    begun = tcp("10.0.0.1", "10.0.0.2", 1, 2, payload=b"x")
+    begun = begun[:36] + bytes.fromhex("141e") + begun[38:]
+    check_equal(Packet(begun, unfinished=True).wrong_checksums(), [], "the sum begun")
+    check(Packet(begun).wrong_checksums(), "the sum begun, where it is to be finished")
+    check(Packet(flipped(begun, 19), unfinished=True).wrong_checksums(), "another destination")
+
+
+@case
 def forwarded_changes_what_it_should(_):
     for raw, source in ((udp(P, H, 5000, 53), S), (udp(P6, H6, 5000, 53), S6)):
         got = Packet(forwarded(raw, src=source, sport=20000))

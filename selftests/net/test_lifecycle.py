@@ -8,7 +8,8 @@ import os
 import stat
 
 import snapshot
-from lib import TOP, Lab, case, check, check_equal, main, run, wait_until
+from lib import (TOP, TOWPATH, Lab, Skip, case, check, check_equal, main, run,
+                 wait_until)
 
 # cBPF that matches nothing: a filter of somebody else's.
 FOREIGN_FILTER = ("bpf", "bytecode", "1,6 0 0 0", "flowid", "1:1")
@@ -30,12 +31,19 @@ def nothing_changed(lab, before, what):
     check(not os.path.exists(lab.pins), f"{what}: {lab.pins} is there")
 
 
+def bpftool_shows(kind, *which):
+    """What bpftool says of an object, or None when there is none. Not by its exit status: that of
+    `link show` in version 7.5 is another call's errno."""
+    shown = json.loads(run("bpftool", "-j", kind, "show", *which, ok=False).stdout)
+    return shown if "id" in shown else None
+
+
 def object_ids(lab):
     """[(kind, id)] of every map, program and link that is pinned or attached by this instance."""
     ids = []
     for kind, folder in (("map", "maps"), ("link", "links")):
         for path in glob.glob(f"{lab.pins}/{folder}/*"):
-            shown = json.loads(run("bpftool", "-j", kind, "show", "pinned", path).stdout)
+            shown = bpftool_shows(kind, "pinned", path)
             ids.append((kind, shown["id"]))
             if "prog_id" in shown:
                 ids.append(("prog", shown["prog_id"]))
@@ -43,12 +51,13 @@ def object_ids(lab):
         done = run("nsenter", f"--net=/proc/self/fd/{netns.fileno()}", "bpftool", "-j", "net",
                    pass_fds=(netns.fileno(),))
     for device in json.loads(done.stdout)[0]["tc"]:
-        ids.append(("prog", device["id"]))
+        # 7.1 lists filters alone; later ones tcx links too, whose key is the other
+        ids.append(("prog", device["id"] if "id" in device else device["prog_id"]))
     return sorted(set(ids))
 
 
 def is_alive(kind, number):
-    return run("bpftool", kind, "show", "id", number, ok=False).returncode == 0
+    return bpftool_shows(kind, "id", number) is not None
 
 
 def down_leaves_nothing(lab, *options):
@@ -351,6 +360,198 @@ def foreign_routes_survive(lab):
     finally:
         run("ip", "-n", router, "route", "del", "198.51.100.0/24")
         run("ip", "-n", router, "rule", "del", "pref", "900")
+
+
+# ---- the same instance elsewhere, another instance here -----------------------------------
+
+def towpath_in(netns, instance, *words, path=None):
+    env = ("env", f"PATH={path}") if path else ()
+    return run("nsenter", f"--net=/run/netns/{netns}", "--", *env, TOWPATH, "--instance", instance,
+               *words, ok=False)
+
+
+def sysctl(netns, name, value=None):
+    word = name if value is None else f"{name}={value}"
+    return run("ip", "netns", "exec", netns, "sysctl", "-n", word).stdout.strip()
+
+
+def refuses_elsewhere(lab, *options):
+    lab.apply(None, *options)
+    before = snapshot_of(lab)
+    for words in (["plan", lab.policy_path], ["apply", lab.policy_path], ["status"], ["down"]):
+        done = towpath_in(lab.netns("web"), lab.instance, *words)
+        check_equal(done.returncode, 1, f"exit status of {words[0]} elsewhere: {done.stderr}")
+        check(f"instance {lab.instance} is set up in another network namespace" in done.stderr,
+              done.stderr)
+    check_equal(snapshot.difference(before, snapshot_of(lab)), [], "after the refusals")
+    check_equal(lab.json("plan", lab.policy_path)["ops"], [], "the plan after the refusals")
+    lab.towpath("down")
+
+
+@case
+def another_network_namespace_is_refused(lab):
+    refuses_elsewhere(lab)
+
+
+@case
+def another_network_namespace_is_refused_with_clsact(lab):
+    refuses_elsewhere(lab, "--tc-attach", "clsact")
+
+
+def end_netns(netns):
+    for pid in run("ip", "netns", "pids", netns).stdout.split():
+        run("kill", "-KILL", pid, ok=False)     # one that ended by itself is fine
+    run("ip", "netns", "del", netns)
+
+
+@case
+def what_a_dead_namespace_left_goes_with_down(lab):
+    """And only that: devices and sysctls of the same names here belong to somebody else."""
+    dead = lab.netns("dead")
+    run("ip", "netns", "add", dead)
+    try:
+        run("ip", "-n", dead, "link", "add", "lan0", "up", "type", "bridge")
+        for address in ("10.10.30.1/24", "fd10:30::1/64"):
+            run("ip", "-n", dead, "address", "add", address, "dev", "lan0")
+        sysctl(dead, "net.ipv4.conf.lan0.forwarding", 0)
+        done = towpath_in(dead, lab.instance, "apply", lab.policy_path)
+        check_equal(done.returncode, 0, f"apply: {done.stderr}")
+    finally:
+        end_netns(dead)
+    sysctl(lab.netns("router"), "net.ipv4.conf.lan0.forwarding", 1)
+    try:
+        before = snapshot_of(lab)
+        wait_until(lambda: "that is gone" in lab.towpath("status", status=1).stderr,
+                   "the namespace to be gone")
+        lab.towpath("apply", lab.policy_path, status=1)
+        lab.towpath("down")
+        nothing_changed(lab, before, "after down")
+    finally:
+        sysctl(lab.netns("router"), "net.ipv4.conf.lan0.forwarding", 0)
+
+
+def add_marked_device(lab, name):
+    router = lab.netns("router")
+    shown = json.loads(run("ip", "-j", "-n", router, "link", "show", lab.tunnel).stdout)
+    run("ip", "-n", router, "link", "add", name, "type", "bridge")
+    run("ip", "-n", router, "link", "set", name, "alias", shown[0]["ifalias"])
+
+
+def device_names(lab):
+    return {d["ifname"] for d in json.loads(run("ip", "-j", "-n", lab.netns("router"),
+                                                "link").stdout)}
+
+
+@case
+def a_device_that_a_crash_left_is_removed(lab):
+    """It carries our mark, and neither the policy nor a map knows its name."""
+    before = snapshot_of(lab)
+    lab.apply()
+    add_marked_device(lab, "stray0")
+    removed = [op["object"] for op in lab.json("plan", lab.policy_path)["ops"]
+               if op["verb"] == "remove"]
+    check("link stray0" in removed, f"the plan removes {removed}")
+    lab.apply()
+    lab.apply()
+    check("stray0" not in device_names(lab) and lab.tunnel in device_names(lab),
+          f"devices {device_names(lab)}")
+    check_equal(lab.json("plan", lab.policy_path)["ops"], [], "the plan after the repair")
+
+    add_marked_device(lab, "stray0")
+    add_marked_device(lab, "stray1")
+    lab.towpath("down")
+    nothing_changed(lab, before, "after down")
+
+
+@case
+def another_number_of_flows_is_refused(lab):
+    lab.apply()
+    before, live = snapshot_of(lab), lab.json("status")["policy"]
+    policy = lab.policy()
+    policy["limits"] = dict(policy.get("limits", {}), flows=2048)
+    path = lab.write_policy(policy)
+    for command in ("plan", "apply"):
+        done = lab.towpath(command, path, status=1)
+        check("tp_flow_state" in done.stderr and "`towpath down`" in done.stderr, done.stderr)
+    check_equal(snapshot.difference(before, snapshot_of(lab)), [], "after the refusals")
+    check_equal(lab.json("status")["policy"], live, "the live policy")
+    lab.towpath("down")
+
+
+def apply_second_instance(lab, instance):
+    """It wants the routes that the first one has, and fails there."""
+    policy = lab.policy()
+    for node in policy["nodes"].values():
+        node["tunnel"] = dict(node.get("tunnel", {}), interface=lab.name + "second0",
+                              listen_port=51999)
+    done = towpath_in(lab.netns("router"), instance, "apply",
+                      lab.write_policy(policy, "second.json"))
+    check_equal(done.returncode, 1, f"exit status: {done.stderr}")
+    check("another instance of towpath has a route there" in done.stderr, done.stderr)
+
+
+@case
+def a_second_instance_takes_no_route_and_puts_no_sysctl_back_early(lab):
+    router, second = lab.netns("router"), lab.instance + "2"
+    before = snapshot_of(lab)
+    try:
+        lab.apply()
+        first = snapshot_of(lab)
+        apply_second_instance(lab, second)
+        check_equal(towpath_in(router, second, "down").returncode, 0, "down of the second")
+        check_equal(snapshot.difference(first, snapshot_of(lab)), [], "after the second's down")
+
+        apply_second_instance(lab, second)
+        lab.towpath("down")
+        check_equal(sysctl(router, "net.ipv4.conf.lan0.forwarding"), "1", "while the second is up")
+    finally:
+        towpath_in(router, second, "down")
+    nothing_changed(lab, before, "after both are down")
+
+
+@case
+def maps_of_another_version_are_refused(lab):
+    lab.apply()
+    before = snapshot_of(lab)
+    path = f"{lab.pins}/maps/tp_state"
+    key = ("key", "hex", "00", "00", "00", "00")
+    row = json.loads(run("bpftool", "-j", "map", "lookup", "pinned", path, *key).stdout)["value"]
+    row = [byte.removeprefix("0x") for byte in row]
+    other = ["63", "00", "00", "00"] + row[4:]
+    run("bpftool", "map", "update", "pinned", path, *key, "value", "hex", *other)
+    try:
+        for words in (["plan", lab.policy_path], ["apply", lab.policy_path], ["status"], ["down"]):
+            done = lab.towpath(*words, status=6)
+            check("was set up by another version of towpath (ABI 99," in done.stderr, done.stderr)
+        check_equal(snapshot.difference(before, snapshot_of(lab)), [], "after the refusals")
+    finally:
+        run("bpftool", "map", "update", "pinned", path, *key, "value", "hex", *row)
+    lab.towpath("down")
+
+
+@case
+def a_qdisc_of_ours_without_filters_goes_with_down(lab):
+    """As an apply leaves it that ends between the two."""
+    before = snapshot_of(lab)
+    lab.apply(None, "--tc-attach", "clsact")
+    for parent in ("ingress", "egress"):
+        tc(lab, "filter", "del", "dev", "lan0", parent)
+    lab.towpath("down")
+    nothing_changed(lab, before, "after down")
+
+
+@case
+def exit_6_without_any_wireguard(lab):
+    before = snapshot_of(lab)
+    done = towpath_in(lab.netns("router"), lab.instance, "apply", lab.policy_path,
+                      path="/nonexistent")
+    if not done.returncode:
+        lab.towpath("down")
+        raise Skip("this kernel has WireGuard")
+    check_equal(done.returncode, 6, f"exit status: {done.stderr}")
+    check("wireguard-go is not installed" in done.stderr, done.stderr)
+    lab.towpath("down")
+    nothing_changed(lab, before, "after down")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What golden files show badly: errors, warnings, numbers that stay. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,6 +174,199 @@ TEST(prefers_the_mesh_for_nothing_the_lan_holds)
 	CHECK_INT(peer_of(&f, "b")->allowed_ips.count, 1);
 	CHECK_TEXT(f.want.route_info.items[0].info.reason, "eth0 of this machine holds "
 							   "10.10.30.0/24");
+	fixture_free(&f);
+}
+
+/* ---- the kernel's own routes -------------------------------------------------------------- */
+
+/* Of every /16, nested prefixes around one address; shorter ones where they begin. */
+#define NEST_COUNT     256
+#define NEST_LEN_MIN   10
+#define NEST_LEN_MAX   28
+#define SALT_MESH      1
+#define SALT_KERNEL    7
+#define HOSTS_OF_A_NET 24
+
+static uint32_t scramble(uint32_t value)
+{
+	value *= 2654435761u;
+	value ^= value >> 15;
+	value *= 2246822519u;
+	return value ^ value >> 13;
+}
+
+static bool is_nested(unsigned int net, unsigned int len, uint32_t salt)
+{
+	if (len < 16 && net % (1u << (16 - len)))
+		return false;
+	return scramble(net * 64 + len + salt * 65536) % 3 == 0;
+}
+
+static void put_nested(FILE *out, unsigned int net, unsigned int len)
+{
+	uint32_t addr = 10u << 24 | net << 16 | (scramble(net) & 0xffff);
+
+	addr &= ~0u << (32 - len);
+	fprintf(out, "%u.%u.%u.%u/%u", addr >> 24, addr >> 16 & 255, addr >> 8 & 255, addr & 255,
+		len);
+}
+
+static void put_nests(FILE *out, uint32_t salt, const char *before, const char *after)
+{
+	unsigned int net, len;
+
+	for (net = 0; net < NEST_COUNT; net++) {
+		for (len = NEST_LEN_MIN; len <= NEST_LEN_MAX; len++) {
+			if (!is_nested(net, len, salt))
+				continue;
+			fprintf(out, "%s", before);
+			put_nested(out, net, len);
+			fprintf(out, "%s", after);
+		}
+	}
+}
+
+static char *nested_policy(void)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	fprintf(out,
+		"{ \"version\": 1, \"nodes\": {" NODE(
+			"a", "100.80.0.1",
+			"") ","
+			    "\"b\": { \"public_key\": \"@b@\", \"addresses\": [\"100.80.0.2\"],"
+			    " \"advertise_routes\": [");
+	put_nests(out, SALT_MESH, "\"", "\", ");
+	/* the last surrounds the members' addresses */
+	fprintf(out, "\"10.0.0.0/8\", \"100.80.0.0/16\"] } }, \"auto_approvers\": { \"routes\": {"
+		     " \"0.0.0.0/1\": [\"b\"] } }, \"grants\": [] }");
+	fclose(out);
+	return text;
+}
+
+static char *nested_facts(void)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	unsigned int i;
+
+	fprintf(out, "link eth0 index 2 mtu 1500 mac 02:00:00:00:00:02 up\n"
+		     "clock 1800000000 4300000000 250\nkernel-wireguard\n"
+		     "route 100.80.0.1/32 dev eth0\nroute 100.80.0.2/32 dev eth0\n");
+	put_nests(out, SALT_KERNEL, "route ", " dev eth0\n");
+	for (i = 0; i < NEST_COUNT * HOSTS_OF_A_NET; i++)
+		fprintf(out, "route 10.%u.%u.%u/32 dev eth0\n", i % NEST_COUNT, i >> 8 & 255,
+			scramble(i) & 255);
+	fclose(out);
+	return text;
+}
+
+static int longest(const struct prefix *prefix, const struct addr *addr, int len)
+{
+	return prefix->len > len && prefix_has_addr(prefix, addr) ? prefix->len : len;
+}
+
+/* Whether a longest-prefix match takes addr for the mesh's: among the rows of tp_routes. */
+static bool is_mesh_row(const struct fixture *f, const struct addr *addr)
+{
+	const struct route_row *row;
+	bool mesh = false;
+	int len = -1;
+
+	array_for_each(row, &f->want.tables.routes) {
+		if (longest(&row->prefix, addr, len) == len)
+			continue;
+		len = row->prefix.len;
+		mesh = row->route.kind == TP_ROUTE_MESH;
+	}
+	return mesh;
+}
+
+/* And among all routes of the kernel, where ours wins only if it is longer than its own. */
+static bool is_mesh_route(const struct fixture *f, const struct addr *addr)
+{
+	const struct facts_route *own;
+	const struct policy_route *ours;
+	int mesh = -1, kernel = -1;
+
+	array_for_each(ours, &f->policy->routes)
+		mesh = longest(&ours->prefix, addr, mesh);
+	array_for_each(own, &f->facts.routes)
+		kernel = longest(&own->prefix, addr, kernel);
+	return mesh > kernel;
+}
+
+static struct addr nested_addr(unsigned int i)
+{
+	struct addr addr = { .bytes = { [10] = 0xff, [11] = 0xff, [12] = 10 } };
+	uint32_t near = scramble(i % NEST_COUNT) ^ scramble(i) >> (16 + i % 16);
+
+	addr.bytes[13] = (uint8_t)(i % NEST_COUNT);
+	addr.bytes[14] = (uint8_t)(near >> 8);
+	addr.bytes[15] = (uint8_t)near;
+	return addr;
+}
+
+TEST(agrees_with_the_kernel_on_every_address)
+{
+	AUTO_FREE char *policy = nested_policy();
+	AUTO_FREE char *facts = nested_facts();
+	unsigned int i, wrong = 0, mesh = 0;
+	const unsigned int probes = 4000;
+	struct fixture f;
+	int r = want(&f, policy, facts, "a");
+
+	REQUIRE(!r);
+	for (i = 0; i < probes; i++) {
+		struct addr addr = nested_addr(i);
+		bool is_mesh = is_mesh_route(&f, &addr);
+
+		mesh += is_mesh;
+		wrong += is_mesh_row(&f, &addr) != is_mesh;
+	}
+	CHECK_INT(wrong, 0);
+	CHECK(mesh > probes / 10 && mesh < probes - probes / 10);
+	fixture_free(&f);
+}
+
+TEST(has_one_row_for_a_prefix)
+{
+	AUTO_FREE char *policy = nested_policy();
+	AUTO_FREE char *facts = nested_facts();
+	const struct route_row *rows;
+	struct fixture f;
+	size_t i;
+	int r = want(&f, policy, facts, "a");
+
+	REQUIRE(!r);
+	rows = f.want.tables.routes.items;
+	for (i = 1; i < f.want.tables.routes.count; i++)
+		CHECK(!prefix_is_equal(&rows[i - 1].prefix, &rows[i].prefix));
+	CHECK(i > NEST_COUNT);
+	fixture_free(&f);
+}
+
+TEST(names_the_best_of_the_kernels_routes_that_hold_a_prefix)
+{
+	struct fixture f;
+	int r = want(
+		&f,
+		POLICY(NODE("a", "100.80.0.1", "") "," NODE(
+			       "b", "100.80.0.2", ", \"advertise_routes\": [\"10.20.0.0/16\"]"),
+		       "\"auto_approvers\": { \"routes\": { \"10.0.0.0/8\": [\"b\"] } },"),
+		FACTS "link eth1 index 3 mtu 1500 mac 02:00:00:00:00:03 up\n"
+		      "route 10.20.0.0/16 dev eth0 metric 200\n"
+		      "route 10.20.0.0/16 dev eth1 metric 100\n"
+		      "route 10.20.0.0/16 dev eth0 metric 300\n",
+		"a");
+
+	CHECK_INT(r, 0);
+	CHECK_INT(f.want.routes.count, 1);
+	CHECK_TEXT(f.want.route_info.items[0].info.reason,
+		   "kernel route 10.20.0.0/16 dev eth1 holds it");
 	fixture_free(&f);
 }
 
