@@ -106,8 +106,8 @@ static const struct row rows[] = {
 	{ .name = "neighbour_and_listener_discovery_are_the_stacks",
 	  .policy = OPEN_ROUTED,
 	  .only = V6,
-	  .steps = {
-		  { FROM_LAN, ip(IPPROTO_ICMP, "host", "lan", .icmp6 = { 133 }, .ttl = 255), /* RS */
+	  .steps = { /* RS */
+		  { FROM_LAN, ip(IPPROTO_ICMP, "host", "lan", .icmp6 = { 133 }, .ttl = 255),
 		    passes(local_scope) },
 		  { FROM_LAN, ip(IPPROTO_ICMP, "router", "lan", .icmp6 = { 134 }, .ttl = 255),
 		    passes(local_scope) },
