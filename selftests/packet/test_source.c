@@ -106,7 +106,8 @@ static const struct row rows[] = {
 	{ .name = "neighbour_and_listener_discovery_are_the_stacks",
 	  .policy = OPEN_ROUTED,
 	  .only = V6,
-	  .steps = { /* RS */
+	  .steps = {
+		  /* RS, RA, NS, NA, redirect; then MLD */
 		  { FROM_LAN, ip(IPPROTO_ICMP, "host", "lan", .icmp6 = { 133 }, .ttl = 255),
 		    passes(local_scope) },
 		  { FROM_LAN, ip(IPPROTO_ICMP, "router", "lan", .icmp6 = { 134 }, .ttl = 255),
@@ -117,7 +118,7 @@ static const struct row rows[] = {
 		    passes(local_scope) },
 		  { FROM_LAN, ip(IPPROTO_ICMP, "router", "host", .icmp6 = { 137 }, .ttl = 255),
 		    passes(local_scope) },
-		  { FROM_LAN, ip(IPPROTO_ICMP, "host", "ff02::16", .icmp6 = { 130 }), /* MLD */
+		  { FROM_LAN, ip(IPPROTO_ICMP, "host", "ff02::16", .icmp6 = { 130 }),
 		    passes(local_scope) },
 		  { FROM_LAN, ip(IPPROTO_ICMP, "host", "ff02::16", .icmp6 = { 143 }),
 		    passes(local_scope) },

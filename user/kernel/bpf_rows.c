@@ -124,7 +124,7 @@ static bool has_sysctl(const char *instance, void *data)
 {
 	const struct shared_sysctl *shared = data;
 	struct bpf other = { 0 };
-	struct tp_state state;
+	struct tp_state state = { 0 };
 
 	if (strlen(instance) >= sizeof(other.instance))
 		return false;
