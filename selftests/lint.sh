@@ -86,9 +86,11 @@ tidy()
 }
 
 # Tests are watched by the sanitizers instead: a failed CHECK goes on, which tidy cannot follow.
+# A system header's functions free nothing, it thinks; libbpf's do, and a skeleton calls them.
 tidy_user()
 {
-	tidy "-std=gnu11 -D_GNU_SOURCE -Iuser -Iinclude -isystem build/skel -Ibuild" user/*/*.c
+	tidy "-std=gnu11 -D_GNU_SOURCE -Iuser -Iinclude -isystem build/skel -Ibuild
+		--no-system-header-prefix=bpf/" user/*/*.c
 }
 
 tidy_bpf()
@@ -101,7 +103,8 @@ tidy_bpf()
 run_cppcheck()
 {
 	cppcheck --quiet -j "$JOBS" --enable=warning,portability,performance --inline-suppr \
-		--suppress=internalAstError --error-exitcode=1 --std=c11 -Iuser -Iinclude \
+		--suppress=internalAstError --suppress=normalCheckLevelMaxBranches \
+		--error-exitcode=1 --std=c11 -Iuser -Iinclude \
 		'-DLIBBPF_OPTS(type, name, ...)=struct type name = { __VA_ARGS__ }' user
 }
 

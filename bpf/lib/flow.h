@@ -126,11 +126,11 @@ static __always_inline struct tp_slot_cursor *flow_cursor(void)
 }
 
 /*
- * Looks at some slots, then buries as many. The hand begins again where it has passed the last
- * slot in use. It is no counter modulo fresh: while every flow takes a fresh slot, that would
- * keep step with fresh and never see old slots.
+ * Looks at some slots. The hand begins again where it has passed the last slot in use. It is no
+ * counter modulo fresh: while every flow takes a fresh slot, that would keep step with fresh and
+ * never see old slots.
  */
-__noinline int flow_sweep(struct tp_limits *limits, __u64 now, __u32 steps)
+__noinline int flow_sweep_some(struct tp_limits *limits, __u64 now, __u32 steps)
 {
 	struct tp_slot_cursor *cursor = flow_cursor();
 	__u32 slot, i;
@@ -145,10 +145,27 @@ __noinline int flow_sweep(struct tp_limits *limits, __u64 now, __u32 steps)
 		}
 		flow_sweep_slot(slot, now, limits);
 	}
+	return 0;
+}
+
+/*
+ * Buries as many as are ready. A function of its own: of two loops in a row the verifier follows
+ * every way through the second for every way through the first.
+ */
+__noinline int flow_bury_some(__u64 now, __u64 quiet, __u32 steps)
+{
+	__u32 i;
+
 	for (i = 0; i < SWEEP_STEPS_FULL && i < steps; i++)
-		if (flow_bury_oldest(now, limits->second * TP_FLOW_QUIET_MS / 1000) != GO_ON)
+		if (flow_bury_oldest(now, quiet) != GO_ON)
 			break;
 	return 0;
+}
+
+static __always_inline void flow_sweep(struct pkt *pkt, __u32 steps)
+{
+	flow_sweep_some(pkt->limits, pkt->now, steps);
+	flow_bury_some(pkt->now, pkt->limits->second * TP_FLOW_QUIET_MS / 1000, steps);
 }
 
 static __always_inline bool flow_pop_slot(struct pkt *pkt, struct tp_slot_cursor *cursor,
@@ -173,9 +190,9 @@ static __always_inline struct tp_flow_state *flow_take_slot(struct pkt *pkt, __u
 	if (!cursor)
 		return NULL;
 
-	flow_sweep(pkt->limits, pkt->now, SWEEP_STEPS);
+	flow_sweep(pkt, SWEEP_STEPS);
 	if (!flow_pop_slot(pkt, cursor, slot)) {
-		flow_sweep(pkt->limits, pkt->now, SWEEP_STEPS_FULL);
+		flow_sweep(pkt, SWEEP_STEPS_FULL);
 		if (!flow_pop_slot(pkt, cursor, slot))
 			return NULL;
 	}

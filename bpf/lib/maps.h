@@ -108,6 +108,7 @@ struct tp_scratch {
 	struct tp_nat_out_key nat_out_key;
 	struct tp_nat_in_key nat_in_key;
 	struct tp_nat_in nat_in;
+	struct bpf_fib_lookup fib;
 };
 
 struct {

@@ -113,7 +113,7 @@ static __always_inline int open_snat(struct pkt *pkt, struct tp_scratch *s, cons
 	r = nat_bind(pkt->limits, &port);
 	if (r != GO_ON) {
 		/* ports come back only with the flows that hold them, and no slot is asked for */
-		flow_sweep(pkt->limits, pkt->now, SWEEP_STEPS_FULL);
+		flow_sweep(pkt, SWEEP_STEPS_FULL);
 		return r;
 	}
 
@@ -228,15 +228,16 @@ static __noinline int open_to_tunnel(struct pkt *pkt, const struct verdict *v)
 static __noinline int open_to_lan(struct pkt *pkt, const struct verdict *v, __u32 ingress)
 {
 	struct tp_scratch *s = scratch_find();
-	struct bpf_fib_lookup fib;
+	struct bpf_fib_lookup *fib; /* not on the stack: six calls deep share 512 bytes */
 	long answer;
 	int r;
 
 	if (!s)
 		return TP_R_ct_full;
 	scratch_start(pkt, s);
-	answer = route_next_hop(pkt, &pkt->key.src, &pkt->key.dst, ingress, &fib);
-	r = next_hop_set(pkt, &s->forward, &fib, answer);
+	fib = &s->fib;
+	answer = route_next_hop(pkt, &pkt->key.src, &pkt->key.dst, ingress, fib);
+	r = next_hop_set(pkt, &s->forward, fib, answer);
 	if (r == GO_ON && v->snat != TP_SNAT_NONE)
 		r = open_snat(pkt, s, v);
 	if (r != GO_ON)
@@ -247,7 +248,7 @@ static __noinline int open_to_lan(struct pkt *pkt, const struct verdict *v, __u3
 	r = flow_remember(pkt, s, v, ENTRY_BOTH);
 	if (r != GO_ON)
 		return r;
-	return send_neigh(pkt, &s->forward, &fib);
+	return send_neigh(pkt, &s->forward, fib);
 }
 
 /* An admitted packet that belongs to no flow yet. */
