@@ -89,7 +89,9 @@ static int build_policy(struct pipeline *p)
 		return out_of_memory(p);
 	if (r)
 		return refuse(p, EXIT_POLICY, &p->errors);
-	return policy_warnings(p->policy, &p->warnings) ? out_of_memory(p) : EXIT_DONE;
+	if (policy_warnings(p->policy, &p->warnings) || unserved_notes(p->config, &p->warnings))
+		return out_of_memory(p);
+	return EXIT_DONE;
 }
 
 static int run_tests(struct pipeline *p)

@@ -94,3 +94,25 @@ int unserved_list(const struct config *config, struct problems *out)
 		add(&list, "$.metrics.listen", NULL, "metrics over HTTP");
 	return list.r;
 }
+
+static int note_client(struct problems *out, const char *place)
+{
+	if (!place)
+		return 0;
+	return problems_add(out, place,
+			    "checked, but no command of this version writes client files yet");
+}
+
+int unserved_notes(const struct config *config, struct problems *out)
+{
+	const struct config_peer *peer;
+	int r = note_client(out, config->client.place);
+
+	array_for_each(peer, &config->peers) {
+		if (!r)
+			r = note_client(out, peer->client.place);
+		if (!r && peer->gateway.text)
+			r = note_client(out, peer->gateway.place);
+	}
+	return r;
+}

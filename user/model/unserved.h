@@ -8,4 +8,10 @@
 /* One problem for each section that is in use; none: everything is served. 0 or -ENOMEM. */
 int unserved_list(const struct config *config, struct problems *out);
 
+/*
+ * What is checked and changes nothing on a node, because the command it is for does not exist yet:
+ * no reason to refuse the policy, but nobody shall wonder. 0 or -ENOMEM.
+ */
+int unserved_notes(const struct config *config, struct problems *out);
+
 #endif
