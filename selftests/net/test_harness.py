@@ -15,6 +15,10 @@ P, H, S = "100.80.0.10", "10.10.30.53", "10.10.30.1"
 P6, H6, S6 = "fd7a:70::10", "fd10:30::53", "fd10:30::1"
 
 
+def l4_sum(raw):
+    return int.from_bytes(raw[36:38], "big")
+
+
 def flipped(raw, at):
     return raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1:]
 
@@ -36,6 +40,17 @@ def a_flipped_bit_is_noticed(_):
         check(Packet(flipped(raw, last)).wrong_checksums(), f"last byte of {packet}")
         check(Packet(flipped(raw, len(packet.header) - 1)).wrong_checksums(),
               f"destination of {packet}")
+
+
+@case
+def both_zeroes_of_ones_complement_are_right(_):
+    # a payload that brings the sum to zero
+    rest = l4_sum(tcp(P, H, 1, 2, payload=b"\0\0"))
+    raw = tcp(P, H, 1, 2, payload=rest.to_bytes(2, "big"))
+    check_equal(l4_sum(raw), 0, f"checksum of {Packet(raw)}")
+    other = raw[:36] + b"\xff\xff" + raw[38:]
+    check_equal(Packet(other).wrong_checksums(), [], "the other zero")
+    check(Packet(flipped(other, 39)).wrong_checksums(), "a flipped bit beside it")
 
 
 @case
