@@ -57,26 +57,30 @@ static __always_inline bool pkt_start(struct pkt *pkt, struct __sk_buff *skb, __
 static __always_inline int route_packet(struct pkt *pkt, __u32 ingress)
 {
 	struct admit_at at = { .generation = pkt->generation, .now = pkt->now };
+	struct tp_scratch *scratch = scratch_find();
 	struct tp_flow_state *state = NULL;
 	struct tp_flow *flow;
-	struct verdict v;
+	struct verdict *v; /* six calls deep, the stack is 512 bytes in all */
 	int r;
 
+	if (!scratch)
+		return TP_R_ct_full;
+	v = &scratch->verdict;
 	r = known_flow(pkt, &flow, &state);
 	if (r != GO_ON)
 		return r;
 	if (flow && state)
 		return forward_known(pkt, flow, state, ingress);
 
-	r = admit(&pkt->key, &at, &v);
-	if (r == TP_R_acl && v.rule != RULE_NONE)
-		count_rule(pkt->generation, v.rule, pkt->len);
+	r = admit(&pkt->key, &at, v);
+	if (r == TP_R_acl && v->rule != RULE_NONE)
+		count_rule(pkt->generation, v->rule, pkt->len);
 	if (r == GO_ON)
-		r = open_flow(pkt, &v, ingress);
+		r = open_flow(pkt, v, ingress);
 	if (r == TP_R_ct_full || r == TP_R_nat_full)
 		count_flow(FLOW_REFUSED);
 	if (verdicts[r & (TP_REASON_ROOM - 1)] == TP_DROP)
-		count_peer_drop(v.peer[0]);
+		count_peer_drop(v->peer[0]);
 	return r;
 }
 

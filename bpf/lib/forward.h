@@ -4,6 +4,7 @@
 #define BPF_LIB_FORWARD_H
 
 #include "lib/flow.h"
+#include "lib/mss.h"
 #include "lib/rewrite.h"
 #include "lib/route.h"
 
@@ -24,13 +25,27 @@ static __always_inline int to_stack(struct pkt *pkt, const struct tp_flow *flow,
 	return reason;
 }
 
-/* Translated and with a lower TTL, ready for a link. */
+/* The tunnel's MTU toward the member at its end of the flow; a SYN is worth the lookups. */
+static __always_inline __u32 member_mtu(const struct pkt *pkt, const struct tp_flow *flow)
+{
+	const struct tp_device *tunnel = device_find(pkt->tunnel_ifindex, TP_DEV_TUNNEL);
+	bool from_member = pkt->key.side == TP_SIDE_TUNNEL;
+	const struct tp_route *route =
+		route_find(pkt->generation, from_member ? &pkt->key.src : &flow->dst);
+	__u32 mtu = tunnel ? tunnel->mtu : 0;
+
+	return route && route->mtu && route->mtu < mtu ? route->mtu : mtu;
+}
+
+/* Translated, its MSS clamped and with a lower TTL: ready for a link. */
 static __always_inline int prepare(struct pkt *pkt, const struct tp_flow *flow)
 {
 	int r = GO_ON;
 
 	if (flow->flags & (TP_FLOW_SRC_NAT | TP_FLOW_DST_NAT))
 		r = rewrite_tuple(pkt, flow);
+	if (r == GO_ON && pkt->mss)
+		r = mss_clamp(pkt, member_mtu(pkt, flow));
 	if (r == GO_ON)
 		r = rewrite_ttl(pkt);
 	return r;

@@ -73,9 +73,24 @@ static __always_inline void *hook_ptr(const struct pkt *pkt, __u32 offset, __u32
 	return at + length <= hook_data_end(skb) ? at : NULL;
 }
 
+/* What a global function is given instead of a struct pkt. */
+#define HOOK_CONTEXT struct __sk_buff
+
+static __always_inline long hook_load_from(HOOK_CONTEXT *ctx, __u32 offset, void *to, __u32 length)
+{
+	return bpf_skb_load_bytes(ctx, offset, to, length);
+}
+
 static __always_inline long hook_load(const struct pkt *pkt, __u32 offset, void *to, __u32 length)
 {
-	return bpf_skb_load_bytes(hook_skb(pkt), offset, to, length);
+	return hook_load_from(hook_skb(pkt), offset, to, length);
+}
+
+/* Bytes into the packet; checksums are the caller's business. */
+static __always_inline long hook_store(const struct pkt *pkt, __u32 offset, const void *from,
+				       __u32 length)
+{
+	return bpf_skb_store_bytes(hook_skb(pkt), offset, from, length, 0);
 }
 
 /*

@@ -19,6 +19,8 @@
 #include <towpath/route.h>
 #include <towpath/stats.h>
 
+#include "lib/pkt.h"
+
 #define TP_REASON_ROOM 64 /* tp_drops keeps its size when reasons are added */
 
 /* user: mapped, so that the generation is one atomic store */
@@ -109,6 +111,7 @@ struct tp_scratch {
 	struct tp_nat_in_key nat_in_key;
 	struct tp_nat_in nat_in;
 	struct bpf_fib_lookup fib;
+	struct verdict verdict; /* outlives scratch_start */
 };
 
 struct {

@@ -127,7 +127,7 @@ static __always_inline int open_snat(struct pkt *pkt, struct tp_scratch *s, cons
 
 static __always_inline void scratch_start(struct pkt *pkt, struct tp_scratch *s)
 {
-	__builtin_memset(s, 0, sizeof(*s));
+	__builtin_memset(s, 0, offsetof(struct tp_scratch, fib));
 	s->forward.src = pkt->key.src;
 	s->forward.dst = pkt->key.dst;
 	s->forward.sport = pkt->key.sport;

@@ -15,6 +15,7 @@
 #include <linux/udp.h>
 
 #include "lib/csum.h"
+#include "lib/mss.h"
 #include "lib/scope.h"
 
 #define PARSE_EXT_MAX    8      /* IPv6 extension headers; more is refused */
@@ -182,6 +183,8 @@ static __always_inline int parse_tcp(struct pkt *pkt)
 	pkt->key.sport = tcp->source;
 	pkt->key.dport = tcp->dest;
 	pkt->tcp_flags = ((__u8 *)tcp)[13];
+	if (pkt->tcp_flags & TCP_SYN)
+		pkt->mss = mss_find(pkt->ctx, pkt->l4, tcp->doff * 4);
 	return GO_ON;
 }
 
