@@ -7,6 +7,7 @@
 #define BPF_LIB_ADMIT_H
 
 #include "lib/count.h"
+#include "lib/parse.h"
 #include "lib/pkt.h"
 #include "lib/policy.h"
 #include "lib/route.h"

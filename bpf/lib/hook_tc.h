@@ -19,6 +19,21 @@ static __always_inline struct __sk_buff *hook_skb(const struct pkt *pkt)
 	return pkt->ctx;
 }
 
+static __always_inline bool is_ip(const struct __sk_buff *skb)
+{
+	return skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6);
+}
+
+/* A frame on a LAN device that holds a packet for this machine to look at, by what is around it. */
+static __always_inline int lan_frame(const struct __sk_buff *skb)
+{
+	if (!is_ip(skb) || skb->vlan_present)
+		return TP_R_not_ip;
+	if (skb->pkt_type != 0 /* PACKET_HOST */)
+		return skb->pkt_type == 3 ? TP_R_other_host : TP_R_local_scope;
+	return GO_ON;
+}
+
 /* Bytes from the IP header on, as they are in memory. */
 static __always_inline __u32 hook_ip_len(const struct pkt *pkt)
 {

@@ -3,6 +3,7 @@
 #ifndef BPF_LIB_PKT_H
 #define BPF_LIB_PKT_H
 
+#include <linux/in.h>
 #include <linux/types.h>
 #include <linux/stddef.h>
 #include <stdbool.h>

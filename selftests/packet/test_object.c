@@ -15,25 +15,47 @@
 
 static const enum state_hook hooks[] = { HOOK_TC_TUNNEL, HOOK_TC_LAN, HOOK_TC_EGRESS };
 
-static struct bpf_prog_info program_info(enum state_hook hook)
+static struct bpf_prog_info info_of(int fd)
 {
 	struct bpf_prog_info info = {};
 	__u32 length = sizeof(info);
 
-	CHECK(!bpf_obj_get_info_by_fd(bpf_program_fd(rig_bpf(), hook), &info, &length));
+	CHECK(!bpf_obj_get_info_by_fd(fd, &info, &length));
 	return info;
 }
 
+static struct bpf_prog_info program_info(enum state_hook hook)
+{
+	return info_of(bpf_program_fd(rig_bpf(), hook));
+}
+
+/* The programs behind the tail calls: fd of the n-th, -1 behind the last. The caller closes it. */
+static int stage_fd(uint32_t n)
+{
+	uint32_t id;
+
+	return bpf_map_lookup_elem(rig_map("tp_stages"), &n, &id) ? -1 : bpf_prog_get_fd_by_id(id);
+}
+
 /* For people who watch the programs grow; the kernel tells since 5.16. */
+static void print_size(struct bpf_prog_info info)
+{
+	printf("  %s: %u instructions verified, %u bytes translated, %u bytes of code\n", info.name,
+	       info.verified_insns, info.xlated_prog_len, info.jited_prog_len);
+}
+
 static void print_sizes(void)
 {
-	size_t i;
+	uint32_t n;
 
-	for (i = 0; i < ARRAY_SIZE(hooks); i++) {
-		struct bpf_prog_info info = program_info(hooks[i]);
+	for (n = 0; n < ARRAY_SIZE(hooks); n++)
+		print_size(program_info(hooks[n]));
+	for (n = 0;; n++) {
+		AUTO_CLOSE int fd = stage_fd(n);
 
-		printf("  %s: %u instructions verified, %u bytes translated, %u bytes of code\n",
-		       info.name, info.verified_insns, info.xlated_prog_len, info.jited_prog_len);
+		if (fd < 0)
+			break;
+		print_size(info_of(fd));
 	}
 }
 
@@ -60,6 +82,24 @@ TEST(programs_have_names_of_ours)
 	}
 }
 
+TEST(every_tail_call_has_its_program)
+{
+	struct bpf_map_info stages = {};
+	__u32 length = sizeof(stages);
+	uint32_t n;
+
+	rig_start(OPEN_ROUTED);
+	CHECK(!bpf_obj_get_info_by_fd(rig_map("tp_stages"), &stages, &length));
+	CHECK(stages.max_entries > 0);
+	for (n = 0; n < stages.max_entries; n++) {
+		AUTO_CLOSE int fd = stage_fd(n);
+
+		REQUIRE(fd >= 0);
+		check_name(info_of(fd).name);
+		CHECK(info_of(fd).verified_insns < 500000);
+	}
+}
+
 /* Of a map: its name as the kernel has it, and types that bpftool can print it by. */
 static void check_map(const char *name)
 {
@@ -69,8 +109,9 @@ static void check_map(const char *name)
 	CHECK(!bpf_obj_get_info_by_fd(rig_map(name), &info, &length));
 	check_name(info.name);
 	CHECK_TEXT(info.name, name);
-	/* the kernel takes no BTF for these; the inner maps of the former have it */
-	if (info.type == BPF_MAP_TYPE_ARRAY_OF_MAPS || info.type == BPF_MAP_TYPE_QUEUE)
+	/* the kernel takes no BTF for these; the inner maps of the first have it */
+	if (info.type == BPF_MAP_TYPE_ARRAY_OF_MAPS || info.type == BPF_MAP_TYPE_QUEUE ||
+	    info.type == BPF_MAP_TYPE_PROG_ARRAY)
 		return;
 	test_check(info.btf_value_type_id, __FILE__, __LINE__, "%s has a value type", info.name);
 	test_check(info.btf_key_type_id, __FILE__, __LINE__, "%s has a key type", info.name);

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* On the way out of the tunnel or a LAN device: was it judged, and if not, may it go? */
+#ifndef BPF_LIB_EGRESS_H
+#define BPF_LIB_EGRESS_H
+
+#include "lib/known.h"
+#include "lib/open.h"
+#include "lib/parse.h"
+#include "lib/scope.h"
+
+/* A flow that ends at this machine and is met on the way out first. */
+static __always_inline bool is_still_allowed(struct pkt *pkt, struct tp_flow *flow,
+					     struct tp_flow_state *state)
+{
+	if (flow_is_expired(pkt->limits, state, pkt->now))
+		return false;
+	if (flow->policy_gen != (__u32)pkt->generation && judge_again(pkt, flow, state) != GO_ON)
+		return false;
+	return !state->expires_at || pkt->now < state->expires_at;
+}
+
+/* As fast_egress, for a flow that needs a second look. */
+static __always_inline bool is_judged(struct pkt *pkt)
+{
+	struct tp_flow_state *state = NULL;
+	struct tp_flow_key key;
+	struct tp_flow *flow;
+
+	flow_key_reverse(&key, &pkt->key, pkt->key.side);
+	flow = flow_find(&key, &state);
+	if (!flow || !state)
+		return false;
+	if (!(flow->flags & TP_FLOW_LOCAL))
+		return true; /* its way in has looked at it just now */
+
+	if (!is_still_allowed(pkt, flow, state)) {
+		flow_kill(state, flow->slot, flow->slot_gen, pkt->now);
+		return false;
+	}
+	flow_touch(pkt, state, !(flow->flags & TP_FLOW_REPLY));
+	return true;
+}
+
+/*
+ * This machine's own socket goes on with a connection whose flow is gone: expired, or refused by
+ * a new policy. Opening one for it would admit the other side again, which was not asked; so the
+ * other side's packets are judged as if they had come first.
+ */
+static __always_inline void own_goes_on(struct pkt *pkt)
+{
+	struct admit_at at = { .generation = pkt->generation, .now = pkt->now };
+	struct tp_flow_key own = pkt->key;
+	struct verdict v;
+
+	flow_key_reverse(&pkt->key, &own, TP_SIDE_TUNNEL);
+	if (admit(&pkt->key, &at, &v) == GO_ON && !v.out_side)
+		open_local(pkt, &v);
+}
+
+/* This machine's own socket: not judged. When the table is full it goes out all the same. */
+static __always_inline int own_to_tunnel(struct pkt *pkt)
+{
+	struct tp_route *dst = route_find(pkt->generation, &pkt->key.dst);
+	struct verdict v = { .rule = RULE_NONE };
+
+	if (!dst || dst->kind != TP_ROUTE_MESH || pkt->fragment)
+		return TP_R_own;
+	if (proto_is_icmp(pkt) && !icmp_is_query(pkt))
+		return TP_R_own;
+	if (admit_opening(pkt) != GO_ON) {
+		own_goes_on(pkt);
+		return TP_R_own;
+	}
+	v.peer[1] = dst->peer;
+	v.expires_at = dst->expires_at;
+	pkt->key.side = TP_SIDE_LAN;
+	open_outbound(pkt, &v);
+	return TP_R_own;
+}
+
+/* From a pod, a bridge, another device: judged here, where the stack has routed it. */
+static __always_inline int stack_to_tunnel(struct pkt *pkt)
+{
+	struct admit_at at = { .generation = pkt->generation, .now = pkt->now };
+	struct verdict v;
+	int r;
+
+	if (pkt->fragment)
+		return TP_R_frag_unknown;
+	pkt->key.side = TP_SIDE_LAN;
+	r = admit(&pkt->key, &at, &v);
+	if (r == TP_R_not_ours)
+		return TP_R_unjudged;
+	if (r == GO_ON)
+		r = admit_opening(pkt);
+	if (r == GO_ON)
+		r = open_outbound(pkt, &v);
+	return r == GO_ON ? TP_R_judged : r;
+}
+
+static __always_inline int tunnel_egress(struct __sk_buff *skb, struct pkt *pkt)
+{
+	int r = parse(pkt);
+
+	if (r == TP_R_local_scope || (pkt->has_addrs && scope_is_local(pkt)))
+		return TP_R_local_scope;
+	if (r == GO_ON && !pkt->fragment && is_judged(pkt))
+		return TP_R_judged;
+	if (!skb->ingress_ifindex)
+		return r == GO_ON ? own_to_tunnel(pkt) : TP_R_own;
+	return r == GO_ON ? stack_to_tunnel(pkt) : TP_R_unjudged;
+}
+
+/*
+ * Only what came through the tunnel concerns us on a LAN device, and that was judged and
+ * translated on its way in. Anything else with a mesh source must not get out, to a link-local
+ * address neither: Linux forwards to 169.254.0.0/16, where clouds keep their metadata.
+ */
+static __always_inline int lan_egress(struct pkt *pkt)
+{
+	int r = parse(pkt);
+
+	return r == GO_ON && !pkt->fragment && is_judged(pkt) ? TP_R_judged : TP_R_unjudged;
+}
+
+#endif

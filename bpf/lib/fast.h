@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What an established flow's packet needs and nothing else: one lookup, rewrite, redirect. Any
+ * doubt ends in GO_SLOW with the packet untouched; the slow program begins again with it.
+ */
+#ifndef BPF_LIB_FAST_H
+#define BPF_LIB_FAST_H
+
+#include "lib/known.h"
+#include "lib/forward.h"
+
+#define GO_SLOW (-1) /* no reason: another program goes on */
+
+/* The flow needs no second look, at nothing but its own entries. */
+static __always_inline bool fast_is_settled(const struct pkt *pkt, const struct tp_flow *flow,
+					    const struct tp_flow_state *state)
+{
+	if (flow->policy_gen != (__u32)pkt->generation ||
+	    flow_is_expired(pkt->limits, state, pkt->now))
+		return false;
+	if (state->expires_at && pkt->now >= state->expires_at)
+		return false;
+	return !is_reopened(pkt, state);
+}
+
+/* The packet needs no answer and no help of the stack on this flow's way. */
+static __always_inline bool fast_fits(const struct pkt *pkt, const struct tp_flow *flow)
+{
+	if (flow->flags & TP_FLOW_LOCAL)
+		return true;
+	return !pkt->options && pkt->ttl > 1 && !is_too_big(pkt, flow->mtu) &&
+	       next_hop_is_fresh(pkt, flow);
+}
+
+/* On its way in. GO_ON: belongs to no flow, or is odd. */
+static __always_inline int fast_ingress(struct pkt *pkt)
+{
+	struct tp_flow_state *state = NULL;
+	struct tp_flow *flow;
+	int r = parse(pkt);
+
+	if (r == TP_R_local_scope)
+		return r;
+	if (r != GO_ON || pkt->fragment)
+		return GO_ON; /* the slow program gives the reason */
+	flow = flow_find(&pkt->key, &state);
+	if (!flow || !state)
+		return GO_ON;
+	if (!fast_is_settled(pkt, flow, state) || !fast_fits(pkt, flow))
+		return GO_SLOW;
+
+	flow_touch(pkt, state, flow->flags & TP_FLOW_REPLY);
+	return flow->flags & TP_FLOW_LOCAL ? TP_R_deliver : send_direct(pkt, flow);
+}
+
+/*
+ * On its way out: a packet is judged if the flow that its answers belong to exists. Nothing but
+ * the accounting of flows that end at this machine happens to it.
+ */
+static __always_inline int fast_egress(struct pkt *pkt)
+{
+	struct tp_flow_state *state = NULL;
+	struct tp_flow_key key;
+	struct tp_flow *flow;
+
+	if (parse(pkt) != GO_ON || pkt->fragment)
+		return GO_SLOW;
+	flow_key_reverse(&key, &pkt->key, pkt->key.side);
+	flow = flow_find(&key, &state);
+	if (!flow || !state)
+		return GO_SLOW;
+	if (!(flow->flags & TP_FLOW_LOCAL))
+		return TP_R_judged; /* its way in has looked at it just now */
+	if (!fast_is_settled(pkt, flow, state))
+		return GO_SLOW;
+
+	flow_touch(pkt, state, !(flow->flags & TP_FLOW_REPLY));
+	return TP_R_judged;
+}
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The two ways in, whole: whatever a packet needs that is not the next one of an established
+ * flow. The fast programs have left it untouched.
+ */
+#ifndef BPF_LIB_INGRESS_H
+#define BPF_LIB_INGRESS_H
+
+#include "lib/known.h"
+#include "lib/open.h"
+#include "lib/parse.h"
+#include "lib/scope.h"
+#include "lib/start.h"
+#include "lib/verdict.h"
+
+/* Known flow, or admission of a new one: the same for both ways in. */
+static __always_inline int route_packet(struct pkt *pkt, __u32 ingress)
+{
+	struct admit_at at = { .generation = pkt->generation, .now = pkt->now };
+	struct tp_scratch *scratch = scratch_find();
+	struct tp_flow_state *state = NULL;
+	struct tp_flow *flow;
+	struct verdict *v; /* six calls deep, the stack is 512 bytes in all */
+	int r;
+
+	if (!scratch)
+		return TP_R_ct_full;
+	v = &scratch->verdict;
+	r = known_flow(pkt, &flow, &state);
+	if (r != GO_ON)
+		return r;
+	if (flow && state)
+		return forward_known(pkt, flow, state, ingress);
+
+	r = admit(&pkt->key, &at, v);
+	if (r == TP_R_acl && v->rule != RULE_NONE)
+		count_rule(pkt->generation, v->rule, pkt->len);
+	if (r == GO_ON)
+		r = open_flow(pkt, v, ingress);
+	if (r == TP_R_ct_full || r == TP_R_nat_full)
+		count_flow(FLOW_REFUSED);
+	if (verdict_of(r) == TP_DROP)
+		count_peer_drop(v->peer[0]);
+	return r;
+}
+
+static __always_inline int from_tunnel(struct pkt *pkt, __u32 ingress)
+{
+	int r = parse(pkt);
+
+	if (r == TP_R_local_scope || (pkt->has_addrs && scope_is_local(pkt)))
+		return TP_R_local_scope;
+	if (r != GO_ON)
+		return r;
+	if (scope_is_martian(pkt))
+		return TP_R_martian;
+	if (pkt->fragment)
+		return TP_R_frag_unknown;
+	return route_packet(pkt, ingress);
+}
+
+/* Whether the LAN packet's destination is reached through the tunnel or is our mesh address. */
+static __always_inline bool lan_is_ours(const struct pkt *pkt)
+{
+	struct tp_route *dst;
+
+	if (!pkt->has_addrs)
+		return false;
+	dst = route_find(pkt->generation, &pkt->key.dst);
+	return dst && !(dst->flags & TP_ROUTE_EXIT) &&
+	       (dst->kind == TP_ROUTE_MESH || dst->kind == TP_ROUTE_SELF);
+}
+
+/* The whole of from_lan comes to something else than "not ours". */
+static __always_inline bool lan_concerns_us(const struct pkt *pkt)
+{
+	struct tp_route *src;
+
+	if (lan_is_ours(pkt) || (pkt->has_addrs && scope_is_local(pkt)))
+		return true;
+	src = pkt->has_addrs ? route_find(pkt->generation, &pkt->key.src) : NULL;
+	return src && route_is_mesh_source(src);
+}
+
+static __always_inline int from_lan(struct pkt *pkt, __u32 ingress)
+{
+	int r = parse(pkt);
+
+	if (r == TP_R_local_scope || (pkt->has_addrs && scope_is_local(pkt)))
+		return TP_R_local_scope;
+	/* what is wrong with other people's packets is not our business */
+	if (r != GO_ON)
+		return lan_is_ours(pkt) ? r : TP_R_not_ours;
+	if (scope_is_martian(pkt))
+		return lan_is_ours(pkt) ? TP_R_martian : TP_R_not_ours;
+	if (pkt->fragment)
+		return lan_is_ours(pkt) ? TP_R_frag_unknown : TP_R_not_ours;
+	return route_packet(pkt, ingress);
+}
+
+#endif
