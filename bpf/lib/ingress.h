@@ -71,15 +71,18 @@ static __always_inline bool lan_is_ours(const struct pkt *pkt)
 	       (dst->kind == TP_ROUTE_MESH || dst->kind == TP_ROUTE_SELF);
 }
 
+/* A source that only the tunnel may bring. */
+static __always_inline bool lan_is_spoofed(const struct pkt *pkt)
+{
+	struct tp_route *src = pkt->has_addrs ? route_find(pkt->generation, &pkt->key.src) : NULL;
+
+	return src && route_is_mesh_source(src);
+}
+
 /* The whole of from_lan comes to something else than "not ours". */
 static __always_inline bool lan_concerns_us(const struct pkt *pkt)
 {
-	struct tp_route *src;
-
-	if (lan_is_ours(pkt) || (pkt->has_addrs && scope_is_local(pkt)))
-		return true;
-	src = pkt->has_addrs ? route_find(pkt->generation, &pkt->key.src) : NULL;
-	return src && route_is_mesh_source(src);
+	return lan_is_ours(pkt) || (pkt->has_addrs && scope_is_local(pkt)) || lan_is_spoofed(pkt);
 }
 
 static __always_inline int from_lan(struct pkt *pkt, __u32 ingress)
@@ -88,13 +91,13 @@ static __always_inline int from_lan(struct pkt *pkt, __u32 ingress)
 
 	if (r == TP_R_local_scope || (pkt->has_addrs && scope_is_local(pkt)))
 		return TP_R_local_scope;
+	if (r == GO_ON && scope_is_martian(pkt))
+		r = TP_R_martian;
+	if (r == GO_ON && pkt->fragment)
+		r = lan_is_spoofed(pkt) ? TP_R_spoof : TP_R_frag_unknown;
 	/* what is wrong with other people's packets is not our business */
 	if (r != GO_ON)
-		return lan_is_ours(pkt) ? r : TP_R_not_ours;
-	if (scope_is_martian(pkt))
-		return lan_is_ours(pkt) ? TP_R_martian : TP_R_not_ours;
-	if (pkt->fragment)
-		return lan_is_ours(pkt) ? TP_R_frag_unknown : TP_R_not_ours;
+		return lan_concerns_us(pkt) ? r : TP_R_not_ours;
 	return route_packet(pkt, ingress);
 }
 

@@ -31,6 +31,23 @@ static __always_inline void flow_fill_state(struct pkt *pkt, struct tp_flow_stat
 	state->reply = *reply;
 }
 
+/*
+ * Whether a flow alive has the key of this one's answers. It came first and keeps it: else a LAN
+ * host could take over, with a SYN to the right port, what a member has open to it through SNAT.
+ */
+static __always_inline bool reply_is_taken(struct pkt *pkt, struct tp_scratch *s)
+{
+	struct tp_flow_state *state = NULL;
+	struct tp_flow *flow = flow_find(&s->reply_key, &state);
+
+	if (!flow || !state)
+		return false;
+	if (!flow_is_expired(pkt->limits, state, pkt->now))
+		return true;
+	flow_kill(state, flow->slot, flow->slot_gen, pkt->now);
+	return false;
+}
+
 enum flow_entries { ENTRY_FORWARD = 1, ENTRY_REPLY = 2, ENTRY_BOTH = 3 };
 
 /*
@@ -42,18 +59,19 @@ enum flow_entries { ENTRY_FORWARD = 1, ENTRY_REPLY = 2, ENTRY_BOTH = 3 };
 static __noinline int flow_remember(struct pkt *pkt, struct tp_scratch *s, const struct verdict *v,
 				    enum flow_entries entries)
 {
-	bool nat;
+	bool nat, taken;
 	struct tp_flow_state *state;
 	__u32 slot = 0;
 
 	if (!pkt || !s || !v)
 		return TP_R_ct_full;
 	nat = s->forward.flags & TP_FLOW_SRC_NAT;
-	state = flow_take_slot(pkt, &slot);
+	taken = (entries & ENTRY_REPLY) && reply_is_taken(pkt, s);
+	state = taken ? NULL : flow_take_slot(pkt, &slot);
 	if (!state) {
 		if (nat)
 			nat_release(&pkt->key, &s->nat_out_key.outside);
-		return TP_R_ct_full;
+		return taken ? TP_R_clash : TP_R_ct_full;
 	}
 
 	flow_fill_state(pkt, state, v, nat, &s->reply_key);

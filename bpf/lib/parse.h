@@ -275,6 +275,10 @@ static __always_inline int parse_l4(struct pkt *pkt)
 		return parse_udp(pkt);
 	if (proto_is_icmp(pkt))
 		return parse_icmp(pkt);
+	/* the ICMP of the other family means nothing here, and a grant on ICMP must not let it by
+	 */
+	if (pkt->key.proto == (pkt->v6 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+		return TP_R_malformed;
 	return GO_ON;
 }
 

@@ -27,6 +27,16 @@ static void address_on_lan1(void)
 }
 
 static const struct row rows[] = {
+	{ .name = "a_host_cannot_take_over_what_a_member_has_open_to_it",
+	  .policy = OPEN_MASQ,
+	  .steps = {
+		  { FROM_TUNNEL, tcp(SYN, "phone", 20000, "host", 22),
+		    resolves(LAN0, tcp(SYN, "lan", 20000, "host", 22, .ttl = 63)), .flows = 1 },
+		  { FROM_LAN, tcp(SYN, "host", 22, "phone", 20000), drops(clash), .flows = 1 },
+		  { FROM_TUNNEL, tcp(ACK, "phone", 20000, "host", 22),
+		    sends(LAN0, "host", tcp(ACK, "lan", 20000, "host", 22, .ttl = 63)),
+		    .flows = 1 },
+	  } },
 	{ .name = "keeps_a_port_of_the_range",
 	  .policy = OPEN_MASQ,
 	  .steps = {

@@ -28,6 +28,22 @@ static const struct row rows[] = {
 		  { FROM_LAN, udp("remote", 1, "host", 2), drops(spoof) },
 		  { FROM_LAN, udp("self", 1, "host", 2), drops(spoof) },
 	  } },
+	{ .name = "drops_fragments_with_mesh_sources_from_the_lan",
+	  .policy = OPEN_ROUTED,
+	  .only = V4,
+	  .steps = {
+		  { FROM_LAN, udp("phone", 1, "elsewhere", 2, .frag = 0x2000), drops(spoof) },
+		  { FROM_LAN, udp("phone", 1, "beyond", 2, .frag = 0x0005), drops(spoof) },
+	  } },
+	{ .name = "drops_fragments_with_mesh_sources_from_the_lan",
+	  .policy = OPEN_ROUTED,
+	  .only = V6,
+	  .steps = {
+		  { FROM_LAN, udp("phone", 1, "elsewhere", 2, EXT(44, "\x11\0\0\1\0\0\0\7")),
+		    drops(spoof) },
+		  { FROM_LAN, udp("phone", 1, "beyond", 2, EXT(44, "\x11\0\0\x28\0\0\0\7")),
+		    drops(spoof) },
+	  } },
 	{ .name = "drops_an_expired_peer_both_ways",
 	  .policy = OPEN_ROUTED,
 	  .steps = {
