@@ -8,10 +8,17 @@
 #include "lib/rewrite.h"
 #include "lib/route.h"
 
-/* The whole packet against the next link; the segments of a GSO packet were made to fit. */
+/*
+ * The packet against the next link; of a GSO packet what its segments will be there. They fit the
+ * link they came by, which may carry more, and the kernel does not look again after a redirect.
+ */
 static __always_inline bool is_too_big(const struct pkt *pkt, __u32 mtu)
 {
-	return mtu && pkt->len > mtu && !hook_is_gso(pkt);
+	__u32 gso_size = hook_gso_size(pkt);
+
+	if (!mtu || pkt->len <= mtu)
+		return false;
+	return !gso_size || pkt->headers + gso_size > mtu;
 }
 
 /*

@@ -40,9 +40,15 @@ static __always_inline __u32 hook_ip_len(const struct pkt *pkt)
 	return hook_skb(pkt)->len - pkt->l2_len;
 }
 
+/* Payload bytes of each segment that a super-packet will be cut into; 0: it is a plain packet. */
+static __always_inline __u32 hook_gso_size(const struct pkt *pkt)
+{
+	return hook_skb(pkt)->gso_size;
+}
+
 static __always_inline bool hook_is_gso(const struct pkt *pkt)
 {
-	return hook_skb(pkt)->gso_segs > 1 || hook_skb(pkt)->gso_size;
+	return hook_skb(pkt)->gso_segs > 1 || hook_gso_size(pkt);
 }
 
 /*

@@ -183,6 +183,7 @@ static __always_inline int parse_tcp(struct pkt *pkt)
 	pkt->key.sport = tcp->source;
 	pkt->key.dport = tcp->dest;
 	pkt->tcp_flags = ((__u8 *)tcp)[13];
+	pkt->headers = pkt->l4 - pkt->l2_len + tcp->doff * 4;
 	if (pkt->tcp_flags & TCP_SYN)
 		pkt->mss = mss_find(pkt->ctx, pkt->l4, tcp->doff * 4);
 	return GO_ON;
@@ -201,6 +202,7 @@ static __always_inline int parse_udp(struct pkt *pkt)
 
 	pkt->key.sport = udp->source;
 	pkt->key.dport = udp->dest;
+	pkt->headers = pkt->l4 - pkt->l2_len + sizeof(*udp);
 	return GO_ON;
 }
 

@@ -29,9 +29,10 @@ struct pkt {
 
 	struct tp_flow_key key; /* addresses, ports, protocol, side */
 
-	__u16 l2_len; /* where the IP header begins: L2_* of the device it is on */
-	__u16 l4;     /* offset of the transport header */
-	__u16 mss;    /* TCP with SYN: how far behind l4 the value of its MSS option is; 0: none */
+	__u16 l2_len;  /* where the IP header begins: L2_* of the device it is on */
+	__u16 l4;      /* offset of the transport header */
+	__u16 headers; /* bytes of the IP and the TCP or UDP header, options included; 0: other */
+	__u16 mss;     /* TCP with SYN: how far behind l4 the value of its MSS option is; 0: none */
 	bool v6;
 	bool has_addrs; /* key.src and key.dst are filled */
 	bool fragment;
