@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What several test programs set up: a lab where all is granted, traffic in it, its counters."""
+
+import contextlib
+import json
+import os
+import re
+import socket
+import struct
+import threading
+
+from lib import TOP, Lab, Skip, bound_socket, check_equal, client_socket, inside, run
+from packets import Packet
+
+ETH_P_8021Q = 0x8100
+MESH = ("100.80.0.0/24", "fd7a:70::/64")
+
+
+def open_policy(lab, snat="masquerade"):
+    """The example's, but with everything granted."""
+    policy = lab.policy()
+    policy["grants"] = [{"src": ["*"], "dst": ["*"]}]
+    policy["routes"] = {p: {"snat": snat} for p in
+                        policy["nodes"]["homelab-1"]["advertise_routes"]}
+    del policy["tests"]     # they hold for the example's grants only
+    return policy
+
+
+@contextlib.contextmanager
+def opened(snat="masquerade", attach="auto", change=lambda lab, policy: None):
+    """A lab with the open policy applied, after `change(lab, policy)`, and its tunnel up. The LAN
+    hosts know the way back where nothing is translated."""
+    with Lab() as lab:
+        policy = open_policy(lab, snat)
+        change(lab, policy)
+        done = lab.script("towpath", "apply", lab.write_policy(policy), "--tc-attach", attach,
+                          ok=False)
+        if done.returncode == 6 and attach == "tcx":
+            raise Skip(f"the kernel has no tcx: {done.stderr.strip()}")
+        check_equal(done.returncode, 0, f"apply --tc-attach {attach}: {done.stderr}")
+        lab.snat, lab.attach, lab.next_port = snat, attach, 20000
+        for host in ("dns", "web"):
+            for prefix, via in zip(MESH, (lab.LAN, lab.LAN6)):
+                run("ip", "-n", lab.netns(host), "route", "add", prefix, "via", via)
+        lab.wait_for_tunnel()
+        yield lab
+
+
+def port(lab):
+    """A source port no case has used: free and inside limits.snat_ports, so NAT keeps it."""
+    lab.next_port += 1
+    return lab.next_port
+
+
+def source_on_the_lan(lab, phone):
+    """Who a LAN host takes the phone for."""
+    if lab.snat == "none":
+        return phone
+    return lab.LAN6 if ":" in phone else lab.LAN
+
+
+def _reason_names():
+    with open(os.path.join(TOP, "include", "towpath", "reason.h"), encoding="ascii") as file:
+        return re.findall(r"^\tX\((\w+),", file.read(), re.M)
+
+
+REASONS = _reason_names()
+
+
+def reasons(lab):
+    """Every counter of tp_drops by its name, those of forwarded packets too."""
+    done = run("bpftool", "-j", "map", "dump", "pinned", f"{lab.pins}/maps/tp_drops")
+    sums = [sum(v["value"] for v in row["formatted"]["values"]) for row in json.loads(done.stdout)]
+    return dict(zip(REASONS, sums))
+
+
+def moved(before, after):
+    return {name: after[name] - before[name] for name in after if after[name] != before[name]}
+
+
+def echo_server(listener, answer):
+    """Serves one client in a thread of its own: reads to the end, then sends `answer`."""
+    got = []
+
+    def serve():
+        conn, _ = listener.accept()
+        with conn:
+            conn.settimeout(20)
+            while chunk := conn.recv(65536):
+                got.append(chunk)
+            conn.sendall(answer)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    return thread, got
+
+
+def send_frame(netns, device, dst, raw, tags):
+    """An IP packet with VLAN tags (TCI values, the outer one first) in an Ethernet frame."""
+    with inside(netns):
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
+            sock.bind((device, 0))
+            head = bytes.fromhex(dst.replace(":", "")) + sock.getsockname()[4]
+            for tag in tags:
+                head += struct.pack("!HH", ETH_P_8021Q, tag)
+            sock.send(head + struct.pack("!H", 0x0800 if raw[0] >> 4 == 4 else 0x86dd) + raw)
+
+
+def exchange(lab, phone, server, sent, answer, dport=5001):
+    """A TCP connection from the phone: `sent` there, `answer` back. Gives what each end read."""
+    with bound_socket(lab, "web", socket.SOCK_STREAM, server, dport) as listener, \
+            client_socket(lab, "phone", socket.SOCK_STREAM, server) as client:
+        listener.settimeout(20)
+        thread, got = echo_server(listener, answer)
+        back = b""
+        try:
+            client.settimeout(20)
+            client.bind((phone, 0))
+            client.connect((server, dport))
+            client.sendall(sent)
+            client.shutdown(socket.SHUT_WR)
+            while chunk := client.recv(65536):
+                back += chunk
+        finally:
+            thread.join()
+    return b"".join(got), back
+
+
+def pairs(lab):
+    """Phone and LAN host in both families."""
+    return (lab.PHONE, lab.WEB), (lab.PHONE6, lab.WEB6)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Small tc programs of a test's own, loaded without a compiler: one that counts what comes past it,
+as somebody else's program behind ours would, and one that hands packets to another device."""
+
+import contextlib
+import ctypes
+import os
+import platform
+import socket
+import struct
+
+from lib import inside, run
+
+SYS_BPF = {"x86_64": 321, "aarch64": 280}[platform.machine()]
+MAP_CREATE, MAP_LOOKUP, PROG_LOAD, OBJ_PIN, LINK_CREATE = 0, 1, 5, 6, 28
+MAP_TYPE_ARRAY, PROG_TYPE_SCHED_CLS = 2, 3
+TCX = {"ingress": 46, "egress": 47}
+HELPER_LOOKUP, HELPER_REDIRECT = 1, 23
+F_INGRESS = 1
+TC_ACT_UNSPEC = -1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _bpf(command, attributes):
+    buffer = ctypes.create_string_buffer(attributes.ljust(128, b"\0"), 128)
+    result = _libc.syscall(SYS_BPF, command, buffer, 128)
+    if result < 0:
+        raise OSError(ctypes.get_errno(), f"bpf command {command}")
+    return result
+
+
+def _insn(code, dst=0, src=0, off=0, imm=0):
+    return struct.pack("=BBhi", code, dst | src << 4, off, imm)
+
+
+def _load(instructions):
+    code, text = ctypes.create_string_buffer(instructions), ctypes.create_string_buffer(b"GPL")
+    return _bpf(PROG_LOAD, struct.pack("=IIQQ", PROG_TYPE_SCHED_CLS, len(instructions) // 8,
+                                       ctypes.addressof(code), ctypes.addressof(text)))
+
+
+def _load_counter(map_fd):
+    """One more in the map, and on to whoever is next."""
+    return _load(_insn(0x62, 10, off=-4)                            # key 0 on the stack
+                 + _insn(0x18, 1, 1, imm=map_fd) + _insn(0)         # r1 = the map
+                 + _insn(0xbf, 2, 10) + _insn(0x07, 2, imm=-4)      # r2 = the key
+                 + _insn(0x85, imm=HELPER_LOOKUP)
+                 + _insn(0x15, 0, off=2)                            # not there: go on
+                 + _insn(0xb7, 1, imm=1) + _insn(0xdb, 0, 1)        # *r0 += 1, atomically
+                 + _insn(0xb7, 0, imm=TC_ACT_UNSPEC) + _insn(0x95))
+
+
+def _load_redirect(ifindex):
+    return _load(_insn(0xb7, 1, imm=ifindex) + _insn(0xb7, 2, imm=F_INGRESS)
+                 + _insn(0x85, imm=HELPER_REDIRECT) + _insn(0x95))
+
+
+@contextlib.contextmanager
+def _attached(netns, device, way, program, tcx):
+    """tcx: behind what is there. Else as a filter of clsact, with the lowest priority."""
+    if tcx:
+        with inside(netns):
+            ifindex = socket.if_nametoindex(device)
+            link = _bpf(LINK_CREATE, struct.pack("=IIII", program, ifindex, TCX[way], 0))
+        try:
+            yield
+        finally:
+            os.close(link)
+        return
+    pin = f"/sys/fs/bpf/{netns}-{device}-{way}"
+    path = ctypes.create_string_buffer(pin.encode())
+    _bpf(OBJ_PIN, struct.pack("=QI", ctypes.addressof(path), program))
+    tc = ("nsenter", f"--net=/run/netns/{netns}", "--", "tc")
+    try:
+        run(*tc, "qdisc", "add", "dev", device, "clsact", ok=False)     # it may be there
+        run(*tc, "filter", "add", "dev", device, way, "pref", 60000, "protocol", "all",
+            "bpf", "da", "object-pinned", pin)
+        try:
+            yield
+        finally:
+            run(*tc, "filter", "del", "dev", device, way, "pref", 60000)
+    finally:
+        os.unlink(pin)
+
+
+class Counter:
+    def __init__(self, map_fd):
+        self.map_fd = map_fd
+
+    def value(self):
+        key, value = ctypes.c_uint32(0), ctypes.c_uint64(0)
+        _bpf(MAP_LOOKUP, struct.pack("=IIQQ", self.map_fd, 0, ctypes.addressof(key),
+                                     ctypes.addressof(value)))
+        return value.value
+
+
+@contextlib.contextmanager
+def counting(netns, device, way, tcx):
+    """Gives a Counter of the packets that come past everybody in front of it."""
+    map_fd = _bpf(MAP_CREATE, struct.pack("=IIII", MAP_TYPE_ARRAY, 4, 8, 1))
+    program = _load_counter(map_fd)
+    try:
+        with _attached(netns, device, way, program, tcx):
+            yield Counter(map_fd)
+    finally:
+        os.close(program)
+        os.close(map_fd)
+
+
+@contextlib.contextmanager
+def handing_over(netns, device, to):
+    """What comes in by `device` comes in by `to`: an Ethernet header is taken off on the way."""
+    with inside(netns):
+        program = _load_redirect(socket.if_nametoindex(to))
+    try:
+        with _attached(netns, device, "ingress", program, False):
+            yield
+    finally:
+        os.close(program)
