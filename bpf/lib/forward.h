@@ -44,12 +44,12 @@ static __always_inline __u32 member_mtu(const struct pkt *pkt, const struct tp_f
 	return route && route->mtu && route->mtu < mtu ? route->mtu : mtu;
 }
 
-/* Translated, its MSS clamped and with a lower TTL: ready for a link. */
+/* Untagged, translated, its MSS clamped and with a lower TTL: ready for a link. */
 static __always_inline int prepare(struct pkt *pkt, const struct tp_flow *flow)
 {
-	int r = GO_ON;
+	int r = hook_untag(pkt) ? TP_R_rewrite : GO_ON;
 
-	if (flow->flags & (TP_FLOW_SRC_NAT | TP_FLOW_DST_NAT))
+	if (r == GO_ON && (flow->flags & (TP_FLOW_SRC_NAT | TP_FLOW_DST_NAT)))
 		r = rewrite_tuple(pkt, flow);
 	if (r == GO_ON && pkt->mss)
 		r = mss_clamp(pkt, member_mtu(pkt, flow));

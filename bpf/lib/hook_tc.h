@@ -19,21 +19,6 @@ static __always_inline struct __sk_buff *hook_skb(const struct pkt *pkt)
 	return pkt->ctx;
 }
 
-static __always_inline bool is_ip(const struct __sk_buff *skb)
-{
-	return skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6);
-}
-
-/* A frame on a LAN device that holds a packet for this machine to look at, by what is around it. */
-static __always_inline int lan_frame(const struct __sk_buff *skb)
-{
-	if (!is_ip(skb) || skb->vlan_present)
-		return TP_R_not_ip;
-	if (skb->pkt_type != 0 /* PACKET_HOST */)
-		return skb->pkt_type == 3 ? TP_R_other_host : TP_R_local_scope;
-	return GO_ON;
-}
-
 /* Bytes from the IP header on, as they are in memory. */
 static __always_inline __u32 hook_ip_len(const struct pkt *pkt)
 {
@@ -49,6 +34,38 @@ static __always_inline __u32 hook_gso_size(const struct pkt *pkt)
 static __always_inline bool hook_is_gso(const struct pkt *pkt)
 {
 	return hook_skb(pkt)->gso_segs > 1 || hook_gso_size(pkt);
+}
+
+#define VLAN_NUMBER_MASK 0x0fff
+
+/*
+ * Tagged for a VLAN, so it belongs to another device. Number 0 only tells a priority (802.1Q 9.6):
+ * then the frame is this device's. The kernel has taken the outer tag off by now in any case.
+ */
+static __always_inline bool hook_is_of_a_vlan(const struct __sk_buff *skb)
+{
+	return skb->vlan_present && (skb->vlan_tci & VLAN_NUMBER_MASK);
+}
+
+/* A priority is for the link it came by; on a tunnel the tag would become bytes of the packet. */
+static __always_inline long hook_untag(const struct pkt *pkt)
+{
+	return hook_skb(pkt)->vlan_present ? bpf_skb_vlan_pop(hook_skb(pkt)) : 0;
+}
+
+static __always_inline bool is_ip(const struct __sk_buff *skb)
+{
+	return skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6);
+}
+
+/* A frame on a LAN device that holds a packet for this machine to look at, by what is around it. */
+static __always_inline int lan_frame(const struct __sk_buff *skb)
+{
+	if (!is_ip(skb) || hook_is_of_a_vlan(skb))
+		return TP_R_not_ip;
+	if (skb->pkt_type != 0 /* PACKET_HOST */)
+		return skb->pkt_type == 3 ? TP_R_other_host : TP_R_local_scope;
+	return GO_ON;
 }
 
 /*
