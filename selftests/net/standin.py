@@ -40,9 +40,11 @@ def _load(instructions):
                                        ctypes.addressof(code), ctypes.addressof(text)))
 
 
-def _load_counter(map_fd):
-    """One more in the map, and on to whoever is next."""
-    return _load(_insn(0x62, 10, off=-4)                            # key 0 on the stack
+def _load_counter(map_fd, length):
+    """One more in the map if the packet has that length, and on to whoever is next."""
+    return _load(_insn(0x61, 2, 1)                                  # r2 = skb->len
+                 + _insn(0x55, 2, off=9, imm=length)                # another one: go on
+                 + _insn(0x62, 10, off=-4)                          # key 0 on the stack
                  + _insn(0x18, 1, 1, imm=map_fd) + _insn(0)         # r1 = the map
                  + _insn(0xbf, 2, 10) + _insn(0x07, 2, imm=-4)      # r2 = the key
                  + _insn(0x85, imm=HELPER_LOOKUP)
@@ -96,10 +98,11 @@ class Counter:
 
 
 @contextlib.contextmanager
-def counting(netns, device, way, tcx):
-    """Gives a Counter of the packets that come past everybody in front of it."""
+def counting(netns, device, way, length, tcx):
+    """Gives a Counter of the packets of that length (with their link header, if the device has
+    one) that come past everybody in front of it. The length tells a test's own from the rest."""
     map_fd = _bpf(MAP_CREATE, struct.pack("=IIII", MAP_TYPE_ARRAY, 4, 8, 1))
-    program = _load_counter(map_fd)
+    program = _load_counter(map_fd, length)
     try:
         with _attached(netns, device, way, program, tcx):
             yield Counter(map_fd)

@@ -12,7 +12,7 @@ from packets import udp
 from scenes import opened, port
 
 EVERY_S = 0.02
-FOLLOWED_S = 1.0 + 0.4      # the programs look again each second; the rest is the machine's
+FOLLOWED_S = 1.0 + 1.0      # the programs look again each second; the rest is a busy machine's
 FAR, FAR6 = "10.10.30.77", "fd10:30::77"    # behind web or dns: routes say which
 
 
