@@ -5,6 +5,7 @@
 #   make demo         a lab in network namespaces, traffic through it, a status table (root)
 #   make check        every tier this machine can run (root)
 #   make check-unit   one tier: lint unit golden packet net docs
+#   make bench        what forwarding costs (root); BENCH="t2 kernel towpath" ROUNDS=9 for a part
 #   make install      DESTDIR and PREFIX as usual
 #   V=1               show commands
 
@@ -31,22 +32,31 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -std=gnu11 -fno-strict-aliasing \
 
 BPF_SRC  := $(wildcard bpf/*.bpf.c)
 BPF_OBJ  := $(BPF_SRC:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
+BENCH_OBJ := $(B)/bpf/bench.bpf.o
 SKEL     := $(BPF_SRC:bpf/%.bpf.c=$(B)/skel/%.skel.h)
 USER_SRC := $(filter-out user/cmd/main.c,$(wildcard user/*/*.c))
 TEST_LIB := $(wildcard selftests/lib/*.c)
+BENCH_SRC := $(filter-out %.bpf.c,$(wildcard selftests/bench/*.c))
 TIERS    := lint unit golden packet net docs
 
-.PHONY: all deps demo check $(TIERS:%=check-%) install clean
+.PHONY: all deps demo check $(TIERS:%=check-%) bench install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(B)/towpath
 
 # ---- BPF: object, then skeleton with the object inside -------------------------------------
-$(B)/bpf/%.bpf.o: bpf/%.bpf.c
+define build_bpf
 	$(call say,BPF,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@.tmp -MF $(@:.o=.d) -MT $@
 	$(Q)$(BPFTOOL) gen object $@ $@.tmp && rm $@.tmp
+endef
+
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c
+	$(build_bpf)
+
+$(B)/bpf/%.bpf.o: selftests/bench/%.bpf.c
+	$(build_bpf)
 
 $(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
 	$(call say,SKEL,$@)
@@ -86,10 +96,16 @@ $(B)/$(1)/test-$(tier): \
 	$$(call say,LD,$$@)
 	$$(Q)$$($(1)_CC) $$($(1)_FLAGS) -o $$@ $$^ $$(LIBS)
 )
+$(B)/$(1)/bench: $$(patsubst %.c,$(B)/$(1)/%.o,$$(BENCH_SRC)) $(B)/$(1)/libtowpath.a
+	$$(call say,LD,$$@)
+	$$(Q)$$($(1)_CC) $$($(1)_FLAGS) -o $$@ $$^ $$(LIBS)
+
+$$(BENCH_SRC:%.c=$(B)/$(1)/%.o): $(B)/skel/bench.skel.h
+
 -include $$(shell find $(B)/$(1) -name '*.d' 2>/dev/null)
 endef
 $(foreach v,plain asan clang,$(eval $(call variant,$(v))))
--include $(BPF_OBJ:.o=.d)
+-include $(BPF_OBJ:.o=.d) $(BENCH_OBJ:.o=.d)
 
 $(B)/towpath: $(B)/plain/towpath
 	$(Q)cp $< $@
@@ -114,6 +130,10 @@ check: deps
 
 $(TIERS:%=check-%): check-%: deps
 	$(Q)selftests/run $*
+
+bench: deps
+	$(Q)$(MAKE) --no-print-directory $(B)/towpath $(B)/plain/bench
+	$(Q)TOWPATH=$(B)/towpath $(B)/plain/bench $(BENCH)
 
 SHARE := $(DESTDIR)$(PREFIX)/share
 install: all

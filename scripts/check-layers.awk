@@ -41,7 +41,7 @@ BEGIN {
 
 	# Tests look into everything; only the top of the tree is closed to them.
 	rule("selftests/", "< base/ secret/ config/ model/ plan/ kernel/ report/ daemon/ cmd/ " \
-	     "lib/ version.h$ tc_router.skel.h$ selftests/ " towpath)
+	     "lib/ version.h$ tc_router.skel.h$ bench.skel.h$ selftests/ " towpath)
 }
 
 function owned(prefix) { owners[++owner_count] = prefix }

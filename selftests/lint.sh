@@ -238,8 +238,8 @@ counters_notice_a_stale_page()
 
 # ---- the cases --------------------------------------------------------------------------
 
-test_case builds_with_gcc make -j"$JOBS" build/towpath
-test_case builds_with_clang make -j"$JOBS" build/clang/towpath
+test_case builds_with_gcc make -j"$JOBS" build/towpath build/plain/bench
+test_case builds_with_clang make -j"$JOBS" build/clang/towpath build/clang/bench
 # shellcheck disable=SC2046 # no file name here holds a blank
 llvm_case format clang-format clang-format --dry-run -Werror $(c_files)
 llvm_case tidy_user clang-tidy tidy_user
