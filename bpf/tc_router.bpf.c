@@ -97,6 +97,8 @@ static __always_inline int egress_start(struct pkt *pkt, struct __sk_buff *skb)
 {
 	if (!pkt_start(pkt, skb, TP_SIDE_TUNNEL, L2_NONE))
 		return TP_R_not_ours;
+	if (hook_take_mark(pkt))
+		return TP_R_judged;
 	if (skb->ifindex == pkt->tunnel_ifindex)
 		return GO_ON;
 

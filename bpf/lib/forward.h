@@ -70,7 +70,7 @@ static __always_inline int send_direct(struct pkt *pkt, const struct tp_flow *fl
 		return TP_R_rewrite;
 	/* the tunnel as it is now: its device may have been made anew since the flow began */
 	ifindex = flow->flags & TP_FLOW_L3_OUT ? pkt->tunnel_ifindex : flow->ifindex;
-	if (hook_redirect(ifindex) != TC_ACT_REDIRECT)
+	if (hook_redirect(pkt, ifindex) != TC_ACT_REDIRECT)
 		return TP_R_rewrite;
 	return TP_R_forward;
 }
@@ -86,7 +86,7 @@ static __always_inline int send_neigh(struct pkt *pkt, const struct tp_flow *flo
 	if (hook_push_ethernet(pkt))
 		return TP_R_rewrite;
 	route_gateway(fib, &next_hop);
-	if (hook_redirect_neigh(flow->ifindex, &next_hop) != TC_ACT_REDIRECT)
+	if (hook_redirect_neigh(pkt, flow->ifindex, &next_hop) != TC_ACT_REDIRECT)
 		return TP_R_rewrite;
 	return TP_R_forward_neigh;
 }

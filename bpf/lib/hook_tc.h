@@ -183,14 +183,42 @@ static __always_inline long hook_set_macs(struct pkt *pkt, const __u8 *dmac, con
 	return 0;
 }
 
-static __always_inline int hook_redirect(__u32 ifindex)
+/*
+ * What we redirect passes the egress program of the device it leaves by, which would look the
+ * flow up once more. The packet's control buffer survives the redirect and nothing else: the
+ * stack overwrites it, for what it forwards and for what it sends. So a number that nobody
+ * outside can know, put there, is proof that the ingress program has seen the packet. The egress
+ * program runs first and wipes it out, lest the next program learn it.
+ */
+static __always_inline void hook_mark(const struct pkt *pkt)
 {
+	hook_skb(pkt)->cb[0] = (__u32)pkt->nonce;
+	hook_skb(pkt)->cb[1] = (__u32)(pkt->nonce >> 32);
+}
+
+static __always_inline bool hook_take_mark(const struct pkt *pkt)
+{
+	struct __sk_buff *skb = hook_skb(pkt);
+
+	if (!pkt->nonce || skb->cb[0] != (__u32)pkt->nonce ||
+	    skb->cb[1] != (__u32)(pkt->nonce >> 32))
+		return false;
+	skb->cb[0] = 0;
+	skb->cb[1] = 0;
+	return true;
+}
+
+static __always_inline int hook_redirect(const struct pkt *pkt, __u32 ifindex)
+{
+	hook_mark(pkt);
 	return bpf_redirect(ifindex, 0);
 }
 
 /* next_hop NULL: the kernel looks the route up once more. */
-static __always_inline int hook_redirect_neigh(__u32 ifindex, struct bpf_redir_neigh *next_hop)
+static __always_inline int hook_redirect_neigh(const struct pkt *pkt, __u32 ifindex,
+					       struct bpf_redir_neigh *next_hop)
 {
+	hook_mark(pkt);
 	return bpf_redirect_neigh(ifindex, next_hop, next_hop ? sizeof(*next_hop) : 0, 0);
 }
 

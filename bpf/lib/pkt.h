@@ -23,6 +23,7 @@ struct pkt {
 	void *ctx;        /* of the hook, see hook_*.h */
 	__u64 now;        /* jiffies64 */
 	__u64 generation; /* of the policy, read once */
+	__u64 nonce;      /* tp_state's */
 	struct tp_limits *limits;
 	__u32 tunnel_ifindex;
 	__u32 len; /* of the IP packet, as its header says; a GSO packet's is larger */

@@ -24,6 +24,7 @@ static __always_inline bool pkt_start(struct pkt *pkt, HOOK_CONTEXT *ctx, __u8 s
 
 	pkt->generation = *(volatile __u64 *)&state->generation;
 	pkt->tunnel_ifindex = state->tunnel_ifindex;
+	pkt->nonce = state->nonce;
 	return true;
 }
 

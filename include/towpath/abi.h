@@ -19,6 +19,7 @@ struct tp_state {
 	__u8 object_hash[TP_HASH_SIZE]; /* SHA-256 of the BPF object that is attached */
 	__u64 applied_at;               /* seconds since the epoch */
 	__u64 netns_cookie; /* SO_NETNS_COOKIE of apply's netns; 0: not told (before 5.14) */
+	__u64 nonce;        /* random: by it the egress program knows what we redirected to it */
 	char node[TP_NAME_SIZE];
 	char tunnel[16];  /* interface name */
 	char backend[16]; /* "kernel" or "userspace" */
@@ -49,6 +50,6 @@ struct tp_sysctl {
 };
 
 _Static_assert(sizeof(struct tp_limits) == 64, "no hole");
-_Static_assert(sizeof(struct tp_state) == 224, "no hole");
+_Static_assert(sizeof(struct tp_state) == 232, "no hole");
 
 #endif

@@ -227,10 +227,12 @@ void rig_run(enum hook hook, const uint8_t *frame, size_t size, struct run *run)
 	};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)size,
 		    .data_out = run->out, .data_size_out = sizeof(run->out), .ctx_in = &context,
-		    .ctx_size_in = sizeof(context), .repeat = 1);
+		    .ctx_size_in = sizeof(context), .ctx_out = &context,
+		    .ctx_size_out = sizeof(context), .repeat = 1);
 	__u64 before[TP_REASON_COUNT];
 	int i;
 
+	memcpy(context.cb, run->cb, sizeof(run->cb));
 	state_read_reasons(before);
 	if (bpf_prog_test_run_opts(bpf_program_fd(&bpf, hooks[hook].program), &opts))
 		die("run a program", NULL);
@@ -239,4 +241,5 @@ void rig_run(enum hook hook, const uint8_t *frame, size_t size, struct run *run)
 		run->reasons[i] -= before[i];
 	run->retval = (int)opts.retval;
 	run->out_size = opts.data_size_out;
+	memcpy(run->cb, context.cb, sizeof(run->cb));
 }

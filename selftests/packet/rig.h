@@ -33,6 +33,7 @@ enum hook {
 
 struct run {
 	uint32_t gso_size, gso_segs; /* in */
+	uint32_t cb[5];              /* in and out: the packet's control buffer */
 	int retval;
 	__u64 reasons[TP_REASON_COUNT]; /* how far each counter moved */
 	uint8_t out[FRAME_MAX];

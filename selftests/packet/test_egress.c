@@ -230,3 +230,59 @@ TEST(a_lan_hosts_connection_to_this_node_is_established_by_its_ack)
 	REQUIRE(state_find_flow(&key, &flow));
 	CHECK_INT(state_slot(flow.slot).tcp, TP_TCP_ESTABLISHED);
 }
+
+/* A packet from phone to host, as far as the egress of lan0; no flow is left behind. */
+static void send_one(struct run *run)
+{
+	const struct packet packet = udp("phone", 1, "host", 2);
+	const struct ports none = {};
+	uint8_t frame[FRAME_MAX];
+
+	rig_run(FROM_TUNNEL, frame, row_frame(FROM_TUNNEL, &packet, V4, &none, frame), run);
+	CHECK_INT(run->retval, 7);
+	state_forget_flows();
+}
+
+static int leave(struct run *run)
+{
+	uint8_t frame[FRAME_MAX];
+	size_t size = run->out_size;
+
+	memcpy(frame, run->out, size);
+	rig_run(INTO_LAN_FROM_TUNNEL, frame, size, run);
+	CHECK_BYTES(run->out, run->out_size, frame, size);
+	return run->retval;
+}
+
+TEST(what_was_redirected_is_known_by_its_mark)
+{
+	struct run run = {};
+
+	row_start(OPEN_ROUTED, V4);
+	send_one(&run);
+	CHECK_INT(leave(&run), -1);
+	CHECK_INT(run.reasons[TP_R_judged], 1);
+	CHECK_INT(run.cb[0], 0); /* not for those behind us to read */
+	CHECK_INT(run.cb[1], 0);
+}
+
+TEST(another_mark_is_none)
+{
+	struct run run = {};
+
+	row_start(OPEN_ROUTED, V4);
+	send_one(&run);
+	run.cb[1] ^= 1;
+	CHECK_INT(leave(&run), 2);
+	CHECK_INT(run.reasons[TP_R_unjudged], 1);
+}
+
+TEST(no_mark_is_no_mark)
+{
+	struct run run = {};
+
+	row_start(OPEN_ROUTED, V4);
+	send_one(&run);
+	memset(run.cb, 0, sizeof(run.cb));
+	CHECK_INT(leave(&run), 2);
+}

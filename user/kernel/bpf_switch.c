@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -212,6 +213,21 @@ int bpf_switch_policy(const struct bpf *bpf, const struct state *want, struct er
 	return r;
 }
 
+/* Once for the life of the maps: programs that are attached already go by it. */
+static int note_nonce(struct tp_state *state)
+{
+	uint64_t nonce;
+
+	if (state->nonce)
+		return 0;
+	do {
+		if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
+			return -errno;
+	} while (!nonce);
+	__atomic_store_n(&state->nonce, nonce, __ATOMIC_RELAXED);
+	return 0;
+}
+
 int bpf_note_tunnel(const struct bpf *bpf, uint32_t ifindex, struct err *err)
 {
 	int r;
@@ -220,6 +236,11 @@ int bpf_note_tunnel(const struct bpf *bpf, uint32_t ifindex, struct err *err)
 	if (!state)
 		return r;
 	state->netns_cookie = bpf_netns_cookie();
+	r = note_nonce(state);
+	if (r) {
+		state_unmap(state);
+		return err_sys(err, r, "get random bytes");
+	}
 	__atomic_store_n(&state->abi, TP_ABI, __ATOMIC_RELAXED);
 	__atomic_store_n(&state->tunnel_ifindex, ifindex, __ATOMIC_RELEASE);
 	state_unmap(state);
