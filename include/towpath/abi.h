@@ -37,6 +37,8 @@ struct tp_limits {
 	__u32 flows;    /* at most the size of tp_flow_state */
 	__u16 port_min; /* host byte order */
 	__u16 port_max;
+	__be16 tunnel_port; /* UDP port that WireGuard listens on */
+	__u16 pad[3];
 };
 
 /* A sysctl that apply changed. Key of tp_sysctls: the path below /proc/sys. */
@@ -49,7 +51,7 @@ struct tp_sysctl {
 	__s32 set;    /* what apply wrote; anything else now means somebody changed it since */
 };
 
-_Static_assert(sizeof(struct tp_limits) == 64, "no hole");
+_Static_assert(sizeof(struct tp_limits) == 72, "no hole");
 _Static_assert(sizeof(struct tp_state) == 232, "no hole");
 
 #endif

@@ -47,12 +47,22 @@ enum tp_device_role {
 	TP_DEV_LAN = 2,
 };
 
+enum tp_device_flags {
+	TP_DEV_JUDGE = 1 << 0, /* the grants judge what goes from here to another LAN device */
+	/*
+	 * XDP does not see CHECKSUM_PARTIAL: a packet that was never on a wire leaves corrupt when
+	 * it is rewritten. So it rewrites where the driver runs it, or where the policy insists.
+	 */
+	TP_DEV_XDP_FORCED = 1 << 1, /* by the policy */
+	TP_DEV_XDP_NATIVE = 1 << 2, /* noted on attaching: the driver runs the program */
+};
+
 struct tp_device {
 	__u8 role;       /* enum tp_device_role */
 	__u8 made_qdisc; /* 1: the clsact qdisc is ours and `down` removes it */
 	__u16 mtu;       /* bytes of IP packet */
 	__u8 mac[6];
-	__u16 pad;
+	__u16 flags;          /* enum tp_device_flags */
 	struct tp_addr addr4; /* masquerade address, mapped; zero = none */
 	struct tp_addr addr6;
 };

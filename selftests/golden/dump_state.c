@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "dump_state.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 static void dump_peer(FILE *out, const struct state_peer *peer)
@@ -49,8 +50,10 @@ static void dump_device(FILE *out, const struct state_device *device)
 	fprintf(out, "device %s index %u role %s mtu %u mac %02x:%02x:%02x:%02x:%02x:%02x",
 		device->name, device->ifindex, roles[device->device.role], device->device.mtu,
 		mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
-	fprintf(out, " addr4 %s addr6 %s\n", tp_addr_put(addr4, &device->device.addr4),
-		tp_addr_put(addr6, &device->device.addr6));
+	fprintf(out, " addr4 %s addr6 %s%s%s\n", tp_addr_put(addr4, &device->device.addr4),
+		tp_addr_put(addr6, &device->device.addr6),
+		device->device.flags & TP_DEV_JUDGE ? " judged" : "",
+		device->device.flags & TP_DEV_XDP_FORCED ? " xdp-forced" : "");
 }
 
 static void dump_machine(FILE *out, const struct state *state)
@@ -102,9 +105,9 @@ static void dump_infos(FILE *out, const struct state *state)
 	array_for_each(route, &state->route_info)
 		dump_route_info(out, route);
 	fprintf(out,
-		"limits flows %u ports %u-%u opening %llu established %llu closing %llu "
-		"udp %llu icmp %llu other %llu second %llu\n",
-		limits->flows, limits->port_min, limits->port_max,
+		"limits flows %u ports %u-%u tunnel-port %u opening %llu established %llu "
+		"closing %llu udp %llu icmp %llu other %llu second %llu\n",
+		limits->flows, limits->port_min, limits->port_max, ntohs(limits->tunnel_port),
 		(unsigned long long)limits->tcp_opening,
 		(unsigned long long)limits->tcp_established,
 		(unsigned long long)limits->tcp_closing, (unsigned long long)limits->udp,

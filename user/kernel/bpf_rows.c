@@ -50,6 +50,17 @@ int bpf_set_limits(const struct bpf *bpf, const struct tp_limits *limits, struct
 	return row_set(bpf, "tp_limits", &zero, limits, err);
 }
 
+/* What attaching has noted in the row outlives a change of policy. */
+static void keep_notes(const struct bpf *bpf, uint32_t ifindex, struct tp_device *row)
+{
+	struct tp_device before;
+
+	if (row_get(bpf, "tp_devices", &ifindex, &before))
+		return;
+	row->made_qdisc = before.made_qdisc;
+	row->flags |= before.flags & TP_DEV_XDP_NATIVE;
+}
+
 int bpf_set_device(const struct bpf *bpf, const struct state_device *device, struct err *err)
 {
 	uint32_t ifindex = device->ifindex ? device->ifindex : if_nametoindex(device->name);
@@ -57,7 +68,7 @@ int bpf_set_device(const struct bpf *bpf, const struct state_device *device, str
 
 	if (!ifindex)
 		return err_sys(err, -errno, "find device %s", device->name);
-	row.made_qdisc = bpf_made_qdisc(bpf, ifindex);
+	keep_notes(bpf, ifindex, &row);
 	return row_set(bpf, "tp_devices", &ifindex, &row, err);
 }
 
@@ -66,13 +77,35 @@ int bpf_remove_device(const struct bpf *bpf, uint32_t ifindex, struct err *err)
 	return row_remove(bpf, "tp_devices", &ifindex, err);
 }
 
+static int row_of_device(const struct bpf *bpf, uint32_t ifindex, struct tp_device *row,
+			 struct err *err)
+{
+	if (row_get(bpf, "tp_devices", &ifindex, row))
+		return err_set(err, -ENOENT, "device %u has no row in tp_devices", ifindex);
+	return 0;
+}
+
 int bpf_note_qdisc(const struct bpf *bpf, uint32_t ifindex, struct err *err)
 {
 	struct tp_device row;
+	int r = row_of_device(bpf, ifindex, &row, err);
 
-	if (row_get(bpf, "tp_devices", &ifindex, &row))
-		return err_set(err, -ENOENT, "device %u has no row in tp_devices", ifindex);
+	if (r)
+		return r;
 	row.made_qdisc = 1;
+	return row_set(bpf, "tp_devices", &ifindex, &row, err);
+}
+
+int bpf_note_xdp(const struct bpf *bpf, uint32_t ifindex, bool native, struct err *err)
+{
+	struct tp_device row = {};
+	int r = row_of_device(bpf, ifindex, &row, err);
+
+	if (r)
+		return r;
+	row.flags &= (uint16_t)~TP_DEV_XDP_NATIVE;
+	if (native)
+		row.flags |= TP_DEV_XDP_NATIVE;
 	return row_set(bpf, "tp_devices", &ifindex, &row, err);
 }
 

@@ -11,10 +11,12 @@
 /* ---- writing; maps must be there (bpf_load) ---- */
 
 int bpf_set_limits(const struct bpf *bpf, const struct tp_limits *limits, struct err *err);
-/* ifindex 0 is looked up by name; keeps made_qdisc of a row that is there. */
+/* ifindex 0 is looked up by name; keeps what was noted in a row that is there. */
 int bpf_set_device(const struct bpf *bpf, const struct state_device *device, struct err *err);
 int bpf_remove_device(const struct bpf *bpf, uint32_t ifindex, struct err *err);
 int bpf_note_qdisc(const struct bpf *bpf, uint32_t ifindex, struct err *err);
+/* Whether the driver runs our XDP program there: what the program may do depends on it. */
+int bpf_note_xdp(const struct bpf *bpf, uint32_t ifindex, bool native, struct err *err);
 /* Whether the clsact qdisc of that device is of our making. */
 bool bpf_made_qdisc(const struct bpf *bpf, uint32_t ifindex);
 int bpf_set_peer_info(const struct bpf *bpf, const struct peer_info_row *row, struct err *err);

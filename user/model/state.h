@@ -73,7 +73,7 @@ struct state_attachment {
 struct state_device {
 	char name[IF_NAMESIZE];
 	uint32_t ifindex;
-	struct tp_device device; /* made_qdisc is not compared */
+	struct tp_device device; /* made_qdisc and TP_DEV_XDP_NATIVE are not compared */
 };
 
 struct class_row {

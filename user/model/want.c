@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "model/want.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,7 @@ static void want_limits(struct want_builder *b)
 	out->flows = limits->flows;
 	out->port_min = limits->port_min;
 	out->port_max = limits->port_max;
+	out->tunnel_port = htons(b->view->self->node->tunnel.listen_port);
 }
 
 static int want_tables(struct want_builder *b)

@@ -52,6 +52,22 @@ static uint16_t device_mtu(uint32_t mtu)
 	return mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu;
 }
 
+static bool is_xdp_forced(const struct config_node *node)
+{
+	return node->xdp == XDP_NATIVE || node->xdp == XDP_GENERIC;
+}
+
+static uint16_t lan_flags(const struct config_node *node)
+{
+	uint16_t flags = 0;
+
+	if (node->lan_to_lan == LAN_TO_LAN_JUDGE)
+		flags |= TP_DEV_JUDGE;
+	if (is_xdp_forced(node))
+		flags |= TP_DEV_XDP_FORCED;
+	return flags;
+}
+
 static int add_lan(struct want_builder *b, const struct facts_link *link)
 {
 	struct state_device *device;
@@ -66,6 +82,7 @@ static int add_lan(struct want_builder *b, const struct facts_link *link)
 	memcpy(device->name, link->name, sizeof(device->name));
 	device->ifindex = link->ifindex;
 	device->device.role = TP_DEV_LAN;
+	device->device.flags = lan_flags(b->view->self->node);
 	device->device.mtu = device_mtu(link->mtu);
 	memcpy(device->device.mac, link->mac, sizeof(device->device.mac));
 	addr4 = masquerade_addr(b->view, link->ifindex, true);

@@ -3,6 +3,7 @@
  * The order of a plan. The programs are attached before the tunnel comes up and before anything
  * forwards: until the switch they refuse all of the mesh, so there is no moment without a policy.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -39,8 +40,8 @@ static int set_limits(struct diff *d)
 	if (!d->fresh && !memcmp(limits, &d->have->limits, sizeof(*limits)))
 		return 0;
 
-	object_printf(details, "flows %u ports %u-%u", limits->flows, limits->port_min,
-		      limits->port_max);
+	object_printf(details, "flows %u ports %u-%u tunnel-port %u", limits->flows,
+		      limits->port_min, limits->port_max, ntohs(limits->tunnel_port));
 	return op_add(&d->plan, PHASE_ADD, OP_LIMITS_SET, "set", "limits", details) ? 0 : -ENOMEM;
 }
 

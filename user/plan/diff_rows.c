@@ -13,12 +13,13 @@ static int device_compare(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-/* made_qdisc is the executor's own note; ifindex 0 means that the device is not there yet. */
+/* What the executor notes by itself is not compared; ifindex 0: the device is not there yet. */
 static bool device_is_equal(const struct state_device *want, const struct state_device *have)
 {
 	struct tp_device a = want->device, b = have->device;
 
 	a.made_qdisc = b.made_qdisc = 0;
+	b.flags &= (uint16_t)~TP_DEV_XDP_NATIVE;
 	if (want->ifindex && want->ifindex != have->ifindex)
 		return false;
 	return !memcmp(&a, &b, sizeof(a));
@@ -41,8 +42,10 @@ static int visit_device_set(struct diff *d, const void *w, const void *h)
 		return 0;
 
 	object_printf(object, "device %s", want->name);
-	object_printf(details, "role %s mtu %u",
-		      want->device.role == TP_DEV_TUNNEL ? "tunnel" : "lan", want->device.mtu);
+	object_printf(details, "role %s mtu %u%s%s",
+		      want->device.role == TP_DEV_TUNNEL ? "tunnel" : "lan", want->device.mtu,
+		      want->device.flags & TP_DEV_JUDGE ? " judged" : "",
+		      want->device.flags & TP_DEV_XDP_FORCED ? " xdp-forced" : "");
 	op = op_add(&d->plan, PHASE_ADD, OP_DEVICE_SET, "set", object, details);
 	if (!op)
 		return -ENOMEM;
