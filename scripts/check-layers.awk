@@ -32,7 +32,7 @@ BEGIN {
 	rule("user/kernel/wg",   "<libmnl/")
 	rule("user/kernel/rt",   "<libmnl/")
 	rule("user/kernel/bpf_", "<bpf/")
-	rule("user/kernel/bpf_object.c", "tc_router.skel.h$")
+	rule("user/kernel/bpf_object.c", "tc_router.skel.h$ xdp_lan.skel.h$")
 	rule("user/report/", "report/ base/ secret/ model/ plan/ops.h$ <cjson/ " towpath)
 	rule("user/daemon/", "daemon/ base/ secret/ model/ plan/ kernel/ report/ " towpath)
 	rule("user/daemon/http.c", "<microhttpd.h>$")
@@ -41,7 +41,7 @@ BEGIN {
 
 	# Tests look into everything; only the top of the tree is closed to them.
 	rule("selftests/", "< base/ secret/ config/ model/ plan/ kernel/ report/ daemon/ cmd/ " \
-	     "lib/ version.h$ tc_router.skel.h$ bench.skel.h$ selftests/ " towpath)
+	     "lib/ version.h$ tc_router.skel.h$ xdp_lan.skel.h$ bench.skel.h$ selftests/ " towpath)
 }
 
 function owned(prefix) { owners[++owner_count] = prefix }

@@ -94,7 +94,7 @@ void rig_switch(const char *policy)
 	read_policy(&fixture, policy);
 	if (!bpf.skeleton && bpf_open(&bpf, WORLD_BPFFS, WORLD_INSTANCE, false, &err))
 		die("bpffs", &err);
-	if (bpf_load(&bpf, &fixture.want, &err))
+	if (bpf_load_xdp(&bpf, &fixture.want, &err))
 		die("programs", &err);
 	if (bpf_set_limits(&bpf, &fixture.want.limits, &err))
 		die("limits", &err);

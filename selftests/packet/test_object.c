@@ -12,8 +12,10 @@
 #include "rig.h"
 #include "state.h"
 #include "test.h"
+#include "xdp_lan.skel.h"
 
-static const enum state_hook hooks[] = { HOOK_TC_TUNNEL, HOOK_TC_LAN, HOOK_TC_EGRESS };
+static const enum state_hook hooks[] = { HOOK_TC_TUNNEL, HOOK_TC_LAN, HOOK_TC_EGRESS,
+					 HOOK_XDP_LAN };
 
 static struct bpf_prog_info info_of(int fd)
 {
@@ -76,8 +78,9 @@ TEST(programs_have_names_of_ours)
 		struct bpf_prog_info info = program_info(hooks[i]);
 
 		check_name(info.name);
-		CHECK_TEXT(info.name, bpf_program_name(hooks[i]));
-		CHECK_INT(info.type, BPF_PROG_TYPE_SCHED_CLS);
+		CHECK_TEXT(info.name, state_program_name(hooks[i]));
+		CHECK_INT(info.type,
+			  hooks[i] == HOOK_XDP_LAN ? BPF_PROG_TYPE_XDP : BPF_PROG_TYPE_SCHED_CLS);
 		CHECK_INT(info.gpl_compatible, 1);
 	}
 }
@@ -134,6 +137,32 @@ TEST(maps_have_names_and_types)
 	}
 	closedir(pins);
 	CHECK(count > 20);
+}
+
+static uint32_t map_id(int fd)
+{
+	struct bpf_map_info info = {};
+	__u32 length = sizeof(info);
+
+	CHECK(!bpf_obj_get_info_by_fd(fd, &info, &length));
+	return info.id;
+}
+
+/* One flow table and one policy, whichever program looks. */
+TEST(the_xdp_object_has_the_maps_that_are_pinned)
+{
+	const struct bpf_map *map;
+	int count = 0;
+
+	rig_start(OPEN_ROUTED);
+	bpf_object__for_each_map(map, rig_bpf()->xdp->obj)
+	{
+		if (bpf_map__is_internal(map))
+			continue;
+		CHECK_INT(map_id(bpf_map__fd(map)), map_id(rig_map(bpf_map__name(map))));
+		count++;
+	}
+	CHECK(count > 0);
 }
 
 static void check_inner(const char *outer, uint32_t entries)

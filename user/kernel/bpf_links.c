@@ -97,14 +97,14 @@ static int tcx_attach(const struct bpf *bpf, const struct state_attachment *a, u
 	fd = link_open_alive(path, ifindex);
 	if (fd >= 0) {
 		if (bpf_link_update(fd, program, NULL))
-			return err_sys(err, -errno, "update %s on %s", bpf_program_name(a->hook),
+			return err_sys(err, -errno, "update %s on %s", state_program_name(a->hook),
 				       a->device);
 		return 0;
 	}
 
 	fd = bpf_link_create(program, (int)ifindex, tcx_type(a->hook), &opts);
 	if (fd < 0)
-		return err_sys(err, -errno, "attach %s to %s by tcx", bpf_program_name(a->hook),
+		return err_sys(err, -errno, "attach %s to %s by tcx", state_program_name(a->hook),
 			       a->device);
 	/* a pin of that name is of a device that no longer exists */
 	if (unlink(path) && errno != ENOENT)
@@ -134,7 +134,7 @@ static int clsact_attach(const struct bpf *bpf, const struct state_attachment *a
 	uint32_t there = clsact_program(ifindex, a->hook);
 	int r;
 
-	if (there && !bpf_owns_program(bpf, there, bpf_program_name(a->hook)))
+	if (there && !bpf_owns_program(bpf, there, state_program_name(a->hook)))
 		return err_set(err, -EEXIST,
 			       "%s holds a filter of priority %u and handle %u that is not ours",
 			       a->device, TP_TC_PRIORITY, TP_TC_HANDLE);
@@ -148,7 +148,7 @@ static int clsact_attach(const struct bpf *bpf, const struct state_attachment *a
 		return r;
 	r = bpf_tc_attach(&hook, &opts);
 	if (r)
-		return err_sys(err, r, "attach %s to %s by clsact", bpf_program_name(a->hook),
+		return err_sys(err, r, "attach %s to %s by clsact", state_program_name(a->hook),
 			       a->device);
 	return 0;
 }
@@ -177,10 +177,10 @@ static int clsact_detach(const struct bpf *bpf, const struct state_attachment *a
 	uint32_t program = clsact_program(ifindex, a->hook);
 	int r = 0;
 
-	if (program && bpf_owns_program(bpf, program, bpf_program_name(a->hook)))
+	if (program && bpf_owns_program(bpf, program, state_program_name(a->hook)))
 		r = bpf_tc_detach(&hook, &opts);
 	if (r && r != -ENOENT) /* somebody was faster */
-		return err_sys(err, r, "detach %s from %s", bpf_program_name(a->hook), a->device);
+		return err_sys(err, r, "detach %s from %s", state_program_name(a->hook), a->device);
 	return remove_qdisc ? bpf_remove_qdisc(ifindex, err) : 0;
 }
 
@@ -195,7 +195,7 @@ static int tcx_detach(const struct bpf *bpf, const struct state_attachment *a, s
 		return errno == ENOENT ? 0 : err_sys(err, -errno, "open %s", path);
 	/* ENOLINK: the device is gone, and the attachment with it */
 	if (bpf_link_detach(fd) && errno != ENOLINK)
-		return err_sys(err, -errno, "detach %s from %s", bpf_program_name(a->hook),
+		return err_sys(err, -errno, "detach %s from %s", state_program_name(a->hook),
 			       a->device);
 	if (unlink(path))
 		return err_sys(err, -errno, "unpin %s", path);
@@ -220,7 +220,7 @@ int bpf_attach(const struct bpf *bpf, const struct state_attachment *a, enum bpf
 			return err_set(err, -EOPNOTSUPP,
 				       "attach %s to %s by tcx: this kernel has none; "
 				       "--tc-attach auto would use clsact",
-				       bpf_program_name(a->hook), a->device);
+				       state_program_name(a->hook), a->device);
 	}
 	r = clsact_attach(bpf, a, ifindex, err);
 	return r ? r : tcx_detach(bpf, a, err);
@@ -257,7 +257,7 @@ static int read_one(const struct bpf *bpf, const struct facts_link *device, enum
 		return 0;
 	}
 	program = clsact_program(device->ifindex, hook);
-	return program && bpf_owns_program(bpf, program, bpf_program_name(hook)) ? 0 : -ENOENT;
+	return program && bpf_owns_program(bpf, program, state_program_name(hook)) ? 0 : -ENOENT;
 }
 
 static bool is_pin_alive(const char *dir, const char *name)

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "tc_router.skel.h"
+#include "xdp_lan.skel.h"
 
 /*
  * libbpf talks to a callback without context. Its first warning is kept for the error text: it
@@ -48,15 +49,23 @@ int bpf_open(struct bpf *bpf, const char *wanted_bpffs, const char *instance, bo
 void bpf_close(struct bpf *bpf)
 {
 	tp_tc_router__destroy(bpf->skeleton);
+	tp_xdp_lan__destroy(bpf->xdp);
 	bpf->skeleton = NULL;
+	bpf->xdp = NULL;
 }
 
+/* A hash over the objects' hashes: a change of any is a change. */
 void bpf_object_hash(uint8_t out[HASH_SIZE])
 {
+	uint8_t hashes[2][HASH_SIZE];
+	const void *bytes;
 	size_t size;
-	const void *bytes = tp_tc_router__elf_bytes(&size);
 
-	hash_bytes(bytes, size, out);
+	bytes = tp_tc_router__elf_bytes(&size);
+	hash_bytes(bytes, size, hashes[0]);
+	bytes = tp_xdp_lan__elf_bytes(&size);
+	hash_bytes(bytes, size, hashes[1]);
+	hash_bytes(hashes, sizeof(hashes), out);
 }
 
 /* Kernels before 5.11 charge maps to RLIMIT_MEMLOCK; later ones ignore it. */
@@ -126,39 +135,45 @@ static int set_size(const struct bpf *bpf, struct bpf_map *map, uint32_t wanted,
 	return bpf_map__set_max_entries(map, pinned ? pinned : wanted);
 }
 
-static int set_sizes(const struct bpf *bpf, const struct state *want, struct err *err)
+/* Of those maps that the object has. */
+static int set_sizes(const struct bpf *bpf, struct bpf_object *object, const struct state *want,
+		     struct err *err)
 {
 	uint32_t flows = want->limits.flows;
 	const struct {
-		struct bpf_map *map;
+		const char *name;
 		uint32_t rows;
 		bool exact;
 	} sizes[] = {
-		{ bpf->skeleton->maps.tp_flows, 2 * flows, true },
-		{ bpf->skeleton->maps.tp_flow_state, flows, true },
-		{ bpf->skeleton->maps.tp_free_slots, flows, true },
-		{ bpf->skeleton->maps.tp_dead_slots, flows, true },
-		{ bpf->skeleton->maps.tp_nat_out, flows, true },
-		{ bpf->skeleton->maps.tp_nat_in, flows, true },
-		{ bpf->skeleton->maps.tp_peer_stats, room_for(highest_id(want, true)), false },
-		{ bpf->skeleton->maps.tp_route_stats, room_for(highest_id(want, false)), false },
+		{ "tp_flows", 2 * flows, true },
+		{ "tp_flow_state", flows, true },
+		{ "tp_free_slots", flows, true },
+		{ "tp_dead_slots", flows, true },
+		{ "tp_nat_out", flows, true },
+		{ "tp_nat_in", flows, true },
+		{ "tp_peer_stats", room_for(highest_id(want, true)), false },
+		{ "tp_route_stats", room_for(highest_id(want, false)), false },
 	};
 	size_t i;
 	int r = 0;
 
-	for (i = 0; !r && i < ARRAY_SIZE(sizes); i++)
-		r = set_size(bpf, sizes[i].map, sizes[i].rows, sizes[i].exact, err);
+	for (i = 0; !r && i < ARRAY_SIZE(sizes); i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(object, sizes[i].name);
+
+		if (map)
+			r = set_size(bpf, map, sizes[i].rows, sizes[i].exact, err);
+	}
 	return r;
 }
 
 /* libbpf reuses what is pinned at a map's pin path, and pins what it makes. */
-static int set_pin_paths(const struct bpf *bpf, struct err *err)
+static int set_pin_paths(const struct bpf *bpf, struct bpf_object *object, struct err *err)
 {
 	char path[BPF_FS_PATH_SIZE];
 	struct bpf_map *map;
 	int r;
 
-	bpf_object__for_each_map(map, bpf->skeleton->obj)
+	bpf_object__for_each_map(map, object)
 	{
 		if (bpf_map__is_internal(map))
 			continue;
@@ -178,18 +193,9 @@ int bpf_program_fd(const struct bpf *bpf, enum state_hook hook)
 	case HOOK_TC_TUNNEL: program = bpf->skeleton->progs.tp_tc_tunnel; break;
 	case HOOK_TC_LAN: program = bpf->skeleton->progs.tp_tc_lan; break;
 	case HOOK_TC_EGRESS: program = bpf->skeleton->progs.tp_tc_egress; break;
+	case HOOK_XDP_LAN: program = bpf->xdp->progs.tp_xdp_lan; break;
 	}
 	return bpf_program__fd(program);
-}
-
-const char *bpf_program_name(enum state_hook hook)
-{
-	switch (hook) {
-	case HOOK_TC_TUNNEL: return "tp_tc_tunnel";
-	case HOOK_TC_LAN: return "tp_tc_lan";
-	case HOOK_TC_EGRESS: return "tp_tc_egress";
-	}
-	return "";
 }
 
 int bpf_map_open(const struct bpf *bpf, const char *name)
@@ -252,6 +258,32 @@ int bpf_inner_create(const struct bpf *bpf, enum bpf_table table, uint32_t max_e
 	return fd < 0 ? err_sys(err, -errno, "make a table for %s", bpf_table_name(table)) : fd;
 }
 
+/* The objects differ in what they hold, not in how they come to their maps. */
+static int prepare(const struct bpf *bpf, struct bpf_object *object, const struct state *want,
+		   struct err *err)
+{
+	int r = set_sizes(bpf, object, want, err);
+
+	return r ? r : set_pin_paths(bpf, object, err);
+}
+
+static int load_router(struct bpf *bpf, const struct state *want, struct err *err)
+{
+	int r;
+
+	bpf->skeleton = tp_tc_router__open();
+	if (!bpf->skeleton)
+		return load_error(err, -errno);
+
+	r = prepare(bpf, bpf->skeleton->obj, want, err);
+	if (!r)
+		r = remember_inner(bpf, err);
+	if (r)
+		return r;
+	r = tp_tc_router__load(bpf->skeleton);
+	return r ? load_error(err, r) : 0;
+}
+
 int bpf_load(struct bpf *bpf, const struct state *want, struct err *err)
 {
 	int r;
@@ -262,23 +294,40 @@ int bpf_load(struct bpf *bpf, const struct state *want, struct err *err)
 	first_warning[0] = '\0';
 	raise_memlock();
 	r = bpf_fs_make_dirs(bpf->bpffs, bpf->instance, err);
-	if (r)
-		return r;
-	bpf->skeleton = tp_tc_router__open();
-	if (!bpf->skeleton)
-		return load_error(err, -errno);
-
-	r = set_sizes(bpf, want, err);
 	if (!r)
-		r = set_pin_paths(bpf, err);
-	if (!r)
-		r = remember_inner(bpf, err);
-	if (!r) {
-		r = tp_tc_router__load(bpf->skeleton);
-		if (r)
-			load_error(err, r);
-	}
+		r = load_router(bpf, want, err);
 	if (r)
 		bpf_close(bpf);
+	return r;
+}
+
+static int load_xdp(struct bpf *bpf, const struct state *want, struct err *err)
+{
+	int r;
+
+	bpf->xdp = tp_xdp_lan__open();
+	if (!bpf->xdp)
+		return load_error(err, -errno);
+
+	r = prepare(bpf, bpf->xdp->obj, want, err);
+	if (r)
+		return r;
+	r = tp_xdp_lan__load(bpf->xdp);
+	return r ? load_error(err, r) : 0;
+}
+
+int bpf_load_xdp(struct bpf *bpf, const struct state *want, struct err *err)
+{
+	/* first, for it makes the maps: all of them are in its object */
+	int r = bpf_load(bpf, want, err);
+
+	if (r || bpf->xdp)
+		return r;
+	first_warning[0] = '\0';
+	r = load_xdp(bpf, want, err);
+	if (r) {
+		tp_xdp_lan__destroy(bpf->xdp);
+		bpf->xdp = NULL;
+	}
 	return r;
 }

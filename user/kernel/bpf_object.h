@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The embedded BPF object: loading it onto pinned maps, and opening those maps later. */
+/* The embedded BPF objects: loading them onto pinned maps, and opening those maps later. */
 #ifndef TP_KERNEL_BPF_OBJECT_H
 #define TP_KERNEL_BPF_OBJECT_H
 
@@ -11,6 +11,7 @@
 #include "model/state.h"
 
 struct tp_tc_router;
+struct tp_xdp_lan;
 
 /* The two-slot tables, by the name of their outer map. */
 enum bpf_table { TABLE_SRC, TABLE_DST, TABLE_PORTS, TABLE_RULES, TABLE_ROUTES, TABLE_RULE_STATS };
@@ -26,6 +27,7 @@ struct bpf {
 	char bpffs[BPF_FS_PATH_SIZE];
 	char instance[32];
 	struct tp_tc_router *skeleton; /* NULL until bpf_load */
+	struct tp_xdp_lan *xdp;        /* NULL until bpf_load_xdp */
 	struct bpf_inner inner[BPF_TABLES];
 };
 
@@ -34,21 +36,22 @@ int bpf_open(struct bpf *bpf, const char *wanted_bpffs, const char *instance, bo
 	     struct err *err);
 void bpf_close(struct bpf *bpf);
 
-/* SHA-256 of the embedded object: two binaries with equal programs have equal hashes. */
+/* SHA-256 over the embedded objects: two binaries with equal programs have equal hashes. */
 void bpf_object_hash(uint8_t out[HASH_SIZE]);
 
 /*
- * Loads the programs; maps that are pinned are reused, the others are made and pinned. Sizes come
- * from want. Does nothing when already loaded. The verifier's last words are in err.
+ * Loads the tc programs; maps that are pinned are reused, the others are made and pinned. Sizes
+ * come from want. Does nothing when already loaded. The verifier's last words are in err.
  */
 int bpf_load(struct bpf *bpf, const struct state *want, struct err *err);
+/* The same for the XDP program, which few devices run; the tc programs too if need be. */
+int bpf_load_xdp(struct bpf *bpf, const struct state *want, struct err *err);
 
 /* -EBUSY when the pinned maps were made for another number of flows: they cannot grow. */
 int bpf_check_flows(const struct bpf *bpf, uint32_t flows, struct err *err);
 
-/* A loaded program by hook; valid after bpf_load. */
+/* A program by hook; it must have been loaded. */
 int bpf_program_fd(const struct bpf *bpf, enum state_hook hook);
-const char *bpf_program_name(enum state_hook hook);
 
 /* A new fd of a pinned map, or -ENOENT. The caller closes it. */
 int bpf_map_open(const struct bpf *bpf, const char *name);

@@ -76,8 +76,8 @@ bool bpf_has_programs(const struct bpf *bpf)
 	enum state_hook hook;
 
 	while (wanted && !bpf_prog_get_next_id(program, &program))
-		for (hook = HOOK_TC_TUNNEL; hook <= HOOK_TC_EGRESS; hook++)
-			if (program_state_id(program, bpf_program_name(hook)) == wanted)
+		for (hook = 0; hook < STATE_HOOKS; hook++)
+			if (program_state_id(program, state_program_name(hook)) == wanted)
 				return true;
 	return false;
 }

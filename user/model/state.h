@@ -59,7 +59,8 @@ struct state_sysctl {
 	int32_t set;    /* have: what apply wrote; anything else now is somebody else's */
 };
 
-enum state_hook { HOOK_TC_TUNNEL, HOOK_TC_LAN, HOOK_TC_EGRESS };
+enum state_hook { HOOK_TC_TUNNEL, HOOK_TC_LAN, HOOK_TC_EGRESS, HOOK_XDP_LAN };
+#define STATE_HOOKS 4
 
 struct state_attachment {
 	char device[IF_NAMESIZE];
@@ -134,6 +135,9 @@ struct state {
 	uint8_t policy_hash[HASH_SIZE];
 	uint8_t object_hash[HASH_SIZE]; /* of the BPF object; zero in have = not loaded */
 };
+
+/* The program that belongs on a hook: "tp_tc_lan". */
+const char *state_program_name(enum state_hook hook);
 
 /* Wipes the keys and empties it; the struct itself is the caller's. NULL is fine. */
 void state_free(struct state *state);

@@ -82,11 +82,8 @@ const char *object_peer(char *buf, const struct state_peer *peer)
 
 const char *object_attachment(char *buf, const struct state_attachment *attachment)
 {
-	static const char *const hooks[] = { [HOOK_TC_TUNNEL] = "tp_tc_tunnel",
-					     [HOOK_TC_LAN] = "tp_tc_lan",
-					     [HOOK_TC_EGRESS] = "tp_tc_egress" };
-
-	return object_printf(buf, "program %s on %s", hooks[attachment->hook], attachment->device);
+	return object_printf(buf, "program %s on %s", state_program_name(attachment->hook),
+			     attachment->device);
 }
 
 int walk_both(struct diff *d, const struct walk *walk)

@@ -131,9 +131,6 @@ static void add_routes(cJSON *root, const struct status *status)
 
 static void add_attachments(cJSON *root, const struct state *have)
 {
-	static const char *const programs[] = { [HOOK_TC_TUNNEL] = "tp_tc_tunnel",
-						[HOOK_TC_LAN] = "tp_tc_lan",
-						[HOOK_TC_EGRESS] = "tp_tc_egress" };
 	cJSON *array = cJSON_AddArrayToObject(root, "attachments");
 	const struct state_attachment *attachment;
 
@@ -142,7 +139,7 @@ static void add_attachments(cJSON *root, const struct state *have)
 
 		cJSON_AddStringToObject(item, "hook", attachment->tcx ? "tcx" : "tc");
 		cJSON_AddStringToObject(item, "device", attachment->device);
-		cJSON_AddStringToObject(item, "program", programs[attachment->hook]);
+		cJSON_AddStringToObject(item, "program", state_program_name(attachment->hook));
 		cJSON_AddStringToObject(item, "mode",
 					attachment->hook == HOOK_TC_EGRESS ? "egress" : "ingress");
 		if (attachment->tcx)

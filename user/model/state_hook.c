@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "model/state.h"
+
+const char *state_program_name(enum state_hook hook)
+{
+	static const char *const names[STATE_HOOKS] = {
+		[HOOK_TC_TUNNEL] = "tp_tc_tunnel",
+		[HOOK_TC_LAN] = "tp_tc_lan",
+		[HOOK_TC_EGRESS] = "tp_tc_egress",
+		[HOOK_XDP_LAN] = "tp_xdp_lan",
+	};
+
+	return names[hook];
+}
