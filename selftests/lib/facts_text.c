@@ -71,6 +71,12 @@ static uint32_t index_of(struct words *words, const struct facts *facts)
 	return link ? link->ifindex : 0;
 }
 
+static void read_xdp(struct words *words, struct facts_xdp *xdp)
+{
+	xdp->program = (uint32_t)number(words);
+	copy(words, xdp->name, sizeof(xdp->name));
+}
+
 static void read_link(struct words *words, struct facts *facts)
 {
 	struct facts_link *link = array_add(&facts->links);
@@ -96,6 +102,12 @@ static void read_link(struct words *words, struct facts *facts)
 			link->loopback = true;
 		else if (!strcmp(option, "ours"))
 			link->ours = true;
+		else if (!strcmp(option, "hardware"))
+			link->hardware = true;
+		else if (!strcmp(option, "no-ethernet"))
+			link->ethernet = false;
+		else if (!strcmp(option, "xdp"))
+			read_xdp(words, &link->xdp);
 		else
 			words->bad = true;
 	}

@@ -2,7 +2,8 @@
 /*
  * Facts as text, one a line; '#' begins a comment. What is not said is zero.
  *
- *	link NAME index N [mtu N] [mac M] [kind K] [up] [loopback] [ours]
+ *	link NAME index N [mtu N] [mac M] [kind K] [up] [loopback] [ours] [no-ethernet]
+ *		[hardware] [xdp ID NAME]
  *	addr DEVICE ADDRESS/LEN [temporary] [link]
  *	route PREFIX [via ADDRESS] [dev DEVICE] [metric N] [src ADDRESS] [ra]
  *	sysctl PATH VALUE

@@ -107,6 +107,50 @@ TEST(reads_a_link)
 	CHECK_BYTES(link.facts.mac, 6, mac, 6);
 }
 
+TEST(knows_what_has_a_card_behind_it)
+{
+	struct rt_link link;
+	union nl_message buf;
+
+	put_link(&buf, "eth0", 4);
+	CHECK_INT(rt_read_link(&buf.header, &link), 0);
+	CHECK(!link.facts.hardware);
+	mnl_attr_put_strz(&buf.header, IFLA_PARENT_DEV_NAME, "virtio2");
+	CHECK_INT(rt_read_link(&buf.header, &link), 0);
+	CHECK(link.facts.hardware);
+}
+
+static struct facts_xdp xdp_of(uint8_t attached, uint16_t id_attr)
+{
+	struct rt_link link = { 0 };
+	struct nlattr *xdp;
+	union nl_message buf;
+
+	put_link(&buf, "eth0", 4);
+	xdp = mnl_attr_nest_start(&buf.header, IFLA_XDP);
+	mnl_attr_put_u8(&buf.header, IFLA_XDP_ATTACHED, attached);
+	if (id_attr)
+		mnl_attr_put_u32(&buf.header, id_attr, 77);
+	mnl_attr_nest_end(&buf.header, xdp);
+	CHECK_INT(rt_read_link(&buf.header, &link), 0);
+	return link.facts.xdp;
+}
+
+TEST(knows_the_xdp_program_of_a_link_and_who_runs_it)
+{
+	struct facts_xdp xdp = xdp_of(XDP_ATTACHED_NONE, 0);
+
+	CHECK(!xdp.program && !xdp.native);
+	xdp = xdp_of(XDP_ATTACHED_SKB, IFLA_XDP_PROG_ID);
+	CHECK(xdp.program == 77 && !xdp.native);
+	xdp = xdp_of(XDP_ATTACHED_DRV, IFLA_XDP_PROG_ID);
+	CHECK(xdp.program == 77 && xdp.native);
+	xdp = xdp_of(XDP_ATTACHED_HW, IFLA_XDP_PROG_ID);
+	CHECK(xdp.program == 77 && xdp.native);
+	xdp = xdp_of(XDP_ATTACHED_MULTI, IFLA_XDP_DRV_PROG_ID);
+	CHECK(xdp.program == 77 && xdp.native);
+}
+
 TEST(only_the_alias_of_the_instance_marks_a_device_as_ours)
 {
 	struct rt_link link = { .alias = "towpath:blue" };

@@ -21,7 +21,7 @@
 #define RT_ALIAS_SIZE 256 /* IFALIASZ */
 
 struct rt_link {
-	struct facts_link facts; /* ours is not filled */
+	struct facts_link facts; /* ours and xdp.name are not filled */
 	char alias[RT_ALIAS_SIZE];
 	uint32_t group;
 };

@@ -30,6 +30,19 @@ static void read_kind(const struct nlattr *info, struct facts_link *out)
 	nl_attr_string(attrs[IFLA_INFO_KIND], out->kind, sizeof(out->kind));
 }
 
+static void read_xdp(const struct nlattr *xdp, struct facts_xdp *out)
+{
+	const struct nlattr *attrs[IFLA_XDP_MAX + 1];
+	uint8_t attached = XDP_ATTACHED_NONE;
+
+	nl_attrs_of_nest(xdp, attrs, IFLA_XDP_MAX);
+	nl_attr_u8(attrs[IFLA_XDP_ATTACHED], &attached);
+	out->native = attached != XDP_ATTACHED_NONE && attached != XDP_ATTACHED_SKB;
+	/* with one on the card and one in the driver there is no id for both */
+	if (!nl_attr_u32(attrs[IFLA_XDP_PROG_ID], &out->program))
+		nl_attr_u32(attrs[IFLA_XDP_DRV_PROG_ID], &out->program);
+}
+
 int rt_read_link(const struct nlmsghdr *msg, struct rt_link *out)
 {
 	const struct nlattr *attrs[IFLA_MAX + 1];
@@ -54,6 +67,10 @@ int rt_read_link(const struct nlmsghdr *msg, struct rt_link *out)
 	nl_attr_bytes(attrs[IFLA_ADDRESS], link.facts.mac, sizeof(link.facts.mac));
 	nl_attr_string(attrs[IFLA_IFALIAS], link.alias, sizeof(link.alias));
 	read_kind(attrs[IFLA_LINKINFO], &link.facts);
+	read_xdp(attrs[IFLA_XDP], &link.facts.xdp);
+	/* the kernel's dev->dev.parent, which /sys/class/net/DEVICE/device shows of one namespace
+	 */
+	link.facts.hardware = attrs[IFLA_PARENT_DEV_NAME];
 
 	*out = link;
 	return 0;

@@ -15,6 +15,13 @@
 #include "secret/key.h"
 #include "towpath/layout.h"
 
+/* The XDP program on a device. */
+struct facts_xdp {
+	uint32_t program; /* its id; 0: there is none */
+	bool native;      /* the driver or the card runs it, not the generic code in the kernel */
+	char name[16];    /* for people; "" when the kernel does not tell */
+};
+
 struct facts_link {
 	char name[IF_NAMESIZE];
 	uint32_t ifindex;
@@ -24,6 +31,12 @@ struct facts_link {
 	bool ethernet; /* ARPHRD_ETHER */
 	bool ours;     /* alias names this instance: we made it */
 	char kind[16]; /* IFLA_INFO_KIND: "veth", "tun", "wireguard", …; "" = none */
+	/*
+	 * Something on a bus is behind it: a card, or virtio. Not so with veth, tun, bridges, VLANs
+	 * and the like.
+	 */
+	bool hardware;
+	struct facts_xdp xdp; /* somebody else's */
 	uint8_t mac[6];
 };
 
