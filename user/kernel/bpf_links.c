@@ -3,58 +3,22 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "kernel/bpf_owner.h"
+#include "kernel/bpf_pin.h"
 #include "kernel/bpf_rows.h"
 #include "kernel/rt_filter.h"
 
 /* linux/bpf.h before 6.6 has none of these; the numbers are the kernel's ABI. */
-#define TCX_INGRESS   46        /* BPF_TCX_INGRESS */
-#define TCX_EGRESS    47        /* BPF_TCX_EGRESS */
-#define FLAG_BEFORE   (1U << 3) /* BPF_F_BEFORE; without it a link lands last */
-#define LINK_TYPE_TCX 11        /* BPF_LINK_TYPE_TCX */
-
-/* struct bpf_link_info as of 6.6, as far as tcx goes. */
-struct tcx_link_info {
-	__u32 type;
-	__u32 id;
-	__u32 prog_id;
-	__u32 pad;
-	__u32 ifindex; /* 0: the device is gone */
-	__u32 attach_type;
-	__u8 rest[64];
-};
-
-static const char *const hook_names[] = {
-	[HOOK_TC_TUNNEL] = "tunnel",
-	[HOOK_TC_LAN] = "lan",
-	[HOOK_TC_EGRESS] = "egress",
-};
-
-/* "links/eth0-lan". A bpffs name holds no dot, a device name holds no colon. */
-static void link_path(char out[BPF_FS_PATH_SIZE], const struct bpf *bpf, const char *device,
-		      enum state_hook hook)
-{
-	char dir[BPF_FS_PATH_SIZE], name[IF_NAMESIZE];
-	char *dot;
-
-	snprintf(name, sizeof(name), "%s", device);
-	while ((dot = strchr(name, '.')))
-		*dot = ':';
-	bpf_fs_link_dir(dir, bpf->bpffs, bpf->instance);
-	if (snprintf(out, BPF_FS_PATH_SIZE, "%s/%s-%s", dir, name, hook_names[hook]) >=
-	    BPF_FS_PATH_SIZE)
-		out[0] = '\0';
-}
+#define TCX_INGRESS 46        /* BPF_TCX_INGRESS */
+#define TCX_EGRESS  47        /* BPF_TCX_EGRESS */
+#define FLAG_BEFORE (1U << 3) /* BPF_F_BEFORE; without it a link lands last */
 
 static int tcx_type(enum state_hook hook)
 {
@@ -66,52 +30,20 @@ static enum bpf_tc_attach_point clsact_point(enum state_hook hook)
 	return hook == HOOK_TC_EGRESS ? BPF_TC_EGRESS : BPF_TC_INGRESS;
 }
 
-static int link_read(int fd, struct tcx_link_info *info)
-{
-	__u32 length = sizeof(*info);
-
-	memset(info, 0, sizeof(*info));
-	return bpf_obj_get_info_by_fd(fd, info, &length) ? -errno : 0;
-}
-
-/* The pinned link of this hook if it is alive on that device, or -1. */
-static int link_open_alive(const char *path, uint32_t ifindex)
-{
-	AUTO_CLOSE int fd = bpf_obj_get(path);
-	struct tcx_link_info info;
-
-	if (fd < 0 || link_read(fd, &info) || info.type != LINK_TYPE_TCX || info.ifindex != ifindex)
-		return -1;
-	return mem_take_fd(&fd);
-}
-
 static int tcx_attach(const struct bpf *bpf, const struct state_attachment *a, uint32_t ifindex,
 		      struct err *err)
 {
-	int program = bpf_program_fd(bpf, a->hook);
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = FLAG_BEFORE);
-	char path[BPF_FS_PATH_SIZE];
-	AUTO_CLOSE int fd = -1;
+	AUTO_CLOSE int fd = bpf_pin_open(bpf, a->device, a->hook, ifindex);
 
-	link_path(path, bpf, a->device, a->hook);
-	fd = link_open_alive(path, ifindex);
-	if (fd >= 0) {
-		if (bpf_link_update(fd, program, NULL))
-			return err_sys(err, -errno, "update %s on %s", state_program_name(a->hook),
-				       a->device);
-		return 0;
-	}
+	if (fd >= 0)
+		return bpf_pin_update(bpf, fd, a, err);
 
-	fd = bpf_link_create(program, (int)ifindex, tcx_type(a->hook), &opts);
+	fd = bpf_link_create(bpf_program_fd(bpf, a->hook), (int)ifindex, tcx_type(a->hook), &opts);
 	if (fd < 0)
 		return err_sys(err, -errno, "attach %s to %s by tcx", state_program_name(a->hook),
 			       a->device);
-	/* a pin of that name is of a device that no longer exists */
-	if (unlink(path) && errno != ENOENT)
-		return err_sys(err, -errno, "unpin %s", path);
-	if (bpf_obj_pin(fd, path))
-		return err_sys(err, -errno, "pin %s", path);
-	return 0;
+	return bpf_pin_add(bpf, fd, a, err);
 }
 
 /* The id of our clsact filter's program, 0 when there is none. */
@@ -184,32 +116,11 @@ static int clsact_detach(const struct bpf *bpf, const struct state_attachment *a
 	return remove_qdisc ? bpf_remove_qdisc(ifindex, err) : 0;
 }
 
-static int tcx_detach(const struct bpf *bpf, const struct state_attachment *a, struct err *err)
+static int tc_attach(const struct bpf *bpf, const struct state_attachment *a, uint32_t ifindex,
+		     enum bpf_attach_mode mode, struct err *err)
 {
-	char path[BPF_FS_PATH_SIZE];
-	AUTO_CLOSE int fd = -1;
+	int r;
 
-	link_path(path, bpf, a->device, a->hook);
-	fd = bpf_obj_get(path);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : err_sys(err, -errno, "open %s", path);
-	/* ENOLINK: the device is gone, and the attachment with it */
-	if (bpf_link_detach(fd) && errno != ENOLINK)
-		return err_sys(err, -errno, "detach %s from %s", state_program_name(a->hook),
-			       a->device);
-	if (unlink(path))
-		return err_sys(err, -errno, "unpin %s", path);
-	return 0;
-}
-
-int bpf_attach(const struct bpf *bpf, const struct state_attachment *a, enum bpf_attach_mode mode,
-	       struct err *err)
-{
-	uint32_t ifindex = if_nametoindex(a->device);
-	int r = -EINVAL;
-
-	if (!ifindex)
-		return err_sys(err, -errno, "find device %s", a->device);
 	if (mode != ATTACH_CLSACT) {
 		r = tcx_attach(bpf, a, ifindex, err);
 		if (!r)
@@ -223,74 +134,60 @@ int bpf_attach(const struct bpf *bpf, const struct state_attachment *a, enum bpf
 				       state_program_name(a->hook), a->device);
 	}
 	r = clsact_attach(bpf, a, ifindex, err);
-	return r ? r : tcx_detach(bpf, a, err);
+	return r ? r : bpf_pin_remove(bpf, a, err);
+}
+
+int bpf_attach(const struct bpf *bpf, const struct state_attachment *a, enum bpf_attach_mode mode,
+	       struct err *err)
+{
+	uint32_t ifindex = if_nametoindex(a->device);
+
+	if (!ifindex)
+		return err_sys(err, -errno, "find device %s", a->device);
+	return tc_attach(bpf, a, ifindex, mode, err);
 }
 
 int bpf_detach(const struct bpf *bpf, const struct state_attachment *a, bool remove_qdisc,
 	       struct err *err)
 {
 	uint32_t ifindex = if_nametoindex(a->device);
-	int r = tcx_detach(bpf, a, err);
+	int r = bpf_pin_remove(bpf, a, err);
 
 	if (r || !ifindex)
 		return r;
 	return clsact_detach(bpf, a, ifindex, remove_qdisc, err);
 }
 
+static bool has_filter(const struct bpf *bpf, uint32_t ifindex, enum state_hook hook)
+{
+	uint32_t program = hook == HOOK_XDP_LAN ? 0 : clsact_program(ifindex, hook);
+
+	return program && bpf_owns_program(bpf, program, state_program_name(hook));
+}
+
 /* 0 with *out filled, -ENOENT when this hook holds nothing of ours. */
 static int read_one(const struct bpf *bpf, const struct facts_link *device, enum state_hook hook,
 		    struct state_attachment *out)
 {
-	struct tcx_link_info info;
-	char path[BPF_FS_PATH_SIZE];
-	AUTO_CLOSE int fd = -1;
-	uint32_t program;
+	AUTO_CLOSE int fd = bpf_pin_open(bpf, device->name, hook, device->ifindex);
 
 	snprintf(out->device, sizeof(out->device), "%s", device->name);
 	out->ifindex = device->ifindex;
 	out->hook = hook;
-	link_path(path, bpf, device->name, hook);
-	fd = link_open_alive(path, device->ifindex);
-	if (fd >= 0 && !link_read(fd, &info)) {
-		out->tcx = true;
-		out->link_id = info.id;
-		return 0;
-	}
-	program = clsact_program(device->ifindex, hook);
-	return program && bpf_owns_program(bpf, program, state_program_name(hook)) ? 0 : -ENOENT;
-}
+	if (fd < 0)
+		return has_filter(bpf, device->ifindex, hook) ? 0 : -ENOENT;
 
-static bool is_pin_alive(const char *dir, const char *name)
-{
-	char path[BPF_FS_PATH_SIZE + NAME_MAX + 2];
-	struct tcx_link_info info;
-	AUTO_CLOSE int fd = -1;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = bpf_obj_get(path);
-	return fd >= 0 && !link_read(fd, &info) && info.type == LINK_TYPE_TCX && info.ifindex;
+	out->link_id = bpf_pin_link_id(fd);
+	out->tcx = true;
+	return 0;
 }
 
 bool bpf_is_attached(const struct bpf *bpf)
 {
-	char path[BPF_FS_PATH_SIZE];
-	struct dirent *entry;
-	bool pinned = false, alive = false;
-	DIR *dir;
+	enum bpf_pins pins = bpf_pins_state(bpf);
 
-	bpf_fs_link_dir(path, bpf->bpffs, bpf->instance);
-	dir = opendir(path);
-	if (!dir)
-		return false;
-	while (!alive && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		pinned = true;
-		alive = is_pin_alive(path, entry->d_name);
-	}
-	closedir(dir);
 	/* a dead link keeps its program loaded; without links only a filter can */
-	return pinned ? alive : bpf_has_programs(bpf);
+	return pins == BPF_PINS_NONE ? bpf_has_programs(bpf) : pins == BPF_PINS_ALIVE;
 }
 
 static int compare_devices(const void *a, const void *b)
@@ -308,7 +205,7 @@ int bpf_read_attachments(const struct bpf *bpf, const struct facts *facts, struc
 	enum state_hook hook;
 
 	array_for_each(device, &facts->links) {
-		for (hook = HOOK_TC_TUNNEL; hook <= HOOK_TC_EGRESS; hook++) {
+		for (hook = 0; hook < STATE_HOOKS; hook++) {
 			struct state_attachment found = {};
 			struct state_attachment *added;
 
