@@ -14,6 +14,7 @@
 #include "kernel/apply.h"
 #include "kernel/bpf_netns.h"
 #include "kernel/bpf_rows.h"
+#include "kernel/bpf_xdp.h"
 #include "kernel/observe.h"
 #include "model/unserved.h"
 #include "model/want.h"
@@ -248,6 +249,8 @@ int pipeline_observe(struct pipeline *p, bool make)
 		r = check_home(p, &err);
 	if (!r)
 		r = observe_have(p, &err);
+	if (!r)
+		bpf_xdp_leave_foreign(&p->have, &p->facts);
 	if (!r && bpf_fill_ids(&p->have, &p->facts))
 		r = err_set(&err, -ENOMEM, "out of memory");
 	if (!r && p->self) {

@@ -72,7 +72,9 @@ static int set_device(const struct apply *apply, const struct op *op, struct err
 static int attach(const struct apply *apply, const struct op *op, struct err *err)
 {
 	const struct state_attachment *attachment = op->args.attachment;
-	int r = bpf_load(apply->bpf, apply->want, err);
+	bool xdp = attachment->hook == HOOK_XDP_LAN;
+	int r = xdp ? bpf_load_xdp(apply->bpf, apply->want, err)
+		    : bpf_load(apply->bpf, apply->want, err);
 
 	return r ? r : bpf_attach(apply->bpf, attachment, apply->attach_mode, err);
 }

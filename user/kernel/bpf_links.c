@@ -13,6 +13,7 @@
 #include "kernel/bpf_owner.h"
 #include "kernel/bpf_pin.h"
 #include "kernel/bpf_rows.h"
+#include "kernel/bpf_xdp.h"
 #include "kernel/rt_filter.h"
 
 /* linux/bpf.h before 6.6 has none of these; the numbers are the kernel's ABI. */
@@ -144,6 +145,8 @@ int bpf_attach(const struct bpf *bpf, const struct state_attachment *a, enum bpf
 
 	if (!ifindex)
 		return err_sys(err, -errno, "find device %s", a->device);
+	if (a->hook == HOOK_XDP_LAN)
+		return bpf_xdp_attach_lan(bpf, a, ifindex, err);
 	return tc_attach(bpf, a, ifindex, mode, err);
 }
 
@@ -151,8 +154,11 @@ int bpf_detach(const struct bpf *bpf, const struct state_attachment *a, bool rem
 	       struct err *err)
 {
 	uint32_t ifindex = if_nametoindex(a->device);
-	int r = bpf_pin_remove(bpf, a, err);
+	int r;
 
+	if (a->hook == HOOK_XDP_LAN)
+		return bpf_xdp_detach_lan(bpf, a, err);
+	r = bpf_pin_remove(bpf, a, err);
 	if (r || !ifindex)
 		return r;
 	return clsact_detach(bpf, a, ifindex, remove_qdisc, err);
@@ -178,7 +184,9 @@ static int read_one(const struct bpf *bpf, const struct facts_link *device, enum
 		return has_filter(bpf, device->ifindex, hook) ? 0 : -ENOENT;
 
 	out->link_id = bpf_pin_link_id(fd);
-	out->tcx = true;
+	out->tcx = hook != HOOK_XDP_LAN;
+	if (hook == HOOK_XDP_LAN)
+		out->xdp = device->xdp.native ? STATE_XDP_NATIVE : STATE_XDP_GENERIC;
 	return 0;
 }
 

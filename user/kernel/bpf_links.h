@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Attaching the tc programs: a pinned tcx link where the kernel has tcx (6.6), placed before
- * what is there; else a filter of our own priority and handle on a clsact qdisc.
+ * Attaching the programs. Those of tc: a pinned tcx link where the kernel has tcx (6.6), placed
+ * before what is there; else a filter of our own priority and handle on a clsact qdisc. XDP: see
+ * bpf_xdp.h.
  */
 #ifndef TP_KERNEL_BPF_LINKS_H
 #define TP_KERNEL_BPF_LINKS_H
@@ -16,7 +17,7 @@ enum bpf_attach_mode { ATTACH_AUTO, ATTACH_TCX, ATTACH_CLSACT };
 /*
  * Attaches the loaded program of a hook to a device (by attachment->device, its ifindex looked
  * up now), or puts it in place of the one that is there. The device has its row in tp_devices,
- * where a clsact qdisc that had to be made is noted for `down`.
+ * where a clsact qdisc that had to be made is noted for `down`. mode is about tc alone.
  */
 int bpf_attach(const struct bpf *bpf, const struct state_attachment *attachment,
 	       enum bpf_attach_mode mode, struct err *err);

@@ -19,7 +19,7 @@
 struct facts_xdp {
 	uint32_t program; /* its id; 0: there is none */
 	bool native;      /* the driver or the card runs it, not the generic code in the kernel */
-	char name[16];    /* for people; "" when the kernel does not tell */
+	char name[16];    /* for people; "unnamed" when the kernel does not tell */
 };
 
 struct facts_link {

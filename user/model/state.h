@@ -62,12 +62,15 @@ struct state_sysctl {
 enum state_hook { HOOK_TC_TUNNEL, HOOK_TC_LAN, HOOK_TC_EGRESS, HOOK_XDP_LAN };
 #define STATE_HOOKS 4
 
+enum state_xdp { STATE_XDP_AUTO, STATE_XDP_NATIVE, STATE_XDP_GENERIC };
+
 struct state_attachment {
 	char device[IF_NAMESIZE];
 	uint32_t ifindex;
 	enum state_hook hook;
-	bool tcx;         /* have: by tcx link; else a clsact filter */
-	uint32_t link_id; /* have, tcx only */
+	enum state_xdp xdp; /* HOOK_XDP_LAN; have: never auto */
+	bool tcx;           /* have: by tcx link; else a clsact filter */
+	uint32_t link_id;   /* have: of a tcx or XDP link, 0 = none */
 };
 
 /* A row of tp_devices. */
@@ -138,6 +141,8 @@ struct state {
 
 /* The program that belongs on a hook: "tp_tc_lan". */
 const char *state_program_name(enum state_hook hook);
+
+const char *state_xdp_name(enum state_xdp xdp); /* "auto", "native", "generic" */
 
 /* Wipes the keys and empties it; the struct itself is the caller's. NULL is fine. */
 void state_free(struct state *state);

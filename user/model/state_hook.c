@@ -12,3 +12,12 @@ const char *state_program_name(enum state_hook hook)
 
 	return names[hook];
 }
+
+const char *state_xdp_name(enum state_xdp xdp)
+{
+	static const char *const names[] = { [STATE_XDP_AUTO] = "auto",
+					     [STATE_XDP_NATIVE] = "native",
+					     [STATE_XDP_GENERIC] = "generic" };
+
+	return names[xdp];
+}

@@ -108,6 +108,9 @@ static int check_device(const struct state *have, const struct state_device *dev
 		r = add_problem(out, mend, "no program on the ingress of %s", device->name);
 	if (!r && !is_attached(have, device, HOOK_TC_EGRESS))
 		r = add_problem(out, mend, "no program on the egress of %s", device->name);
+	if (!r && (device->device.flags & TP_DEV_XDP_FORCED) &&
+	    !is_attached(have, device, HOOK_XDP_LAN))
+		r = add_problem(out, mend, "no XDP program on %s", device->name);
 	return r;
 }
 

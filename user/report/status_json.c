@@ -129,6 +129,20 @@ static void add_routes(cJSON *root, const struct status *status)
 			  &status->stats->routes.items[i].counter);
 }
 
+static const char *attachment_mode(const struct state_attachment *attachment)
+{
+	if (attachment->hook == HOOK_XDP_LAN)
+		return state_xdp_name(attachment->xdp);
+	return attachment->hook == HOOK_TC_EGRESS ? "egress" : "ingress";
+}
+
+static const char *attachment_hook(const struct state_attachment *attachment)
+{
+	if (attachment->hook == HOOK_XDP_LAN)
+		return "xdp";
+	return attachment->tcx ? "tcx" : "tc";
+}
+
 static void add_attachments(cJSON *root, const struct state *have)
 {
 	cJSON *array = cJSON_AddArrayToObject(root, "attachments");
@@ -137,12 +151,11 @@ static void add_attachments(cJSON *root, const struct state *have)
 	array_for_each(attachment, &have->attachments) {
 		cJSON *item = json_out_item(array);
 
-		cJSON_AddStringToObject(item, "hook", attachment->tcx ? "tcx" : "tc");
+		cJSON_AddStringToObject(item, "hook", attachment_hook(attachment));
 		cJSON_AddStringToObject(item, "device", attachment->device);
 		cJSON_AddStringToObject(item, "program", state_program_name(attachment->hook));
-		cJSON_AddStringToObject(item, "mode",
-					attachment->hook == HOOK_TC_EGRESS ? "egress" : "ingress");
-		if (attachment->tcx)
+		cJSON_AddStringToObject(item, "mode", attachment_mode(attachment));
+		if (attachment->link_id)
 			json_out_number(item, "link_id", attachment->link_id);
 		else
 			cJSON_AddNullToObject(item, "link_id");

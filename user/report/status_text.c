@@ -101,17 +101,28 @@ static void print_routes(FILE *out, const struct status *status)
 	}
 }
 
+/* "tcx", "clsact" or "xdp native"; buf of 16 bytes. */
+static const char *put_hook(char *buf, const struct state_attachment *attachment)
+{
+	if (attachment->hook != HOOK_XDP_LAN)
+		return attachment->tcx ? "tcx" : "clsact";
+	snprintf(buf, 16, "xdp %s", state_xdp_name(attachment->xdp));
+	return buf;
+}
+
 static void print_attachments(FILE *out, const struct state *have)
 {
-	static const char *const where[] = { [HOOK_TC_TUNNEL] = "ingress, tunnel",
-					     [HOOK_TC_LAN] = "ingress, LAN",
-					     [HOOK_TC_EGRESS] = "egress" };
+	static const char *const where[STATE_HOOKS] = { [HOOK_TC_TUNNEL] = "ingress, tunnel",
+							[HOOK_TC_LAN] = "ingress, LAN",
+							[HOOK_TC_EGRESS] = "egress",
+							[HOOK_XDP_LAN] = "ingress, LAN" };
 	const struct state_attachment *attachment;
+	char hook[16];
 
 	fprintf(out, "\n%-16s %-16s %-8s\n", "DEVICE", "PROGRAM ON", "HOOK");
 	array_for_each(attachment, &have->attachments)
 		fprintf(out, "%-16s %-16s %-8s\n", attachment->device, where[attachment->hook],
-			attachment->tcx ? "tcx" : "clsact");
+			put_hook(hook, attachment));
 }
 
 /* Only what happened: most reasons never do. */
