@@ -58,7 +58,7 @@ static void dump_device(FILE *out, const struct state_device *device)
 
 static void dump_machine(FILE *out, const struct state *state)
 {
-	static const char *const hooks[] = { "tc-tunnel", "tc-lan", "tc-egress" };
+	static const char *const hooks[] = { "tc-tunnel", "tc-lan", "tc-egress", "xdp-lan" };
 	const struct state_attachment *attachment;
 	const struct state_device *device;
 	const struct state_sysctl *sysctl;
@@ -73,8 +73,10 @@ static void dump_machine(FILE *out, const struct state *state)
 	array_for_each(device, &state->devices)
 		dump_device(out, device);
 	array_for_each(attachment, &state->attachments)
-		fprintf(out, "attach %s to %s index %u\n", hooks[attachment->hook],
-			attachment->device, attachment->ifindex);
+		fprintf(out, "attach %s to %s index %u%s%s\n", hooks[attachment->hook],
+			attachment->device, attachment->ifindex,
+			attachment->hook == HOOK_XDP_LAN ? " mode " : "",
+			attachment->hook == HOOK_XDP_LAN ? state_xdp_name(attachment->xdp) : "");
 }
 
 static void dump_route_info(FILE *out, const struct route_info_row *row)

@@ -251,6 +251,75 @@ TEST(new_programs_are_given_every_row_again)
 	pair_free(&pair);
 }
 
+/* Behind eth0's two of tc and before those of the tunnel. */
+static struct state_attachment *add_xdp(struct state *state, enum state_xdp xdp)
+{
+	struct state_attachment *items;
+
+	CHECK(array_add(&state->attachments));
+	items = state->attachments.items;
+	memmove(items + 3, items + 2, (state->attachments.count - 3) * sizeof(*items));
+	items[2] = items[0];
+	items[2].hook = HOOK_XDP_LAN;
+	items[2].xdp = xdp;
+	return &items[2];
+}
+
+/* What one mode makes of another: "" when it will do. */
+static void check_xdp(enum state_xdp want, enum state_xdp have, const char *plan)
+{
+	struct pair pair;
+
+	REQUIRE(pair_build(&pair));
+	add_xdp(&pair.want.want, want);
+	add_xdp(&pair.have.want, have);
+	check_plan(&pair, plan);
+	pair_free(&pair);
+}
+
+TEST(xdp_is_attached_anew_only_in_another_mode)
+{
+	check_xdp(STATE_XDP_AUTO, STATE_XDP_NATIVE, "");
+	check_xdp(STATE_XDP_AUTO, STATE_XDP_GENERIC, "");
+	check_xdp(STATE_XDP_NATIVE, STATE_XDP_NATIVE, "");
+	check_xdp(STATE_XDP_GENERIC, STATE_XDP_GENERIC, "");
+	check_xdp(STATE_XDP_NATIVE, STATE_XDP_GENERIC,
+		  "add: attach program tp_xdp_lan on eth0 mode native\n");
+	check_xdp(STATE_XDP_GENERIC, STATE_XDP_NATIVE,
+		  "add: attach program tp_xdp_lan on eth0 mode generic\n");
+}
+
+TEST(xdp_comes_and_goes_by_itself)
+{
+	struct pair pair;
+
+	REQUIRE(pair_build(&pair));
+	add_xdp(&pair.want.want, STATE_XDP_AUTO);
+	check_plan(&pair, "add: attach program tp_xdp_lan on eth0 mode auto\n");
+	add_xdp(&pair.have.want, STATE_XDP_NATIVE)->ifindex =
+		99; /* of a device that was replaced */
+	check_plan(&pair, "add: attach program tp_xdp_lan on eth0 mode auto\n");
+	pair_free(&pair);
+
+	REQUIRE(pair_build(&pair));
+	add_xdp(&pair.have.want, STATE_XDP_NATIVE);
+	check_plan(&pair, "remove: detach program tp_xdp_lan on eth0\n");
+	pair_free(&pair);
+}
+
+/* What attaching noted is no difference, what the policy says is. */
+TEST(a_note_about_xdp_is_not_compared)
+{
+	struct pair pair;
+
+	REQUIRE(pair_build(&pair));
+	pair.have.want.devices.items[0].device.flags = TP_DEV_XDP_NATIVE;
+	check_plan(&pair, "");
+	pair.want.want.devices.items[0].device.flags = TP_DEV_XDP_FORCED | TP_DEV_JUDGE;
+	check_plan(&pair, "add: set device eth0 role lan mtu 1500 judged xdp-forced\n");
+	pair_free(&pair);
+}
+
 TEST(programs_are_attached_before_anything_forwards)
 {
 	const struct state empty = { 0 };

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "model/want_parts.h"
 
 static bool has_device(const struct state *out, const char *name)
@@ -216,7 +217,8 @@ static int add_lans(struct want_builder *b)
 	return r;
 }
 
-static int attach(struct want_builder *b, const struct state_device *device, enum state_hook hook)
+static int attach(struct want_builder *b, const struct state_device *device, enum state_hook hook,
+		  enum state_xdp xdp)
 {
 	struct state_attachment *attachment = array_add(&b->out->attachments);
 
@@ -226,9 +228,69 @@ static int attach(struct want_builder *b, const struct state_device *device, enu
 	memcpy(attachment->device, device->name, sizeof(attachment->device));
 	attachment->ifindex = device->ifindex;
 	attachment->hook = hook;
+	attachment->xdp = xdp;
 	return 0;
 }
 
+/* Nobody asked for XDP by name: what stands in its way is worth a word, not a failure. */
+static int pass_over(struct want_builder *b, const struct facts_link *link)
+{
+	AUTO_FREE char *place = mem_format("%s.xdp", b->view->self->node->place);
+
+	if (!place)
+		return want_no_memory(b);
+	return problems_add(b->warnings, place,
+			    "%s runs an XDP program that is not ours (%s, id %u): it stays, and "
+			    "there is no XDP of towpath's on %s",
+			    link->name, link->xdp.name, link->xdp.program, link->name);
+}
+
+/*
+ * Only where a card is behind the device. XDP in the driver of a veth turns GSO off at its other
+ * end, which cuts TCP to about a third; and what comes out of a VLAN, a bridge or a tun has been
+ * a whole socket buffer before.
+ */
+static int attach_xdp_auto(struct want_builder *b, const struct state_device *device,
+			   const struct facts_link *link)
+{
+	if (!link->hardware || !link->ethernet)
+		return 0;
+	if (link->xdp.program)
+		return pass_over(b, link);
+	return attach(b, device, HOOK_XDP_LAN, STATE_XDP_AUTO);
+}
+
+static int attach_xdp_forced(struct want_builder *b, const struct state_device *device,
+			     const struct facts_link *link)
+{
+	const struct config_node *node = b->view->self->node;
+
+	if (!link->ethernet)
+		return err_set(b->err, -EOPNOTSUPP,
+			       "%s is no Ethernet device, and XDP of towpath's is for these alone: "
+			       "set nodes.%s.xdp to \"auto\" or \"off\"",
+			       link->name, node->name);
+	if (link->xdp.program)
+		return err_set(b->err, -EBUSY,
+			       "%s runs an XDP program that is not ours (%s, id %u): remove it, or "
+			       "set nodes.%s.xdp to \"auto\" or \"off\"",
+			       link->name, link->xdp.name, link->xdp.program, node->name);
+	return attach(b, device, HOOK_XDP_LAN,
+		      node->xdp == XDP_NATIVE ? STATE_XDP_NATIVE : STATE_XDP_GENERIC);
+}
+
+static int attach_xdp(struct want_builder *b, const struct state_device *device)
+{
+	const struct config_node *node = b->view->self->node;
+	const struct facts_link *link = facts_find_ifindex(b->view->facts, device->ifindex);
+
+	if (!link || node->xdp == XDP_OFF)
+		return 0;
+	return is_xdp_forced(node) ? attach_xdp_forced(b, device, link)
+				   : attach_xdp_auto(b, device, link);
+}
+
+/* XDP last: what it leaves to tc must find tc there. */
 static int attach_all(struct want_builder *b)
 {
 	const struct state_device *device;
@@ -238,9 +300,12 @@ static int attach_all(struct want_builder *b)
 		bool tunnel = device->device.role == TP_DEV_TUNNEL;
 
 		if (!r)
-			r = attach(b, device, tunnel ? HOOK_TC_TUNNEL : HOOK_TC_LAN);
+			r = attach(b, device, tunnel ? HOOK_TC_TUNNEL : HOOK_TC_LAN,
+				   STATE_XDP_AUTO);
 		if (!r)
-			r = attach(b, device, HOOK_TC_EGRESS);
+			r = attach(b, device, HOOK_TC_EGRESS, STATE_XDP_AUTO);
+		if (!r && !tunnel)
+			r = attach_xdp(b, device);
 	}
 	return r;
 }

@@ -231,17 +231,35 @@ static int attachment_compare(const void *a, const void *b)
 	return r ? r : (int)x->hook - (int)y->hook;
 }
 
+/* Auto takes what it has got: a driver that refused once is not asked at every apply. */
+static bool is_xdp_as_wanted(const struct state_attachment *want,
+			     const struct state_attachment *have)
+{
+	return want->hook != HOOK_XDP_LAN || want->xdp == STATE_XDP_AUTO || want->xdp == have->xdp;
+}
+
+/* On the device that is there now; one that does not exist yet has no ifindex. */
+static bool is_attached(const struct state_attachment *want, const struct state_attachment *have)
+{
+	return have && (!want->ifindex || want->ifindex == have->ifindex) &&
+	       is_xdp_as_wanted(want, have);
+}
+
 static int visit_attach(struct diff *d, const void *w, const void *h)
 {
 	const struct state_attachment *want = w, *have = h;
-	bool same = have && (!want || !want->ifindex || want->ifindex == have->ifindex);
-	char object[OP_OBJECT_SIZE];
+	char object[OP_OBJECT_SIZE], details[OP_DETAILS_SIZE] = "";
 	struct op *op;
 
-	if (!want || (same && !d->fresh && !is_on_new_link(d, want->device)))
+	if (!want)
+		return 0;
+	if (is_attached(want, have) && !d->fresh && !is_on_new_link(d, want->device))
 		return 0;
 
-	op = op_add(&d->plan, PHASE_ADD, OP_ATTACH, "attach", object_attachment(object, want), "");
+	if (want->hook == HOOK_XDP_LAN)
+		object_printf(details, "mode %s", state_xdp_name(want->xdp));
+	op = op_add(&d->plan, PHASE_ADD, OP_ATTACH, "attach", object_attachment(object, want),
+		    details);
 	if (!op)
 		return -ENOMEM;
 	op->args.attachment = want;
