@@ -297,7 +297,6 @@ TEST(names_each_section_that_is_not_served)
 		       "this version yet\n"
 		       "$.nodes.a.lan_to_lan: judging LAN-to-LAN traffic is not served by this "
 		       "version yet\n"
-		       "$.nodes.a.xdp: XDP is not served by this version yet\n"
 		       "$.routes[\"10.0.0.0/24\"].local: \"prefer-mesh\" is not served by this "
 		       "version yet\n"
 		       "$.metrics.listen: metrics over HTTP is not served by this version yet\n");
