@@ -1,6 +1,7 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
-"""XDP on LAN devices: where it goes, in which mode, what it leaves alone, what becomes of it."""
+"""XDP on LAN devices: where it goes, in which mode, what it leaves alone, what becomes of it; and
+what the programs are told of LAN-to-LAN traffic."""
 
 import contextlib
 import ctypes
@@ -142,6 +143,20 @@ def row_of(lab, device):
                           f"{lab.pins}/maps/tp_devices").stdout)
     return next(row["formatted"]["value"] for row in rows
                 if row["formatted"]["key"] == shown[0]["ifindex"])
+
+
+@case
+def lan_to_lan_reaches_the_programs(lab):
+    for value, flags in (("judge", 1), ("stack", 0)):
+        policy = policy_with(lab, "off", "lan0", EXTRA)
+        policy["nodes"]["homelab-1"]["lan_to_lan"] = value
+        path = lab.write_policy(policy)
+        judged = [text for text in planned(lab, path) if text.endswith(" judged")]
+        check_equal(len(judged), 2 if flags else 0, f"devices that the plan calls judged: {judged}")
+        lab.towpath("apply", path)
+        check_equal([row_of(lab, d)["flags"] for d in ("lan0", EXTRA)], [flags] * 2, value)
+        check_settled(lab, path)
+    lab.towpath("down")
 
 
 # ---- somebody else's -----------------------------------------------------------------------

@@ -295,8 +295,6 @@ TEST(names_each_section_that_is_not_served)
 		       "$.enforce: \"log\" is not served by this version yet\n"
 		       "$.tunnel.netns: a tunnel in another network namespace is not served by "
 		       "this version yet\n"
-		       "$.nodes.a.lan_to_lan: judging LAN-to-LAN traffic is not served by this "
-		       "version yet\n"
 		       "$.routes[\"10.0.0.0/24\"].local: \"prefer-mesh\" is not served by this "
 		       "version yet\n"
 		       "$.metrics.listen: metrics over HTTP is not served by this version yet\n");

@@ -36,8 +36,6 @@ static void add_node(struct list *list, const struct config_node *node)
 {
 	if (node->via.text)
 		add(list, node->via.place, NULL, "reaching a node through another one");
-	if (node->lan_to_lan == LAN_TO_LAN_JUDGE)
-		add(list, node->place, "lan_to_lan", "judging LAN-to-LAN traffic");
 }
 
 static void add_route(struct list *list, const struct config_route *route)
