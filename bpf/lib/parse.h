@@ -26,6 +26,8 @@
 #define ICMP_ECHOREPLY 0
 #define ICMP_ECHO      8
 
+#define ICMP_NO_ECHO bpf_htons(1) /* "destination port" beside a "source port" of 0 */
+
 #define EXT_HOP_BY_HOP  0
 #define EXT_ROUTING     43
 #define EXT_FRAGMENT    44
@@ -236,7 +238,10 @@ static __always_inline bool icmp_is_local(const struct pkt *pkt)
 	return group && ((type >= MLD_QUERY && type <= MLD_DONE) || type == MLD2_REPORT);
 }
 
-/* ICMP and ICMPv6 share the first eight bytes. Of an echo the identifier is both ports. */
+/*
+ * ICMP and ICMPv6 share the first eight bytes. Of an echo the identifier is both ports; all else
+ * gets two that differ, and hits no flow: 0 and 0 would be those of an echo with identifier 0.
+ */
 static __always_inline int parse_icmp(struct pkt *pkt)
 {
 	struct icmp6hdr *icmp;
@@ -253,6 +258,8 @@ static __always_inline int parse_icmp(struct pkt *pkt)
 	if (icmp_is_query(pkt) || icmp_is_reply(pkt)) {
 		pkt->key.sport = icmp->icmp6_identifier;
 		pkt->key.dport = icmp->icmp6_identifier;
+	} else {
+		pkt->key.dport = ICMP_NO_ECHO;
 	}
 	return GO_ON;
 }
