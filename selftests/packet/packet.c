@@ -84,6 +84,18 @@ static size_t put_tcp(const struct packet *p, const struct ports *ports, uint8_t
 	return header + put_payload(p, out + header);
 }
 
+/* The quote, ended where it is to end. */
+static size_t put_quote(const struct packet *p, enum family family, const struct ports *ports,
+			uint8_t *out)
+{
+	size_t size = packet_put(p->quote, family, ports, out);
+	size_t headers = (family == V4 ? 20 : 40) + p->quote->ext_size;
+
+	if (p->quote_l4)
+		size = headers + p->quote_l4;
+	return p->quote_cut && p->quote_cut < size ? p->quote_cut : size;
+}
+
 static size_t put_icmp(const struct packet *p, enum family family, const struct ports *ports,
 		       uint8_t *out)
 {
@@ -96,6 +108,11 @@ static size_t put_icmp(const struct packet *p, enum family family, const struct 
 		out[0] = family == V4 ? 0 : 129;
 	put16(out + 4, packet_port(p->sport, ports));
 	put16(out + 6, p->echo ? 1 : 0); /* sequence number */
+	if (p->quote) {
+		put16(out + 4, p->rest >> 16);
+		put16(out + 6, p->rest);
+		return 8 + put_quote(p, family, ports, out + 8);
+	}
 	return 8 + put_payload(p, out + 8);
 }
 
@@ -133,7 +150,7 @@ static void put_l4_checksum(const struct packet *p, enum family family, const ui
 	check = fold(sum16(l4, length, sum));
 	if (!check && p->proto == IPPROTO_UDP)
 		check = 0xffff; /* 0 would mean "none" */
-	put16(l4 + at, check);
+	put16(l4 + at, check ^ p->bad_l4_checksum);
 }
 
 static size_t put_l4(const struct packet *p, enum family family, const struct ports *ports,

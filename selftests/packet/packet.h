@@ -44,6 +44,12 @@ struct packet {
 	enum echo echo;   /* else icmp4 or icmp6 */
 	uint8_t icmp4[2]; /* type and code */
 	uint8_t icmp6[2];
+	/* of an ICMP error: what it quotes, and how much of its transport part; 0: all */
+	const struct packet *quote;
+	size_t quote_l4;
+	size_t quote_cut; /* so that the quote has at most that many bytes; 0: no limit */
+	uint32_t rest;    /* bytes 4 to 7 of the error */
+	bool bad_l4_checksum;
 	const char *tcp_options; /* options_size bytes, a multiple of 4 */
 	size_t options_size;
 	/* IPv4 options, or IPv6 extension headers of which the first has type ext_type */
@@ -94,6 +100,16 @@ struct packet {
 		.proto = IPPROTO_ICMP, .echo = REPLY, .src = (from), .dst = (to), .sport = (id), \
 		##__VA_ARGS__                                                                    \
 	}
+/* what: UNREACHABLE and the like; quoted: a packet as these macros make it. */
+#define error(what, from, to, quoted, ...)                               \
+	{                                                                \
+		.proto = IPPROTO_ICMP, what, .src = (from), .dst = (to), \
+		.quote = &(const struct packet)quoted, ##__VA_ARGS__     \
+	}
+#define UNREACHABLE       .icmp4 = { 3, 3 }, .icmp6 = { 1, 4 }
+#define TOO_BIG(mtu)      .icmp4 = { 3, 4 }, .icmp6 = { 2, 0 }, .rest = (mtu)
+#define TIME_EXCEEDED     .icmp4 = { 11, 0 }, .icmp6 = { 3, 0 }
+#define PARAMETER_PROBLEM .icmp4 = { 12, 0 }, .icmp6 = { 4, 0 }, .rest = 0x01020304
 #define ip(protocol, from, to, ...)                                            \
 	{                                                                      \
 		.proto = (protocol), .src = (from), .dst = (to), ##__VA_ARGS__ \

@@ -250,3 +250,34 @@ size_t state_live_flows(void)
 		live += state_slot(slot).gen & 1;
 	return live;
 }
+
+/* FNV-1a */
+static uint64_t digest(uint64_t so_far, const void *data, size_t size)
+{
+	const uint8_t *bytes = data;
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		so_far = (so_far ^ bytes[i]) * 0x100000001b3;
+	return so_far;
+}
+
+uint64_t state_digest(void)
+{
+	struct tp_flow_key key, *from = NULL;
+	uint64_t all = 0xcbf29ce484222325;
+	struct tp_flow_state state;
+	struct tp_flow flow;
+
+	while (!bpf_map_get_next_key(rig_map("tp_flows"), from, &key)) {
+		from = &key;
+		if (bpf_map_lookup_elem(rig_map("tp_flows"), &key, &flow))
+			die("tp_flows");
+		state = state_slot(flow.slot);
+		flow.policy_gen = 0;
+		state.rule = 0;
+		all = digest(digest(all, &key, sizeof(key)), &flow, sizeof(flow));
+		all = digest(all, &state, sizeof(state));
+	}
+	return all;
+}
