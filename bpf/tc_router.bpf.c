@@ -13,10 +13,11 @@
 #include "lib/fast.h"
 #include "lib/ingress.h"
 
-enum stage { STAGE_INGRESS, STAGE_EGRESS, STAGES };
+enum stage { STAGE_INGRESS, STAGE_EGRESS, STAGE_ERROR, STAGES };
 
 int tp_tc_ingress(struct __sk_buff *skb);
 int tp_tc_out(struct __sk_buff *skb);
+int tp_tc_error(struct __sk_buff *skb);
 
 /* libbpf, when it loads the programs */
 struct {
@@ -28,6 +29,7 @@ struct {
 	.values = {
 		[STAGE_INGRESS] = (void *)&tp_tc_ingress,
 		[STAGE_EGRESS] = (void *)&tp_tc_out,
+		[STAGE_ERROR] = (void *)&tp_tc_error,
 	},
 };
 
@@ -43,10 +45,20 @@ static __always_inline int finish(__u32 reason)
 }
 
 /* Comes back only if the other program is missing. */
-static __always_inline int go_slow(struct __sk_buff *skb, enum stage stage)
+static __always_inline int go_to(struct __sk_buff *skb, enum stage stage)
 {
 	bpf_tail_call(skb, &tp_stages, stage);
 	return finish(TP_R_no_program);
+}
+
+/* The end of a program on the way in. */
+static __always_inline int finish_or_go(struct __sk_buff *skb, int r)
+{
+	if (r == GO_SLOW)
+		return go_to(skb, STAGE_INGRESS);
+	if (r == GO_ERROR)
+		return go_to(skb, STAGE_ERROR);
+	return finish(r);
 }
 
 SEC("tc")
@@ -57,7 +69,7 @@ int tp_tc_tunnel(struct __sk_buff *skb)
 
 	if (pkt_start(&pkt, skb, TP_SIDE_TUNNEL, L2_NONE))
 		r = fast_ingress(&pkt);
-	return r == GO_ON || r == GO_SLOW ? go_slow(skb, STAGE_INGRESS) : finish(r);
+	return finish_or_go(skb, r == GO_ON ? GO_SLOW : r);
 }
 
 /* Most of what a LAN device brings is not for us: it is told apart here, without a detour. */
@@ -74,7 +86,19 @@ int tp_tc_lan(struct __sk_buff *skb)
 	r = fast_ingress(&pkt);
 	if (r == GO_ON)
 		r = lan_concerns_us(&pkt) ? GO_SLOW : TP_R_not_ours;
-	return r == GO_SLOW ? go_slow(skb, STAGE_INGRESS) : finish(r);
+	return finish_or_go(skb, r);
+}
+
+/* Behind a tail call: which device the packet came by. False: no settings yet. */
+static __always_inline bool stage_start(struct pkt *pkt, struct __sk_buff *skb)
+{
+	if (!pkt_start(pkt, skb, TP_SIDE_TUNNEL, L2_NONE))
+		return false;
+	if (skb->ifindex != pkt->tunnel_ifindex) {
+		pkt->key.side = TP_SIDE_LAN;
+		pkt->l2_len = L2_ETHERNET;
+	}
+	return true;
 }
 
 SEC("tc")
@@ -82,14 +106,21 @@ int tp_tc_ingress(struct __sk_buff *skb)
 {
 	struct pkt pkt;
 
-	if (!pkt_start(&pkt, skb, TP_SIDE_TUNNEL, L2_NONE))
+	if (!stage_start(&pkt, skb))
 		return finish(TP_R_no_policy);
-	if (skb->ifindex == pkt.tunnel_ifindex)
+	if (pkt.key.side == TP_SIDE_TUNNEL)
 		return finish(from_tunnel(&pkt, skb->ifindex));
-
-	pkt.key.side = TP_SIDE_LAN;
-	pkt.l2_len = L2_ETHERNET;
 	return finish(from_lan(&pkt, skb->ifindex));
+}
+
+SEC("tc")
+int tp_tc_error(struct __sk_buff *skb)
+{
+	struct pkt pkt;
+
+	if (!stage_start(&pkt, skb))
+		return finish(TP_R_no_policy);
+	return finish(from_error(&pkt, skb->ifindex));
 }
 
 /* Egress: which device, and whether anything on it can concern us. */
@@ -118,7 +149,7 @@ int tp_tc_egress(struct __sk_buff *skb)
 	if (r != GO_ON)
 		return finish(r);
 	r = fast_egress(&pkt);
-	return r == GO_SLOW ? go_slow(skb, STAGE_EGRESS) : finish(r);
+	return r == GO_SLOW ? go_to(skb, STAGE_EGRESS) : finish(r);
 }
 
 SEC("tc")

@@ -3,21 +3,11 @@
 #ifndef BPF_LIB_EGRESS_H
 #define BPF_LIB_EGRESS_H
 
+#include "lib/error.h"
 #include "lib/known.h"
 #include "lib/open.h"
 #include "lib/parse.h"
 #include "lib/scope.h"
-
-/* A flow that ends at this machine and is met on the way out first. */
-static __always_inline bool is_still_allowed(struct pkt *pkt, struct tp_flow *flow,
-					     struct tp_flow_state *state)
-{
-	if (flow_is_expired(pkt->limits, state, pkt->now))
-		return false;
-	if (flow->policy_gen != (__u32)pkt->generation && judge_again(pkt, flow, state) != GO_ON)
-		return false;
-	return !state->expires_at || pkt->now < state->expires_at;
-}
 
 /* As fast_egress, for a flow that needs a second look. */
 static __always_inline bool is_judged(struct pkt *pkt)
@@ -104,7 +94,7 @@ static __always_inline int tunnel_egress(struct __sk_buff *skb, struct pkt *pkt)
 
 	if (r == TP_R_local_scope || (pkt->has_addrs && scope_is_local(pkt)))
 		return TP_R_local_scope;
-	if (r == GO_ON && !pkt->fragment && is_judged(pkt))
+	if (r == GO_ON && !pkt->fragment && (is_judged(pkt) || error_is_judged(pkt)))
 		return TP_R_judged;
 	if (!skb->ingress_ifindex)
 		return r == GO_ON ? own_to_tunnel(pkt) : TP_R_own;
@@ -120,7 +110,9 @@ static __always_inline int lan_egress(struct pkt *pkt)
 {
 	int r = parse(pkt);
 
-	return r == GO_ON && !pkt->fragment && is_judged(pkt) ? TP_R_judged : TP_R_unjudged;
+	if (r == GO_ON && !pkt->fragment && (is_judged(pkt) || error_is_judged(pkt)))
+		return TP_R_judged;
+	return TP_R_unjudged;
 }
 
 #endif

@@ -6,10 +6,9 @@
 #ifndef BPF_LIB_FAST_H
 #define BPF_LIB_FAST_H
 
-#include "lib/known.h"
 #include "lib/forward.h"
-
-#define GO_SLOW (-1) /* no reason: another program goes on */
+#include "lib/icmp.h"
+#include "lib/known.h"
 
 /* The flow needs no second look, at nothing but its own entries. */
 static __always_inline bool fast_is_settled(const struct pkt *pkt, const struct tp_flow *flow,
@@ -45,7 +44,7 @@ static __always_inline int fast_ingress(struct pkt *pkt)
 		return GO_ON; /* the slow program gives the reason */
 	flow = flow_find(&pkt->key, &state);
 	if (!flow || !state)
-		return GO_ON;
+		return icmp_is_error(pkt) ? GO_ERROR : GO_ON;
 	if (!fast_is_settled(pkt, flow, state) || !fast_fits(pkt, flow))
 		return GO_SLOW;
 

@@ -7,6 +7,8 @@
 #ifndef BPF_LIB_FLOW_H
 #define BPF_LIB_FLOW_H
 
+#include <linux/in6.h>
+
 #include "lib/count.h"
 #include "lib/maps.h"
 #include "lib/nat.h"

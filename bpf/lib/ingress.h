@@ -6,6 +6,7 @@
 #ifndef BPF_LIB_INGRESS_H
 #define BPF_LIB_INGRESS_H
 
+#include "lib/error.h"
 #include "lib/known.h"
 #include "lib/open.h"
 #include "lib/parse.h"
@@ -99,6 +100,24 @@ static __always_inline int from_lan(struct pkt *pkt, __u32 ingress)
 	if (r != GO_ON)
 		return lan_concerns_us(pkt) ? r : TP_R_not_ours;
 	return route_packet(pkt, ingress);
+}
+
+/* An ICMP error, by either way in. About no flow of ours it is nobody's, or on a LAN others'. */
+static __always_inline int from_error(struct pkt *pkt, __u32 ingress)
+{
+	bool lan = pkt->key.side == TP_SIDE_LAN;
+	int r = parse(pkt);
+
+	if (r == TP_R_local_scope || (pkt->has_addrs && scope_is_local(pkt)))
+		return TP_R_local_scope;
+	if (r == GO_ON && scope_is_martian(pkt))
+		r = TP_R_martian;
+	if (r != GO_ON)
+		return lan && !lan_is_ours(pkt) ? TP_R_not_ours : r;
+	r = route_error(pkt, ingress);
+	if (r != GO_ON)
+		return r;
+	return lan && !lan_is_ours(pkt) ? TP_R_not_ours : TP_R_icmp_unrelated;
 }
 
 #endif

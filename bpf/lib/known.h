@@ -73,6 +73,17 @@ static __noinline int judge_again(struct pkt *pkt, struct tp_flow *flow,
 	return GO_ON;
 }
 
+/* For what must not end a flow that it finds expired or refused, nor begin another. */
+static __always_inline bool is_still_allowed(struct pkt *pkt, struct tp_flow *flow,
+					     struct tp_flow_state *state)
+{
+	if (flow_is_expired(pkt->limits, state, pkt->now))
+		return false;
+	if (flow->policy_gen != (__u32)pkt->generation && judge_again(pkt, flow, state) != GO_ON)
+		return false;
+	return !state->expires_at || pkt->now < state->expires_at;
+}
+
 /* The live, allowed flow of this packet in *flow, NULL when it needs a new one; or a refusal. */
 static __always_inline int known_flow(struct pkt *pkt, struct tp_flow **out,
 				      struct tp_flow_state **state)

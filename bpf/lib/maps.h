@@ -112,6 +112,8 @@ struct tp_scratch {
 	struct tp_nat_in nat_in;
 	struct bpf_fib_lookup fib;
 	struct verdict verdict; /* outlives scratch_start */
+	struct quote quote;
+	__be32 chunk[128]; /* a checksum's next bytes, as many as bpf_csum_diff takes */
 };
 
 struct {

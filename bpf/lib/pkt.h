@@ -16,6 +16,12 @@
 /* A stage returns this to go on, or the reason to stop at. */
 #define GO_ON TP_R_none
 
+/* Or what is no reason: another program goes on, with the packet untouched. */
+enum go {
+	GO_SLOW = -1,
+	GO_ERROR = -2, /* an ICMP error */
+};
+
 #define L2_NONE     0 /* a device without link header: the tunnel */
 #define L2_ETHERNET 14
 
@@ -54,6 +60,21 @@ struct verdict {
 	__u8 snat;     /* enum tp_snat */
 	__u64 expires_at;
 	struct tp_addr snat_addr;
+};
+
+/*
+ * The packet that an ICMP error quotes. Offsets: l3 and l4 from the packet's start, the others from
+ * l4, and 0 where there is no such field or nothing to keep right.
+ */
+struct quote {
+	struct tp_flow_key key; /* as it was sent; side is left to the reader */
+	__u16 l3;
+	__u16 l4;
+	__u16 sport;
+	__u16 dport; /* 0: no ports; of an echo both are the identifier */
+	__u16 check;
+	bool v6;
+	bool pseudo; /* check covers the addresses */
 };
 
 #define TCP_FIN 0x01

@@ -34,7 +34,8 @@ enum tp_verdict {
 	X(spoof,          DROP,    "source address does not belong where the packet came from") \
 	X(acl,            DROP,    "no grant allows it, or a deny refuses it") \
 	X(invalid,        DROP,    "TCP that does not begin with SYN and belongs to no flow") \
-	X(icmp_unrelated, DROP,    "ICMP reply or error that belongs to no flow") \
+	X(icmp_unrelated, DROP,    "ICMP reply or error that belongs to no allowed flow") \
+	X(unanswered,     DROP,    "TTL used up or too big, and no error may be sent about it") \
 	X(frag_unknown,   DROP,    "fragment that cannot be tied to a judged flow") \
 	X(no_route,       DROP,    "no active route to the destination") \
 	X(blackhole,      DROP,    "a blackhole route") \

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* ICMP and ICMPv6 messages other than echoes: what they are, and the sum over one. */
+#ifndef BPF_LIB_ICMP_H
+#define BPF_LIB_ICMP_H
+
+#include "lib/maps.h"
+#include "lib/parse.h"
+
+#define ICMP_HEADER 8 /* of an error, in front of the packet that it quotes */
+
+/* linux/icmp.h drags in userspace headers */
+#define ICMP_DEST_UNREACH  3
+#define ICMP_TIME_EXCEEDED 11
+#define ICMP_PARAMETERPROB 12
+
+#define SUM_CHUNKS 18 /* 9216 bytes: whatever a LAN can bring */
+
+/* Source quench is dead (RFC 6633), a redirect is for hosts: neither is translated. */
+static __always_inline bool icmp_is_error(const struct pkt *pkt)
+{
+	__u8 type = pkt->icmp_type;
+
+	if (!proto_is_icmp(pkt))
+		return false;
+	if (pkt->v6)
+		return type >= ICMPV6_DEST_UNREACH && type <= ICMPV6_PARAMPROB;
+	return type == ICMP_DEST_UNREACH || type == ICMP_TIME_EXCEEDED ||
+	       type == ICMP_PARAMETERPROB;
+}
+
+/* The sum over `left` bytes of the packet, folded, or -1: it has not as many, or far too many. */
+__noinline int sum_bytes(HOOK_CONTEXT *ctx, __u32 at, __u32 left)
+{
+	struct tp_scratch *s = scratch_find();
+	__s64 sum = 0;
+	int i;
+
+	if (!s)
+		return -1;
+	for (i = 0; i < SUM_CHUNKS && left; i++) {
+		__u32 length = sizeof(s->chunk);
+
+		if (left < sizeof(s->chunk)) { /* the last one, padded with zeroes */
+			length = left;
+			__builtin_memset(s->chunk, 0, sizeof(s->chunk));
+		}
+		if (!length || length > sizeof(s->chunk) ||
+		    hook_load_from(ctx, at, s->chunk, length))
+			return -1;
+		sum = bpf_csum_diff(NULL, 0, s->chunk, sizeof(s->chunk), csum_fold(sum));
+		at += length;
+		left -= length;
+	}
+	return left ? -1 : csum_fold(sum);
+}
+
+/* What ICMPv6 sums besides its message (RFC 4443 2.3); 0 for ICMP. */
+static __always_inline __u64 icmp_pseudo_sum(const struct tp_flow_key *key, bool v6, __u32 length)
+{
+	static const struct tp_addr none;
+
+	if (!v6)
+		return 0;
+	return (__u64)csum_addr_difference(&none, &key->src) +
+	       csum_addr_difference(&none, &key->dst) + bpf_htonl(length) +
+	       bpf_htonl(IPPROTO_ICMPV6);
+}
+
+/* No flow may depend on a message that is damaged (RFC 5508 REQ-3). */
+static __always_inline bool icmp_checksum_ok(const struct pkt *pkt)
+{
+	__u32 length = parse_l4_len(pkt);
+	int sum = sum_bytes(pkt->ctx, pkt->l4, length);
+
+	return sum >= 0 &&
+	       csum_fold((__u64)sum + icmp_pseudo_sum(&pkt->key, pkt->v6, length)) == 0xffff;
+}
+
+#endif
