@@ -9,15 +9,17 @@
 #include <bpf/bpf_helpers.h>
 
 #include "lib/hook_tc.h"
+#include "lib/answer.h"
 #include "lib/egress.h"
 #include "lib/fast.h"
 #include "lib/ingress.h"
 
-enum stage { STAGE_INGRESS, STAGE_EGRESS, STAGE_ERROR, STAGES };
+enum stage { STAGE_INGRESS, STAGE_EGRESS, STAGE_ERROR, STAGE_ANSWER, STAGES };
 
 int tp_tc_ingress(struct __sk_buff *skb);
 int tp_tc_out(struct __sk_buff *skb);
 int tp_tc_error(struct __sk_buff *skb);
+int tp_tc_answer(struct __sk_buff *skb);
 
 /* libbpf, when it loads the programs */
 struct {
@@ -30,6 +32,7 @@ struct {
 		[STAGE_INGRESS] = (void *)&tp_tc_ingress,
 		[STAGE_EGRESS] = (void *)&tp_tc_out,
 		[STAGE_ERROR] = (void *)&tp_tc_error,
+		[STAGE_ANSWER] = (void *)&tp_tc_answer,
 	},
 };
 
@@ -58,6 +61,8 @@ static __always_inline int finish_or_go(struct __sk_buff *skb, int r)
 		return go_to(skb, STAGE_INGRESS);
 	if (r == GO_ERROR)
 		return go_to(skb, STAGE_ERROR);
+	if (r == GO_ANSWER)
+		return go_to(skb, STAGE_ANSWER);
 	return finish(r);
 }
 
@@ -109,8 +114,8 @@ int tp_tc_ingress(struct __sk_buff *skb)
 	if (!stage_start(&pkt, skb))
 		return finish(TP_R_no_policy);
 	if (pkt.key.side == TP_SIDE_TUNNEL)
-		return finish(from_tunnel(&pkt, skb->ifindex));
-	return finish(from_lan(&pkt, skb->ifindex));
+		return finish_or_go(skb, from_tunnel(&pkt, skb->ifindex));
+	return finish_or_go(skb, from_lan(&pkt, skb->ifindex));
 }
 
 SEC("tc")
@@ -121,6 +126,16 @@ int tp_tc_error(struct __sk_buff *skb)
 	if (!stage_start(&pkt, skb))
 		return finish(TP_R_no_policy);
 	return finish(from_error(&pkt, skb->ifindex));
+}
+
+SEC("tc")
+int tp_tc_answer(struct __sk_buff *skb)
+{
+	struct pkt pkt;
+
+	if (!stage_start(&pkt, skb))
+		return finish(TP_R_no_policy);
+	return finish(answer(&pkt, skb->ifindex));
 }
 
 /* Egress: which device, and whether anything on it can concern us. */

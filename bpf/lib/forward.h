@@ -22,7 +22,7 @@ static __always_inline bool is_too_big(const struct pkt *pkt, __u32 mtu)
 }
 
 /*
- * The stack must answer (TTL, size) or finish the packet. What was sent to our SNAT address goes
+ * The stack must finish the packet (options, fragments). What was sent to our SNAT address goes
  * there with its translation undone: the stack would take it for its own.
  */
 static __always_inline int to_stack(struct pkt *pkt, const struct tp_flow *flow, int reason)
@@ -146,6 +146,15 @@ static __noinline int send_checked(struct pkt *pkt, struct tp_flow *flow, __u32 
 	return send_neigh(pkt, flow, &fib);
 }
 
+/*
+ * TTL or size: somebody tells the sender. Not the stack, where the packet was to be translated
+ * back: see answer.h.
+ */
+static __always_inline int answered_by(const struct tp_flow *flow, int reason)
+{
+	return flow->flags & TP_FLOW_DST_NAT ? GO_ANSWER : reason;
+}
+
 /* An established flow's packet, from lookup to redirect. */
 static __always_inline int forward_known(struct pkt *pkt, struct tp_flow *flow,
 					 struct tp_flow_state *state, __u32 ingress)
@@ -153,12 +162,14 @@ static __always_inline int forward_known(struct pkt *pkt, struct tp_flow *flow,
 	flow_touch(pkt, state, flow->flags & TP_FLOW_REPLY);
 	if (flow->flags & TP_FLOW_LOCAL)
 		return TP_R_deliver;
+	if (pkt->ttl <= 1)
+		return pkt->ttl ? answered_by(flow, TP_R_ttl_exceeded) : TP_R_malformed;
+	if (pkt->whole && is_too_big(pkt, flow->mtu))
+		return answered_by(flow, TP_R_too_big);
 	if (pkt->options && (flow->flags & TP_FLOW_SRC_NAT))
 		return TP_R_nat_options; /* the stack would send it on untranslated */
 	if (pkt->options)
 		return to_stack(pkt, flow, TP_R_ip_options);
-	if (pkt->ttl <= 1)
-		return pkt->ttl ? to_stack(pkt, flow, TP_R_ttl_exceeded) : TP_R_malformed;
 	if (is_too_big(pkt, flow->mtu))
 		return to_stack(pkt, flow, TP_R_too_big);
 	if (next_hop_is_fresh(pkt, flow))

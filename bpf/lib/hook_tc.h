@@ -183,6 +183,43 @@ static __always_inline long hook_set_macs(struct pkt *pkt, const __u8 *dmac, con
 	return 0;
 }
 
+/* Bytes of our own making into the packet: a checksum that came with the skb learns of them. */
+static __always_inline long hook_store_summed(const struct pkt *pkt, __u32 offset, const void *from,
+					      __u32 length)
+{
+	return bpf_skb_store_bytes(hook_skb(pkt), offset, from, length, BPF_F_RECOMPUTE_CSUM);
+}
+
+/* The frame, if it is one, names who sent it. */
+static __always_inline bool hook_has_unicast_sender(const struct pkt *pkt)
+{
+	struct ethhdr eth;
+
+	if (pkt->l2_len == L2_NONE)
+		return true;
+	return !hook_load(pkt, 0, &eth, sizeof(eth)) && !(eth.h_source[0] & 1);
+}
+
+/*
+ * Makes the frame one to its sender: the packet ends behind `keep` bytes, and has `room` for
+ * other headers in front of it. It is then no GSO packet any more.
+ */
+static __always_inline long hook_turn_round(const struct pkt *pkt, __u32 keep, __u32 room)
+{
+	struct __sk_buff *skb = hook_skb(pkt);
+	struct ethhdr eth;
+
+	if (bpf_skb_change_tail(skb, pkt->l2_len + keep, 0) ||
+	    bpf_skb_adjust_room(skb, room, BPF_ADJ_ROOM_MAC, 0))
+		return -1;
+	if (pkt->l2_len == L2_NONE)
+		return 0;
+	if (hook_load(pkt, 0, &eth, sizeof(eth)))
+		return -1;
+	return hook_store(pkt, offsetof(struct ethhdr, h_dest), eth.h_source, ETH_ALEN) ||
+	       hook_store(pkt, offsetof(struct ethhdr, h_source), eth.h_dest, ETH_ALEN);
+}
+
 /*
  * What we redirect passes the egress program of the device it leaves by, which would look the
  * flow up once more. The packet's control buffer survives the redirect and nothing else: the

@@ -54,26 +54,23 @@ __noinline int sum_bytes(HOOK_CONTEXT *ctx, __u32 at, __u32 left)
 	return left ? -1 : csum_fold(sum);
 }
 
-/* What ICMPv6 sums besides its message (RFC 4443 2.3); 0 for ICMP. */
-static __always_inline __u64 icmp_pseudo_sum(const struct tp_flow_key *key, bool v6, __u32 length)
+/* The sum over a pseudo header. What marks an address as IPv4, 0xffff, is zero here. */
+static __always_inline __u64 pseudo_sum(const struct tp_flow_key *key, __u8 proto, __u32 length)
 {
 	static const struct tp_addr none;
 
-	if (!v6)
-		return 0;
 	return (__u64)csum_addr_difference(&none, &key->src) +
-	       csum_addr_difference(&none, &key->dst) + bpf_htonl(length) +
-	       bpf_htonl(IPPROTO_ICMPV6);
+	       csum_addr_difference(&none, &key->dst) + bpf_htonl(length) + bpf_htonl(proto);
 }
 
 /* No flow may depend on a message that is damaged (RFC 5508 REQ-3). */
 static __always_inline bool icmp_checksum_ok(const struct pkt *pkt)
 {
 	__u32 length = parse_l4_len(pkt);
+	__u64 pseudo = pkt->v6 ? pseudo_sum(&pkt->key, IPPROTO_ICMPV6, length) : 0;
 	int sum = sum_bytes(pkt->ctx, pkt->l4, length);
 
-	return sum >= 0 &&
-	       csum_fold((__u64)sum + icmp_pseudo_sum(&pkt->key, pkt->v6, length)) == 0xffff;
+	return sum >= 0 && csum_fold((__u64)sum + pseudo) == 0xffff;
 }
 
 #endif

@@ -102,6 +102,14 @@ struct {
 	__type(value, struct tp_nat_in);
 } tp_nat_in SEC(".maps");
 
+/* programs: how many errors they may still send, per CPU */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tp_bucket);
+} tp_answer_rate SEC(".maps");
+
 /* What a program builds before it inserts it: too large for its stack. Programs, per CPU. */
 struct tp_scratch {
 	struct tp_flow forward;

@@ -21,6 +21,7 @@
 #define PARSE_EXT_MAX    8      /* IPv6 extension headers; more is refused */
 #define PARSE_L4_MAX     512    /* a transport header further back is refused */
 #define IP_FRAGMENT_MASK 0x3fff /* MF and the offset */
+#define IP_DF            0x4000
 
 /* linux/icmp.h drags in userspace headers */
 #define ICMP_ECHOREPLY 0
@@ -92,6 +93,7 @@ static __always_inline int parse_ipv4(struct pkt *pkt)
 
 	pkt->l4 = pkt->l2_len + ihl;
 	pkt->fragment = ip->frag_off & bpf_htons(IP_FRAGMENT_MASK);
+	pkt->whole = ip->frag_off & bpf_htons(IP_DF);
 	return GO_ON;
 }
 
@@ -151,6 +153,7 @@ static __always_inline int parse_ipv6(struct pkt *pkt)
 
 	payload = bpf_ntohs(ip->payload_len);
 	pkt->v6 = true;
+	pkt->whole = true;
 	pkt->ttl = ip->hop_limit;
 	pkt->key.proto = ip->nexthdr;
 	__builtin_memcpy(&pkt->key.src, &ip->saddr, sizeof(ip->saddr));

@@ -19,7 +19,8 @@
 /* Or what is no reason: another program goes on, with the packet untouched. */
 enum go {
 	GO_SLOW = -1,
-	GO_ERROR = -2, /* an ICMP error */
+	GO_ERROR = -2,  /* an ICMP error */
+	GO_ANSWER = -3, /* the sender must hear that it goes no further */
 };
 
 #define L2_NONE     0 /* a device without link header: the tunnel */
@@ -43,6 +44,7 @@ struct pkt {
 	bool v6;
 	bool has_addrs; /* key.src and key.dst are filled */
 	bool fragment;
+	bool whole;   /* may not be split: IPv6, or DF */
 	bool options; /* IPv4 options: judged here, sent on by the stack */
 	__u8 ttl;
 	__u8 tcp_flags; /* byte 13 of the TCP header */

@@ -18,6 +18,7 @@ enum tp_verdict {
 	X(none,           STACK,   "never counted: the stage goes on") \
 	X(forward,        FORWARD, "known flow, redirected to a known neighbour") \
 	X(forward_neigh,  FORWARD, "redirected through the kernel's neighbour resolution") \
+	X(answered,       FORWARD, "too big or TTL used up: turned into an ICMP error about it") \
 	X(deliver,        STACK,   "judged and allowed, addressed to this machine") \
 	X(own,            STACK,   "sent by this machine's own sockets") \
 	X(judged,         STACK,   "already judged on its way in") \
@@ -35,6 +36,7 @@ enum tp_verdict {
 	X(acl,            DROP,    "no grant allows it, or a deny refuses it") \
 	X(invalid,        DROP,    "TCP that does not begin with SYN and belongs to no flow") \
 	X(icmp_unrelated, DROP,    "ICMP reply or error that belongs to no allowed flow") \
+	X(answer_limit,   DROP,    "an ICMP error was due, and too many have been sent already") \
 	X(unanswered,     DROP,    "TTL used up or too big, and no error may be sent about it") \
 	X(frag_unknown,   DROP,    "fragment that cannot be tied to a judged flow") \
 	X(no_route,       DROP,    "no active route to the destination") \

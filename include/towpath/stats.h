@@ -21,4 +21,10 @@ struct tp_flow_counter {
 	__u64 refused; /* table or ports full */
 };
 
+/* A token bucket. Value of tp_answer_rate, one row. */
+struct tp_bucket {
+	__u64 filled; /* jiffies64 when tokens were last added */
+	__u64 tokens;
+};
+
 #endif

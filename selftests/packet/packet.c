@@ -19,8 +19,7 @@ static void put16(uint8_t *at, unsigned int value)
 	at[1] = (uint8_t)value;
 }
 
-/* RFC 1071, the plain way: big-endian words, an odd last byte padded with zero. */
-static uint32_t sum16(const uint8_t *bytes, size_t length, uint32_t sum)
+uint32_t packet_sum(const uint8_t *bytes, size_t length, uint32_t sum)
 {
 	size_t i;
 
@@ -31,7 +30,7 @@ static uint32_t sum16(const uint8_t *bytes, size_t length, uint32_t sum)
 	return sum;
 }
 
-static uint16_t fold(uint32_t sum)
+uint16_t packet_checksum(uint32_t sum)
 {
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
@@ -91,9 +90,11 @@ static size_t put_quote(const struct packet *p, enum family family, const struct
 	size_t size = packet_put(p->quote, family, ports, out);
 	size_t headers = (family == V4 ? 20 : 40) + p->quote->ext_size;
 
+	size_t most = family == V4 ? 576 - 28 : 1280 - 48;
+
 	if (p->quote_l4)
 		size = headers + p->quote_l4;
-	return p->quote_cut && p->quote_cut < size ? p->quote_cut : size;
+	return p->quote_fits && size > most ? most : size;
 }
 
 static size_t put_icmp(const struct packet *p, enum family family, const struct ports *ports,
@@ -145,9 +146,9 @@ static void put_l4_checksum(const struct packet *p, enum family family, const ui
 	if (!at)
 		return;
 	if (p->proto != IPPROTO_ICMP || family == V6)
-		sum = sum16(addrs, family == V4 ? 8 : 32, 0) + wire_proto(p, family) +
+		sum = packet_sum(addrs, family == V4 ? 8 : 32, 0) + wire_proto(p, family) +
 		      (uint32_t)length;
-	check = fold(sum16(l4, length, sum));
+	check = packet_checksum(packet_sum(l4, length, sum));
 	if (!check && p->proto == IPPROTO_UDP)
 		check = 0xffff; /* 0 would mean "none" */
 	put16(l4 + at, check ^ p->bad_l4_checksum);
@@ -192,7 +193,7 @@ static size_t put_ipv4(const struct packet *p, const struct ports *ports, uint8_
 	memset(out, 0, header);
 	out[0] = (uint8_t)(0x40 | header / 4);
 	out[1] = p->tos;
-	put16(out + 4, ID_DEFAULT);
+	put16(out + 4, p->no_id ? 0 : ID_DEFAULT);
 	put16(out + 6, p->frag);
 	out[8] = ttl_of(p);
 	out[9] = wire_proto(p, V4);
@@ -204,7 +205,8 @@ static size_t put_ipv4(const struct packet *p, const struct ports *ports, uint8_
 	length = header + put_l4(p, V4, ports, out + 12, out + header);
 	put16(out + 2, (unsigned int)length);
 	apply_patches(p, out);
-	put16(out + 10, (fold(sum16(out, header, 0)) + p->bad_ip_checksum) & 0xffff);
+	put16(out + 10,
+	      (packet_checksum(packet_sum(out, header, 0)) + p->bad_ip_checksum) & 0xffff);
 	return length;
 }
 

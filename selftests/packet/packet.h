@@ -40,6 +40,7 @@ struct packet {
 	int ttl;          /* 64; TTL_ZERO is 0 */
 	uint8_t tos;
 	uint16_t frag; /* flags and offset of IPv4 */
+	bool no_id;    /* identification 0 */
 	uint8_t tcp_flags;
 	enum echo echo;   /* else icmp4 or icmp6 */
 	uint8_t icmp4[2]; /* type and code */
@@ -47,8 +48,8 @@ struct packet {
 	/* of an ICMP error: what it quotes, and how much of its transport part; 0: all */
 	const struct packet *quote;
 	size_t quote_l4;
-	size_t quote_cut; /* so that the quote has at most that many bytes; 0: no limit */
-	uint32_t rest;    /* bytes 4 to 7 of the error */
+	bool quote_fits; /* no more than fits an error of 576 bytes, of 1280 in IPv6 */
+	uint32_t rest;   /* bytes 4 to 7 of the error */
 	bool bad_l4_checksum;
 	const char *tcp_options; /* options_size bytes, a multiple of 4 */
 	size_t options_size;
@@ -122,6 +123,10 @@ size_t packet_put(const struct packet *packet, enum family family, const struct 
 /* An Ethernet header; out has room for ETHERNET bytes. */
 void packet_put_ethernet(uint8_t *out, const uint8_t to[6], const uint8_t from[6],
 			 enum family family);
+
+/* RFC 1071, the plain way: big-endian words, an odd last byte padded with zero. */
+uint32_t packet_sum(const uint8_t *bytes, size_t length, uint32_t sum);
+uint16_t packet_checksum(uint32_t sum);
 
 /* A number as packets hold it, PORT_* resolved. */
 uint16_t packet_port(int port, const struct ports *ports);

@@ -67,6 +67,12 @@ struct step {
 		.fate = SENT, .reason = TP_R_forward, .device = TUNNEL0, .out = __VA_ARGS__ \
 	}
 
+/* Back where it came from, as an error about itself. */
+#define answers(...)                                                                      \
+	{                                                                                 \
+		.fate = SENT, .reason = TP_R_answered, .device = LAN0, .out = __VA_ARGS__ \
+	}
+
 struct row {
 	const char *name;
 	const char *policy;

@@ -55,8 +55,22 @@ static void forget_slots(void)
 		die("tp_slot_cursor");
 }
 
+void state_set_answers(bool none)
+{
+	static struct tp_bucket buckets[CPUS_MAX];
+	const uint32_t zero = 0;
+	int cpu;
+
+	/* a bucket that was filled in the future is not filled again */
+	for (cpu = 0; cpu < CPUS_MAX; cpu++)
+		buckets[cpu].filled = none ? UINT64_MAX : 0;
+	if (bpf_map_update_elem(rig_map("tp_answer_rate"), &zero, buckets, BPF_ANY))
+		die("tp_answer_rate");
+}
+
 void state_forget_flows(void)
 {
+	state_set_answers(false);
 	empty("tp_flows");
 	empty("tp_nat_out");
 	empty("tp_nat_in");
@@ -262,7 +276,7 @@ static uint64_t digest(uint64_t so_far, const void *data, size_t size)
 	return so_far;
 }
 
-uint64_t state_digest(void)
+uint64_t state_digest(bool with_use)
 {
 	struct tp_flow_key key, *from = NULL;
 	uint64_t all = 0xcbf29ce484222325;
@@ -276,6 +290,12 @@ uint64_t state_digest(void)
 		state = state_slot(flow.slot);
 		flow.policy_gen = 0;
 		state.rule = 0;
+		if (!with_use) {
+			state.seen = 0;
+			state.tcp = 0;
+			memset(state.packets, 0, sizeof(state.packets));
+			memset(state.bytes, 0, sizeof(state.bytes));
+		}
 		all = digest(digest(all, &key, sizeof(key)), &flow, sizeof(flow));
 		all = digest(all, &state, sizeof(state));
 	}

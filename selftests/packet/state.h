@@ -42,8 +42,11 @@ void state_age(const struct tp_flow_key *key, uint32_t seconds);
  */
 uint16_t state_nat_port(const struct packet *packet, enum family family, const char *outside);
 
-size_t state_live_flows(void);       /* slots in use */
-uint64_t state_digest(void);         /* of all flows with their state, but for who judged them */
+size_t state_live_flows(void); /* slots in use */
+/* Of all flows, but for what judged them; with_use: with what their packets have left. */
+uint64_t state_digest(bool with_use);
+/* Fills the bucket that errors of our own come from, or empties it for good. */
+void state_set_answers(bool none);
 size_t state_count(const char *map); /* rows of a hash map */
 
 #endif

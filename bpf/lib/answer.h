@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Errors that the stack cannot send: about a packet that was to be destination-translated. With
+ * its translation undone the stack would quote what the sender never sent, and without it the
+ * packet is for this machine. So we answer: the packet as it came is quoted, from the address that
+ * it was sent to. Reached for whole unicast packets of live flows only; no ICMP error has one.
+ */
+#ifndef BPF_LIB_ANSWER_H
+#define BPF_LIB_ANSWER_H
+
+#include "lib/flow.h"
+#include "lib/icmp.h"
+
+#define ANSWER_TTL  64
+#define ANSWER_TOS  0xc0 /* internetwork control (RFC 1812 4.3.2.5) */
+#define ANSWER4_MAX 576  /* RFC 1812 4.3.2.3 */
+#define ANSWER6_MAX 1280 /* RFC 4443 2.4 (c) */
+
+/*
+ * RFC 1812 4.3.2.8 and RFC 4443 2.4 (f) ask for a limit. The numbers are those that Linux has for
+ * its own (net.ipv4.icmp_msgs_per_sec and icmp_msgs_burst), here for each CPU.
+ */
+#define ANSWER_RATE  1000 /* a second */
+#define ANSWER_BURST 50
+
+#define ICMP_FRAG_NEEDED 4 /* code of ICMP_DEST_UNREACH */
+
+static __always_inline bool answer_is_due(const struct pkt *pkt)
+{
+	struct tp_bucket *bucket;
+	__u64 tokens;
+	__u32 zero = 0;
+
+	bucket = bpf_map_lookup_elem(&tp_answer_rate, &zero);
+	if (!bucket)
+		return false;
+	if (pkt->now > bucket->filled) {
+		tokens = bucket->tokens +
+			 (pkt->now - bucket->filled) * ANSWER_RATE / pkt->limits->second;
+		bucket->tokens = tokens < ANSWER_BURST ? tokens : ANSWER_BURST;
+		bucket->filled = pkt->now;
+	}
+	if (!bucket->tokens)
+		return false;
+	bucket->tokens--;
+	return true;
+}
+
+/*
+ * A packet whose sender left its checksum to the device (CHECKSUM_PARTIAL) has the pseudo header's
+ * sum in that field, and a device still fills it in, over all that is there by then: inside of our
+ * quote, behind the back of our checksum. In such a quote the field gets the one value that filling
+ * it in gives again: ~(rest + value) == value. What the sender's device would have put there is
+ * beyond reach, and receivers do not look at it (RFC 5508 REQ-3). A whole packet that happens to
+ * have that value, one in 65536, is quoted with a wrong checksum, in an error that is right.
+ */
+static __always_inline int answer_settle_quote(struct pkt *pkt, __u32 l4, __u32 end)
+{
+	__u32 at = l4, pseudo = csum_fold(pseudo_sum(&pkt->key, pkt->key.proto, parse_l4_len(pkt)));
+	__be16 check = 0;
+	__u32 value;
+	int sum;
+
+	if (pkt->key.proto == IPPROTO_TCP)
+		at += offsetof(struct tcphdr, check);
+	else if (pkt->key.proto == IPPROTO_UDP)
+		at += offsetof(struct udphdr, check);
+	else
+		return GO_ON; /* nobody leaves that of an echo to a device */
+	if (hook_load(pkt, at, &check, sizeof(check)))
+		return TP_R_rewrite;
+	if (check != pseudo)
+		return GO_ON;
+
+	sum = sum_bytes(pkt->ctx, l4, end - l4);
+	if (sum < 0)
+		return TP_R_rewrite;
+	value = (__u16)~csum_fold((__u64)sum + (__u16)~check);
+	check = (value + (value & 1) * 0xffff) / 2;
+	return hook_store_summed(pkt, at, &check, sizeof(check)) ? TP_R_rewrite : GO_ON;
+}
+
+static __always_inline long answer_put_ipv4(struct pkt *pkt, __u32 length)
+{
+	struct iphdr ip = {
+		.version = 4,
+		.ihl = sizeof(ip) / 4,
+		.tos = ANSWER_TOS,
+		.tot_len = bpf_htons(sizeof(ip) + length),
+		.frag_off = bpf_htons(IP_DF), /* then the identification may be 0 (RFC 6864) */
+		.ttl = ANSWER_TTL,
+		.protocol = IPPROTO_ICMP,
+		.saddr = addr_word(&pkt->key.dst, 3),
+		.daddr = addr_word(&pkt->key.src, 3),
+	};
+
+	ip.check = ~csum_fold((__u32)bpf_csum_diff(NULL, 0, (__be32 *)&ip, sizeof(ip), 0));
+	return hook_store_summed(pkt, pkt->l2_len, &ip, sizeof(ip));
+}
+
+static __always_inline long answer_put_ipv6(struct pkt *pkt, __u32 length)
+{
+	struct ipv6hdr ip = {
+		.version = 6,
+		.priority = ANSWER_TOS >> 4,
+		.payload_len = bpf_htons(length),
+		.nexthdr = IPPROTO_ICMPV6,
+		.hop_limit = ANSWER_TTL,
+	};
+
+	__builtin_memcpy(&ip.saddr, &pkt->key.dst, sizeof(ip.saddr));
+	__builtin_memcpy(&ip.daddr, &pkt->key.src, sizeof(ip.daddr));
+	return hook_store_summed(pkt, pkt->l2_len, &ip, sizeof(ip));
+}
+
+/* The message at `at`, in front of its quote. mtu 0: the TTL was used up. */
+static __always_inline int answer_put_icmp(struct pkt *pkt, __u32 at, __u32 length, __u32 mtu)
+{
+	struct icmp6hdr icmp = {};
+	__u64 pseudo = 0;
+	int sum;
+
+	if (pkt->v6) {
+		icmp.icmp6_type = mtu ? ICMPV6_PKT_TOOBIG : ICMPV6_TIME_EXCEED;
+		pseudo = pseudo_sum(&pkt->key, IPPROTO_ICMPV6, length);
+	} else if (mtu) {
+		icmp.icmp6_type = ICMP_DEST_UNREACH;
+		icmp.icmp6_code = ICMP_FRAG_NEEDED;
+	} else {
+		icmp.icmp6_type = ICMP_TIME_EXCEEDED;
+	}
+	icmp.icmp6_mtu = bpf_htonl(mtu); /* ICMP has it in the lower half of these (RFC 1191 4) */
+	if (hook_store_summed(pkt, at, &icmp, sizeof(icmp)))
+		return TP_R_rewrite;
+	sum = sum_bytes(pkt->ctx, at, length);
+	if (sum < 0)
+		return TP_R_rewrite;
+	icmp.icmp6_cksum = ~csum_fold((__u64)sum + pseudo);
+	return hook_store_summed(pkt, at, &icmp, sizeof(icmp)) ? TP_R_rewrite : GO_ON;
+}
+
+/* Turns the packet into the error about itself. */
+static __always_inline int answer_make(struct pkt *pkt, __u32 mtu)
+{
+	__u32 room = (pkt->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) + ICMP_HEADER;
+	__u32 most = (pkt->v6 ? ANSWER6_MAX : ANSWER4_MAX) - room;
+	__u32 quoted = pkt->len < most ? pkt->len : most;
+	__u32 at = pkt->l2_len + room - ICMP_HEADER;
+	int r;
+
+	if (hook_turn_round(pkt, quoted, room))
+		return TP_R_rewrite;
+	r = answer_settle_quote(pkt, pkt->l4 + room, pkt->l2_len + room + quoted);
+	if (r != GO_ON)
+		return r;
+	if (pkt->v6 ? answer_put_ipv6(pkt, ICMP_HEADER + quoted)
+		    : answer_put_ipv4(pkt, ICMP_HEADER + quoted))
+		return TP_R_rewrite;
+	return answer_put_icmp(pkt, at, ICMP_HEADER + quoted, mtu);
+}
+
+/* From the untouched packet, which forward_known has found too large or at its last hop. */
+static __always_inline int answer(struct pkt *pkt, __u32 ingress)
+{
+	struct tp_flow_state *state = NULL;
+	struct tp_flow *flow = NULL;
+	int r;
+
+	if (parse(pkt) == GO_ON && !pkt->fragment)
+		flow = flow_find(&pkt->key, &state);
+	if (!flow || !(flow->flags & TP_FLOW_DST_NAT) || !hook_has_unicast_sender(pkt))
+		return TP_R_unanswered; /* the flow may have ended since */
+	if (!answer_is_due(pkt))
+		return TP_R_answer_limit;
+	r = answer_make(pkt, pkt->ttl <= 1 ? 0 : flow->mtu);
+	if (r != GO_ON)
+		return r;
+	return hook_redirect(pkt, ingress) == TC_ACT_REDIRECT ? TP_R_answered : TP_R_rewrite;
+}
+
+#endif
