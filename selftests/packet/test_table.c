@@ -270,6 +270,7 @@ TEST(a_full_table_refuses_new_flows_and_keeps_the_old)
 	static const struct packet late_to_us = udp("phone", 9, "self", 53);
 	static const struct packet late_from_us = udp("self", 9, "phone", 53);
 	struct tp_flow_counter before;
+	enum tp_reason reason;
 
 	row_start(OPEN_MASQ, V4);
 	open_flow(&question);
@@ -284,7 +285,8 @@ TEST(a_full_table_refuses_new_flows_and_keeps_the_old)
 	CHECK_INT(state_nat_port(&late, V4, "lan"), 0);
 	CHECK_INT(state_count("tp_nat_in"), 1);
 
-	CHECK_INT(reason_of(FROM_TUNNEL, &question), TP_R_forward);
+	reason = reason_of(FROM_TUNNEL, &question); /* a slow machine took more than a second */
+	CHECK(reason == TP_R_forward || reason == TP_R_forward_neigh);
 	CHECK_INT(reason_of(FROM_LAN, &answer), TP_R_forward);
 	/* this machine's own traffic goes out all the same */
 	CHECK_INT(reason_of(INTO_TUNNEL_OWN, &late_from_us), TP_R_own);
