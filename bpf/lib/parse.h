@@ -21,6 +21,7 @@
 #define PARSE_EXT_MAX    8      /* IPv6 extension headers; more is refused */
 #define PARSE_L4_MAX     512    /* a transport header further back is refused */
 #define IP_FRAGMENT_MASK 0x3fff /* MF and the offset */
+#define IP_OPTIONS_MAX   40
 #define IP_DF            0x4000
 
 /* linux/icmp.h drags in userspace headers */
@@ -51,11 +52,11 @@ static __always_inline void addr_set_v4(struct tp_addr *addr, __be32 v4)
 	words[3] = v4;
 }
 
-/* The header without options sums up to 0xffff (RFC 791); routers must check it (RFC 1812). */
-static __always_inline bool ipv4_checksum_ok(const struct iphdr *ip)
+/* The header sums up to 0xffff (RFC 791); routers must check that (RFC 1812 5.2.2). */
+static __always_inline bool ipv4_checksum_ok(const struct iphdr *ip, __u32 options_sum)
 {
 	const __u16 *half = (const void *)ip;
-	__u32 sum = 0;
+	__u32 sum = options_sum;
 	int i;
 
 #pragma unroll
@@ -64,10 +65,27 @@ static __always_inline bool ipv4_checksum_ok(const struct iphdr *ip)
 	return csum_fold(sum) == 0xffff;
 }
 
+/*
+ * The sum over the options behind the header; any if they cannot be read. A global function, for
+ * the loop and as nearly no packet has options.
+ */
+__noinline int ipv4_options_sum(HOOK_CONTEXT *ctx, __u32 at, __u32 length)
+{
+	__u16 half[2];
+	__u32 sum = 0, i;
+
+	for (i = 0; i < IP_OPTIONS_MAX && i < length; i += sizeof(half)) {
+		if (hook_load_from(ctx, at + i, half, sizeof(half)))
+			return 0;
+		sum += half[0] + half[1];
+	}
+	return sum;
+}
+
 static __always_inline int parse_ipv4(struct pkt *pkt)
 {
 	struct iphdr *ip = hook_ptr(pkt, pkt->l2_len, sizeof(*ip));
-	__u32 ihl;
+	__u32 ihl, options_sum = 0;
 
 	if (!ip)
 		return TP_R_malformed;
@@ -87,8 +105,10 @@ static __always_inline int parse_ipv4(struct pkt *pkt)
 	if (ip->version != 4 || ihl < sizeof(*ip) || pkt->len < ihl || pkt->len > hook_ip_len(pkt))
 		return TP_R_malformed;
 	pkt->options = ihl > sizeof(*ip);
-	/* with options the stack will look at it, which gets such a packet in any case */
-	if (!pkt->options && !ipv4_checksum_ok(ip))
+	if (pkt->options)
+		options_sum =
+			ipv4_options_sum(pkt->ctx, pkt->l2_len + sizeof(*ip), ihl - sizeof(*ip));
+	if (!ipv4_checksum_ok(ip, options_sum))
 		return TP_R_malformed;
 
 	pkt->l4 = pkt->l2_len + ihl;

@@ -177,7 +177,7 @@ static const struct row rows[] = {
 	ENDS("leaves_prohibit_to_the_stack", prohibit, passes(stack_route)),
 	ENDS("leaves_no_route_to_the_stack", throw, passes(stack_route)),
 	ENDS("leaves_a_local_route_to_the_stack", local, passes(stack_route)),
-	ENDS("leaves_encapsulation_to_the_stack", encapsulate, passes(stack_route)),
+	ENDS("drops_what_leaves_encapsulated", encapsulate, drops(no_route)),
 	ENDS("drops_into_a_blackhole", blackhole, drops(blackhole)),
 	ENDS("drops_what_leaves_by_a_foreign_device", by_a_foreign_device, drops(no_route)),
 	FOLLOWS("follows_a_gateway", BOTH, by_host2, del_route),
