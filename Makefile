@@ -6,6 +6,7 @@
 #   make check        every tier this machine can run (root)
 #   make check-unit   one tier: lint unit golden packet net docs
 #   make bench        what forwarding costs (root); BENCH="t2 kernel towpath" ROUNDS=9 for a part
+#   make nightly      the property test at length: ten million packets (root)
 #   make install      DESTDIR and PREFIX as usual
 #   V=1               show commands
 
@@ -39,7 +40,7 @@ TEST_LIB := $(wildcard selftests/lib/*.c)
 BENCH_SRC := $(filter-out %.bpf.c,$(wildcard selftests/bench/*.c))
 TIERS    := lint unit golden packet net docs
 
-.PHONY: all deps demo check $(TIERS:%=check-%) bench install clean
+.PHONY: all deps demo check nightly $(TIERS:%=check-%) bench install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(B)/towpath
@@ -134,6 +135,10 @@ $(TIERS:%=check-%): check-%: deps
 bench: deps
 	$(Q)$(MAKE) --no-print-directory $(B)/towpath $(B)/plain/bench
 	$(Q)TOWPATH=$(B)/towpath $(B)/plain/bench $(BENCH)
+
+nightly: deps
+	$(Q)$(MAKE) --no-print-directory $(B)/plain/test-packet
+	$(Q)PROPERTY_PACKETS=10000000 $(B)/plain/test-packet packet.property
 
 SHARE := $(DESTDIR)$(PREFIX)/share
 install: all

@@ -217,7 +217,7 @@ bool rig_has_ethernet(enum hook hook)
 	return hooks[hook].device != TUNNEL0;
 }
 
-void rig_run(enum hook hook, const uint8_t *frame, size_t size, struct run *run)
+bool rig_fire(enum hook hook, const uint8_t *frame, size_t size, struct run *run)
 {
 	struct __sk_buff context = {
 		.ifindex = world_ifindex(hooks[hook].device),
@@ -229,17 +229,25 @@ void rig_run(enum hook hook, const uint8_t *frame, size_t size, struct run *run)
 		    .data_out = run->out, .data_size_out = sizeof(run->out), .ctx_in = &context,
 		    .ctx_size_in = sizeof(context), .ctx_out = &context,
 		    .ctx_size_out = sizeof(context), .repeat = 1);
+
+	memcpy(context.cb, run->cb, sizeof(run->cb));
+	if (bpf_prog_test_run_opts(bpf_program_fd(&bpf, hooks[hook].program), &opts))
+		return false;
+	run->retval = (int)opts.retval;
+	run->out_size = opts.data_size_out;
+	memcpy(run->cb, context.cb, sizeof(run->cb));
+	return true;
+}
+
+void rig_run(enum hook hook, const uint8_t *frame, size_t size, struct run *run)
+{
 	__u64 before[TP_REASON_COUNT];
 	int i;
 
-	memcpy(context.cb, run->cb, sizeof(run->cb));
 	state_read_reasons(before);
-	if (bpf_prog_test_run_opts(bpf_program_fd(&bpf, hooks[hook].program), &opts))
+	if (!rig_fire(hook, frame, size, run))
 		die("run a program", NULL);
 	state_read_reasons(run->reasons);
 	for (i = 0; i < TP_REASON_COUNT; i++)
 		run->reasons[i] -= before[i];
-	run->retval = (int)opts.retval;
-	run->out_size = opts.data_size_out;
-	memcpy(run->cb, context.cb, sizeof(run->cb));
 }
