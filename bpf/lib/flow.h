@@ -22,30 +22,13 @@ static __always_inline bool slot_is_used(__u32 gen)
 	return gen & 1;
 }
 
-/* How long a flow in this state may be silent, in jiffies. */
-static __always_inline __u64 flow_timeout(const struct tp_limits *limits,
-					  const struct tp_flow_state *state)
-{
-	if (state->key.proto == IPPROTO_UDP)
-		return limits->udp;
-	if (state->key.proto == IPPROTO_ICMP || state->key.proto == IPPROTO_ICMPV6)
-		return limits->icmp;
-	if (state->tcp == TP_TCP_OPENING)
-		return limits->tcp_opening;
-	if (state->tcp == TP_TCP_ESTABLISHED)
-		return limits->tcp_established;
-	if (state->tcp == TP_TCP_CLOSING)
-		return limits->tcp_closing;
-	return limits->other;
-}
-
 static __always_inline bool flow_is_expired(const struct tp_limits *limits,
 					    const struct tp_flow_state *state, __u64 now)
 {
 	__u64 seen = state->seen;
 
-	/* another CPU may have stored a later `seen` than our `now` */
-	return now > seen && now - seen > flow_timeout(limits, state);
+	/* in jiffies; another CPU may have stored a later `seen` than our `now` */
+	return now > seen && now - seen > limits->timeout[state->kind & (TP_FLOW_KIND_ROOM - 1)];
 }
 
 /*
@@ -77,10 +60,10 @@ static __always_inline void flow_bury(struct tp_flow_state *state, __u32 slot)
 {
 	__u32 made_with = state->gen - 1;
 
-	flow_delete_entry(&state->key, slot, made_with);
-	flow_delete_entry(&state->reply, slot, made_with);
+	flow_delete_entry(&state->way[TP_OPENER].key, slot, made_with);
+	flow_delete_entry(&state->way[TP_ANSWERER].key, slot, made_with);
 	if (state->nat)
-		nat_release(&state->key, &state->reply.dst);
+		nat_release(&state->way[TP_OPENER].key, &state->way[TP_ANSWERER].key.dst);
 	state->died = 0;
 	bpf_map_push_elem(&tp_free_slots, &slot, BPF_ANY);
 }
@@ -237,36 +220,38 @@ static __always_inline void flow_key_reverse(struct tp_flow_key *out, const stru
  */
 static __always_inline bool flow_is_one_sided(const struct tp_flow_state *state)
 {
-	return state->key.side == TP_SIDE_LAN && !state->reply.side;
+	return state->way[TP_OPENER].key.side == TP_SIDE_LAN && !state->way[TP_ANSWERER].key.side;
 }
 
 /* RFC 5382 REQ-2: FIN both ways or RST closes; what the answerer sends establishes. */
 static __always_inline void flow_track_tcp(struct tp_flow_state *state, __u8 flags, bool reply)
 {
 	if (flags & TCP_RST) {
-		state->tcp = TP_TCP_CLOSING;
+		state->kind = TP_FLOW_TCP_CLOSING;
 		return;
 	}
 	if (flags & TCP_FIN)
-		state->fin |= reply ? 2 : 1;
-	if (state->fin == 3)
-		state->tcp = TP_TCP_CLOSING;
-	else if (state->tcp == TP_TCP_OPENING && (flags & TCP_ACK) &&
+		state->tcp |= reply ? 2 : 1;
+	if (state->tcp == 3)
+		state->kind = TP_FLOW_TCP_CLOSING;
+	else if (state->kind == TP_FLOW_TCP_OPENING && (flags & TCP_ACK) &&
 		 (reply || flow_is_one_sided(state)))
-		state->tcp = TP_TCP_ESTABLISHED;
+		state->kind = TP_FLOW_TCP_ESTABLISHED;
 }
 
 /* Counts a packet of a known flow and keeps the flow alive. */
 static __always_inline void flow_touch(struct pkt *pkt, struct tp_flow_state *state, bool reply)
 {
+	struct tp_flow_way *way = &state->way[reply & 1];
+
 	if (state->seen != pkt->now)
 		state->seen = pkt->now;
 	if (pkt->key.proto == IPPROTO_TCP)
 		flow_track_tcp(state, pkt->tcp_flags, reply);
 
 	/* one direction is on one CPU nearly always: a lost count costs less than two atomics */
-	state->packets[reply]++;
-	state->bytes[reply] += pkt->len;
+	way->packets++;
+	way->bytes += pkt->len;
 	count_rule(pkt->generation, state->rule, pkt->len);
 	count_route(state->route, pkt->len);
 	count_peer_rx(state->peer[reply], pkt->len);

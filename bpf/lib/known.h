@@ -9,7 +9,7 @@
 /* RFC 5382: a SYN on a closing connection is a new one, and is judged as such. */
 static __always_inline bool is_reopened(const struct pkt *pkt, const struct tp_flow_state *state)
 {
-	return pkt->key.proto == IPPROTO_TCP && state->tcp == TP_TCP_CLOSING &&
+	return pkt->key.proto == IPPROTO_TCP && state->kind == TP_FLOW_TCP_CLOSING &&
 	       (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
@@ -18,9 +18,10 @@ static __always_inline bool is_carried_alike(const struct tp_flow_state *state,
 {
 	if (v->snat != state->snat)
 		return false;
-	if (v->snat == TP_SNAT_ADDRESS && !addr_same(&v->snat_addr, &state->reply.dst))
+	if (v->snat == TP_SNAT_ADDRESS &&
+	    !addr_same(&v->snat_addr, &state->way[TP_ANSWERER].key.dst))
 		return false;
-	return v->out_side == state->reply.side;
+	return v->out_side == state->way[TP_ANSWERER].key.side;
 }
 
 /* What this machine's own socket opened is not judged, but its peer may be gone or changed. */
@@ -52,7 +53,7 @@ static __noinline int judge_again(struct pkt *pkt, struct tp_flow *flow,
 		return TP_R_acl;
 	at.generation = pkt->generation;
 	at.now = pkt->now;
-	key = state->key;
+	key = state->way[TP_OPENER].key;
 	if (state->rule == TP_RULE_OWN) {
 		r = own_again(&key, &at, state);
 		if (r != GO_ON)

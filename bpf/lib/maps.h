@@ -56,10 +56,11 @@ struct {
 	__type(value, struct tp_flow);
 } tp_flows SEC(".maps");
 
-/* programs (load) */
+/* programs (load). Mappable: then a page begins it, and each slot's lines are the cache's. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, TP_FLOW_LIMIT_DEFAULT);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct tp_flow_state);
 } tp_flow_state SEC(".maps");

@@ -8,12 +8,21 @@
 #include "lib/maps.h"
 #include "lib/nat.h"
 
+static __always_inline enum tp_flow_kind flow_kind(const struct pkt *pkt)
+{
+	if (pkt->key.proto == IPPROTO_TCP)
+		return TP_FLOW_TCP_OPENING;
+	if (pkt->key.proto == IPPROTO_UDP)
+		return TP_FLOW_UDP;
+	return proto_is_icmp(pkt) ? TP_FLOW_ICMP : TP_FLOW_OTHER;
+}
+
 static __always_inline void flow_fill_state(struct pkt *pkt, struct tp_flow_state *state,
 					    const struct verdict *v, bool nat,
 					    const struct tp_flow_key *reply)
 {
-	state->tcp = pkt->key.proto == IPPROTO_TCP ? TP_TCP_OPENING : TP_FLOW_OTHER;
-	state->fin = 0;
+	state->kind = flow_kind(pkt);
+	state->tcp = 0;
 	state->nat = nat;
 	state->snat = v->snat;
 	state->rule = v->rule;
@@ -23,12 +32,9 @@ static __always_inline void flow_fill_state(struct pkt *pkt, struct tp_flow_stat
 	state->seen = pkt->now;
 	state->expires_at = v->expires_at;
 	state->died = 0;
-	state->packets[0] = 0;
-	state->packets[1] = 0;
-	state->bytes[0] = 0;
-	state->bytes[1] = 0;
-	state->key = pkt->key;
-	state->reply = *reply;
+	__builtin_memset(state->way, 0, sizeof(state->way));
+	state->way[TP_OPENER].key = pkt->key;
+	state->way[TP_ANSWERER].key = *reply;
 }
 
 /*

@@ -4,6 +4,7 @@
 #define TOWPATH_ABI_H
 
 #include <linux/types.h>
+#include <towpath/flow.h>
 #include <towpath/layout.h>
 
 /*
@@ -27,15 +28,10 @@ struct tp_state {
 
 /* Value of tp_limits, one row: settings that follow the policy without a reload of programs. */
 struct tp_limits {
-	__u64 tcp_opening; /* jiffies, like all times here */
-	__u64 tcp_established;
-	__u64 tcp_closing;
-	__u64 udp;
-	__u64 icmp;
-	__u64 other;
-	__u64 second;   /* jiffies in a second */
-	__u32 flows;    /* at most the size of tp_flow_state */
-	__u16 port_min; /* host byte order */
+	__u64 timeout[TP_FLOW_KIND_ROOM]; /* by enum tp_flow_kind; jiffies, like all times here */
+	__u64 second;                     /* jiffies in a second */
+	__u32 flows;                      /* at most the size of tp_flow_state */
+	__u16 port_min;                   /* host byte order */
 	__u16 port_max;
 	__be16 tunnel_port; /* UDP port that WireGuard listens on */
 	__u16 pad[3];
@@ -51,7 +47,7 @@ struct tp_sysctl {
 	__s32 set;    /* what apply wrote; anything else now means somebody changed it since */
 };
 
-_Static_assert(sizeof(struct tp_limits) == 72, "no hole");
+_Static_assert(sizeof(struct tp_limits) == 88, "no hole");
 _Static_assert(sizeof(struct tp_state) == 232, "no hole");
 
 #endif

@@ -54,20 +54,40 @@ struct tp_flow {
 	struct tp_addr dst;
 };
 
-enum tp_flow_tcp {
-	TP_TCP_OPENING = 0, /* SYN seen one way */
-	TP_TCP_ESTABLISHED = 1,
-	TP_TCP_CLOSING = 2, /* RST, or FIN both ways */
-	TP_FLOW_OTHER = 3,  /* not TCP */
+/* What a flow is and how far it has come: which of tp_limits.timeout it may be silent for. */
+enum tp_flow_kind {
+	TP_FLOW_TCP_OPENING = 0,
+	TP_FLOW_TCP_ESTABLISHED = 1, /* both SYNs were seen and acknowledged */
+	TP_FLOW_TCP_CLOSING = 2,     /* RST, or FIN both ways */
+	TP_FLOW_UDP = 3,
+	TP_FLOW_ICMP = 4,
+	TP_FLOW_OTHER = 5,
 };
+
+#define TP_FLOW_KIND_ROOM 8 /* an index that is masked needs no test */
 
 #define TP_RULE_OWN (~0U)
 
-/* Value of tp_flow_state. */
+/* The two ends of a flow, and the direction that each of them sends in. */
+enum tp_flow_end { TP_OPENER = 0, TP_ANSWERER = 1 };
+
+/* What belongs to one direction. */
+struct tp_flow_way {
+	__u64 packets;
+	__u64 bytes;
+	__u64 pad;
+	struct tp_flow_key key; /* of its entry; the opener's is what a new policy judges again */
+};
+
+/*
+ * Value of tp_flow_state. A packet touches two lines of the cache: the first, which both
+ * directions share, is read by all and written once a jiffy; the second is its direction's own.
+ * So two CPUs that carry a flow, each in one direction, do not take lines from each other.
+ */
 struct tp_flow_state {
 	__u32 gen;     /* odd: in use; even: free or dead */
-	__u8 tcp;      /* enum tp_flow_tcp */
-	__u8 fin;      /* bit 0: FIN from the opener, bit 1: from the answerer */
+	__u8 kind;     /* enum tp_flow_kind */
+	__u8 tcp;      /* bit 0: FIN from the opener, bit 1: from the answerer */
 	__u8 nat;      /* 1: holds a reference on a tp_nat_out mapping */
 	__u8 snat;     /* enum tp_snat of the route that took it */
 	__u32 rule;    /* rule that allowed it; TP_RULE_OWN: this machine's own socket opened it */
@@ -76,10 +96,8 @@ struct tp_flow_state {
 	__u64 seen;    /* jiffies64 of the last packet */
 	__u64 expires_at; /* jiffies64, from the peer's key_expiry; 0 = never */
 	__u64 died;       /* jiffies64 when marked dead */
-	__u64 packets[2]; /* from the opener, from the answerer */
-	__u64 bytes[2];
-	struct tp_flow_key key;   /* of the opener's entry: what a policy change judges again */
-	struct tp_flow_key reply; /* of the answerer's entry */
+	__u64 pad[2];
+	struct tp_flow_way way[2]; /* by enum tp_flow_end */
 };
 
 /*
@@ -122,7 +140,8 @@ struct tp_nat_in {
 
 _Static_assert(sizeof(struct tp_flow_key) == 40, "no hole");
 _Static_assert(sizeof(struct tp_flow) == 72, "no hole");
-_Static_assert(sizeof(struct tp_flow_state) == 160, "no hole");
+_Static_assert(sizeof(struct tp_flow_way) == 64, "a line of the cache");
+_Static_assert(sizeof(struct tp_flow_state) == 3 * 64, "three lines of the cache");
 _Static_assert(sizeof(struct tp_nat_out_key) == 36, "no hole");
 _Static_assert(sizeof(struct tp_nat_in_key) == 20, "no hole");
 

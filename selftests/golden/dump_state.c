@@ -108,12 +108,15 @@ static void dump_infos(FILE *out, const struct state *state)
 		dump_route_info(out, route);
 	fprintf(out,
 		"limits flows %u ports %u-%u tunnel-port %u opening %llu established %llu "
-		"closing %llu udp %llu icmp %llu other %llu second %llu\n",
+		"closing %llu udp %llu icmp %llu other %llu second %llu
+",
 		limits->flows, limits->port_min, limits->port_max, ntohs(limits->tunnel_port),
-		(unsigned long long)limits->tcp_opening,
-		(unsigned long long)limits->tcp_established,
-		(unsigned long long)limits->tcp_closing, (unsigned long long)limits->udp,
-		(unsigned long long)limits->icmp, (unsigned long long)limits->other,
+		(unsigned long long)limits->timeout[TP_FLOW_TCP_OPENING],
+		(unsigned long long)limits->timeout[TP_FLOW_TCP_ESTABLISHED],
+		(unsigned long long)limits->timeout[TP_FLOW_TCP_CLOSING],
+		(unsigned long long)limits->timeout[TP_FLOW_UDP],
+		(unsigned long long)limits->timeout[TP_FLOW_ICMP],
+		(unsigned long long)limits->timeout[TP_FLOW_OTHER],
 		(unsigned long long)limits->second);
 }
 

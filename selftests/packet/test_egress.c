@@ -228,7 +228,7 @@ TEST(a_lan_hosts_connection_to_this_node_is_established_by_its_ack)
 	row_step(&steps[0], V4, &none);
 	row_step(&steps[1], V4, &none);
 	REQUIRE(state_find_flow(&key, &flow));
-	CHECK_INT(state_slot(flow.slot).tcp, TP_TCP_ESTABLISHED);
+	CHECK_INT(state_slot(flow.slot).kind, TP_FLOW_TCP_ESTABLISHED);
 }
 
 /* A packet from phone to host, as far as the egress of lan0; no flow is left behind. */

@@ -40,23 +40,23 @@ static void age(uint32_t seconds)
 
 static void is_opening(void)
 {
-	CHECK_INT(connection().tcp, TP_TCP_OPENING);
+	CHECK_INT(connection().kind, TP_FLOW_TCP_OPENING);
 }
 
 static void is_established(void)
 {
-	CHECK_INT(connection().tcp, TP_TCP_ESTABLISHED);
+	CHECK_INT(connection().kind, TP_FLOW_TCP_ESTABLISHED);
 }
 
 static void is_closing(void)
 {
-	CHECK_INT(connection().tcp, TP_TCP_CLOSING);
+	CHECK_INT(connection().kind, TP_FLOW_TCP_CLOSING);
 }
 
 static void is_half_closed(void)
 {
-	CHECK_INT(connection().tcp, TP_TCP_ESTABLISHED);
-	CHECK_INT(connection().fin, 1);
+	CHECK_INT(connection().kind, TP_FLOW_TCP_ESTABLISHED);
+	CHECK_INT(connection().tcp, 1);
 }
 
 static void age_239_s(void)

@@ -85,12 +85,12 @@ static void want_limits(struct want_builder *b)
 	struct tp_limits *out = &b->out->limits;
 	uint64_t hz = b->view->facts->hz;
 
-	out->tcp_opening = limits->tcp_opening * hz;
-	out->tcp_established = limits->tcp_established * hz;
-	out->tcp_closing = limits->tcp_closing * hz;
-	out->udp = limits->udp * hz;
-	out->icmp = limits->icmp * hz;
-	out->other = limits->other * hz;
+	out->timeout[TP_FLOW_TCP_OPENING] = limits->tcp_opening * hz;
+	out->timeout[TP_FLOW_TCP_ESTABLISHED] = limits->tcp_established * hz;
+	out->timeout[TP_FLOW_TCP_CLOSING] = limits->tcp_closing * hz;
+	out->timeout[TP_FLOW_UDP] = limits->udp * hz;
+	out->timeout[TP_FLOW_ICMP] = limits->icmp * hz;
+	out->timeout[TP_FLOW_OTHER] = limits->other * hz;
 	out->second = hz;
 	out->flows = limits->flows;
 	out->port_min = limits->port_min;
