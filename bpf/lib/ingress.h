@@ -14,28 +14,23 @@
 #include "lib/start.h"
 #include "lib/verdict.h"
 
-/* Known flow, or admission of a new one: the same for both ways in. */
-static __always_inline int route_packet(struct pkt *pkt, __u32 ingress)
+/* Admission of a new flow. old: a closing one that its SYN takes the place of, or NULL. */
+static __always_inline int new_flow(struct pkt *pkt, const struct tp_flow *old,
+				    struct tp_flow_state *old_state, __u32 ingress)
 {
 	struct admit_at at = { .generation = pkt->generation, .now = pkt->now };
 	struct tp_scratch *scratch = scratch_find();
-	struct tp_flow_state *state = NULL;
-	struct tp_flow *flow;
 	struct verdict *v; /* six calls deep, the stack is 512 bytes in all */
 	int r;
 
 	if (!scratch)
 		return TP_R_ct_full;
 	v = &scratch->verdict;
-	r = known_flow(pkt, &flow, &state);
-	if (r != GO_ON)
-		return r;
-	if (flow && state)
-		return forward_known(pkt, flow, state, ingress);
-
 	r = admit(&pkt->key, &at, v);
 	if (r == TP_R_acl && v->rule != RULE_NONE)
 		count_rule(pkt->generation, v->rule, pkt->len);
+	if (r == GO_ON && old && old_state)
+		flow_kill(old_state, old->slot, old->slot_gen, pkt->now);
 	if (r == GO_ON)
 		r = open_flow(pkt, v, ingress);
 	if (r == TP_R_ct_full || r == TP_R_nat_full)
@@ -43,6 +38,20 @@ static __always_inline int route_packet(struct pkt *pkt, __u32 ingress)
 	if (verdict_of(r) == TP_DROP)
 		count_peer_drop(v->peer[0]);
 	return r;
+}
+
+/* Known flow or new one: the same for both ways in. */
+static __always_inline int route_packet(struct pkt *pkt, __u32 ingress)
+{
+	struct tp_flow_state *state = NULL;
+	struct tp_flow *flow;
+	int r = known_flow(pkt, &flow, &state);
+
+	if (r != GO_ON)
+		return r;
+	if (flow && state && !is_reopened(pkt, state))
+		return forward_known(pkt, flow, state, ingress);
+	return new_flow(pkt, flow, state, ingress);
 }
 
 static __always_inline int from_tunnel(struct pkt *pkt, __u32 ingress)

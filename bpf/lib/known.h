@@ -6,7 +6,10 @@
 #include "lib/admit.h"
 #include "lib/flow.h"
 
-/* RFC 5382: a SYN on a closing connection is a new one, and is judged as such. */
+/*
+ * RFC 5382: a SYN on a closing connection is a new one, and is judged as such: the old one goes
+ * only when its sender may open another.
+ */
 static __always_inline bool is_reopened(const struct pkt *pkt, const struct tp_flow_state *state)
 {
 	return pkt->key.proto == IPPROTO_TCP && state->kind == TP_FLOW_TCP_CLOSING &&
@@ -98,10 +101,6 @@ static __always_inline int known_flow(struct pkt *pkt, struct tp_flow **out,
 	if (flow_is_expired(pkt->limits, *state, pkt->now)) {
 		if (flow_kill(*state, flow->slot, flow->slot_gen, pkt->now))
 			count_flow(FLOW_EXPIRED);
-		return GO_ON;
-	}
-	if (is_reopened(pkt, *state)) {
-		flow_kill(*state, flow->slot, flow->slot_gen, pkt->now);
 		return GO_ON;
 	}
 	if (flow->policy_gen != (__u32)pkt->generation) {

@@ -7,6 +7,7 @@
 #include "lib/forward.h"
 #include "lib/maps.h"
 #include "lib/nat.h"
+#include "lib/slots.h"
 
 static __always_inline enum tp_flow_kind flow_kind(const struct pkt *pkt)
 {

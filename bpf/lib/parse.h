@@ -207,6 +207,8 @@ static __always_inline int parse_tcp(struct pkt *pkt)
 
 	pkt->key.sport = tcp->source;
 	pkt->key.dport = tcp->dest;
+	pkt->seq = bpf_ntohl(tcp->seq);
+	pkt->ack = bpf_ntohl(tcp->ack_seq);
 	pkt->tcp_flags = ((__u8 *)tcp)[13];
 	pkt->headers = pkt->l4 - pkt->l2_len + tcp->doff * 4;
 	if (pkt->tcp_flags & TCP_SYN)

@@ -46,6 +46,8 @@ struct pkt {
 	bool fragment;
 	bool whole;   /* may not be split: IPv6, or DF */
 	bool options; /* IPv4 options: judged here, sent on by the stack */
+	__u32 seq;    /* TCP, host byte order */
+	__u32 ack;
 	__u8 ttl;
 	__u8 tcp_flags; /* byte 13 of the TCP header */
 	__u8 icmp_type;

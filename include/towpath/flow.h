@@ -64,6 +64,14 @@ enum tp_flow_kind {
 	TP_FLOW_OTHER = 5,
 };
 
+/* What one end of a TCP connection has sent. */
+enum tp_flow_tcp {
+	TP_TCP_SYN = 1 << 0,
+	TP_TCP_ACKED = 1 << 2, /* the acknowledgment of the other's SYN */
+	TP_TCP_FIN = 1 << 4,
+	TP_TCP_RST = 1 << 6,
+};
+
 #define TP_FLOW_KIND_ROOM 8 /* an index that is masked needs no test */
 
 #define TP_RULE_OWN (~0U)
@@ -75,7 +83,8 @@ enum tp_flow_end { TP_OPENER = 0, TP_ANSWERER = 1 };
 struct tp_flow_way {
 	__u64 packets;
 	__u64 bytes;
-	__u64 pad;
+	__u32 syn_next;         /* TCP: the number that acknowledges its SYN */
+	__u32 acked;            /* TCP: the last number it acknowledged */
 	struct tp_flow_key key; /* of its entry; the opener's is what a new policy judges again */
 };
 
@@ -87,7 +96,7 @@ struct tp_flow_way {
 struct tp_flow_state {
 	__u32 gen;     /* odd: in use; even: free or dead */
 	__u8 kind;     /* enum tp_flow_kind */
-	__u8 tcp;      /* bit 0: FIN from the opener, bit 1: from the answerer */
+	__u8 tcp;      /* enum tp_flow_tcp of the opener; one to the left the answerer's */
 	__u8 nat;      /* 1: holds a reference on a tp_nat_out mapping */
 	__u8 snat;     /* enum tp_snat of the route that took it */
 	__u32 rule;    /* rule that allowed it; TP_RULE_OWN: this machine's own socket opened it */

@@ -13,10 +13,18 @@ uint16_t packet_port(int port, const struct ports *ports)
 	return port < 0 ? ports->chosen[-port - 1] : (uint16_t)port;
 }
 
+#define FIRST_SEQ 0xfffffff0U /* of both sides of a TCP connection: numbers wrap soon */
+
 static void put16(uint8_t *at, unsigned int value)
 {
 	at[0] = (uint8_t)(value >> 8);
 	at[1] = (uint8_t)value;
+}
+
+static void put32(uint8_t *at, uint32_t value)
+{
+	put16(at, value >> 16);
+	put16(at + 2, value & 0xffff);
 }
 
 uint32_t packet_sum(const uint8_t *bytes, size_t length, uint32_t sum)
@@ -72,9 +80,8 @@ static size_t put_tcp(const struct packet *p, const struct ports *ports, uint8_t
 
 	put16(out, packet_port(p->sport, ports));
 	put16(out + 2, packet_port(p->dport, ports));
-	put16(out + 4, 0x0102); /* sequence numbers: nobody looks at them */
-	put16(out + 6, 0x0304);
-	put16(out + 8, p->tcp_flags & ACK ? 0x0506 : 0);
+	put32(out + 4, (p->tcp_flags & SYN ? FIRST_SEQ : FIRST_SEQ + 1) + (uint32_t)p->seq);
+	put32(out + 8, p->tcp_flags & ACK ? FIRST_SEQ + 1 + (uint32_t)p->ack : 0);
 	out[12] = (uint8_t)(header / 4 << 4);
 	out[13] = p->tcp_flags;
 	put16(out + 14, 0xfaf0);

@@ -42,6 +42,7 @@ struct packet {
 	uint16_t frag; /* flags and offset of IPv4 */
 	bool no_id;    /* identification 0 */
 	uint8_t tcp_flags;
+	int seq, ack;     /* how far past what comes next: both sides begin at the same number */
 	enum echo echo;   /* else icmp4 or icmp6 */
 	uint8_t icmp4[2]; /* type and code */
 	uint8_t icmp6[2];

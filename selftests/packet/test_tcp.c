@@ -8,6 +8,9 @@
 #define to_server(flags, ...) tcp(flags, "phone", 1, "host", 80, ##__VA_ARGS__)
 #define to_client(flags, ...) tcp(flags, "host", 80, "phone", 1, ##__VA_ARGS__)
 
+#define to_us(flags, ...)   tcp(flags, "phone", 4000, "self", 22, ##__VA_ARGS__)
+#define from_us(flags, ...) tcp(flags, "self", 22, "phone", 4000, ##__VA_ARGS__)
+
 /* Handshake as three steps. */
 #define HANDSHAKE                                                                               \
 	{ FROM_TUNNEL, to_server(SYN), resolves(LAN0, to_server(SYN, .ttl = 63)), .flows = 1 }, \
@@ -28,6 +31,49 @@ static struct tp_flow_state connection(void)
 
 	CHECK(state_find_flow(&key, &flow));
 	return state_slot(flow.slot);
+}
+
+/* The kind of the flow that has an entry for to_us: we are its server, or else its client. */
+static int kind_of_ours(bool server)
+{
+	static const struct packet in = to_us(ACK);
+	struct ports none = {};
+	struct tp_flow_key key = state_key(&in, row_family(), &none, TP_SIDE_TUNNEL);
+	struct tp_flow flow = {};
+
+	CHECK(state_find_flow(&key, &flow));
+	CHECK_INT(!!(flow.flags & TP_FLOW_REPLY), !server);
+	return state_slot(flow.slot).kind;
+}
+
+static void ours_is_opening(void)
+{
+	CHECK_INT(kind_of_ours(true), TP_FLOW_TCP_OPENING);
+}
+
+static void ours_is_established(void)
+{
+	CHECK_INT(kind_of_ours(true), TP_FLOW_TCP_ESTABLISHED);
+}
+
+static void ours_is_closing(void)
+{
+	CHECK_INT(kind_of_ours(true), TP_FLOW_TCP_CLOSING);
+}
+
+static void we_are_opening(void)
+{
+	CHECK_INT(kind_of_ours(false), TP_FLOW_TCP_OPENING);
+}
+
+static void we_are_established(void)
+{
+	CHECK_INT(kind_of_ours(false), TP_FLOW_TCP_ESTABLISHED);
+}
+
+static void we_are_closing(void)
+{
+	CHECK_INT(kind_of_ours(false), TP_FLOW_TCP_CLOSING);
 }
 
 static void age(uint32_t seconds)
@@ -56,7 +102,7 @@ static void is_closing(void)
 static void is_half_closed(void)
 {
 	CHECK_INT(connection().kind, TP_FLOW_TCP_ESTABLISHED);
-	CHECK_INT(connection().tcp, 1);
+	CHECK_INT(connection().tcp & (TP_TCP_FIN | TP_TCP_FIN << 1), TP_TCP_FIN);
 }
 
 static void age_239_s(void)
@@ -181,6 +227,90 @@ static const struct row rows[] = {
 		  HANDSHAKE,
 		  { FROM_LAN, to_client(RST), tunnels(to_client(RST, .ttl = 63)), .flows = 1 },
 		  { FROM_TUNNEL, to_server(SYN), drops(acl), .before = allow_nothing },
+	  } },
+	{ .name = "who_may_not_open_a_connection_does_not_end_a_closing_one",
+	  .policy = POLICY(NO_SNAT, TO_LAN, ""),
+	  .steps = {
+		  HANDSHAKE,
+		  { FROM_LAN, to_client(RST), tunnels(to_client(RST, .ttl = 63)), .flows = 1 },
+		  { FROM_LAN, to_client(SYN), drops(acl), .flows = 1 },
+		  { FROM_TUNNEL, to_server(ACK), sends(LAN0, "host", to_server(ACK, .ttl = 63)),
+		    .flows = 1, .before = is_closing },
+	  } },
+	{ .name = "who_may_open_a_connection_takes_a_closing_one_over",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  HANDSHAKE,
+		  { FROM_LAN, to_client(RST), tunnels(to_client(RST, .ttl = 63)), .flows = 1 },
+		  { FROM_LAN, to_client(SYN), tunnels(to_client(SYN, .ttl = 63)), .flows = 1 },
+		  { FROM_TUNNEL, to_server(SYN | ACK),
+		    resolves(LAN0, to_server(SYN | ACK, .ttl = 63)), .flows = 1,
+		    .before = is_opening },
+		  { FROM_LAN, to_client(ACK), tunnels(to_client(ACK, .ttl = 63)), .flows = 1 },
+		  { FROM_LAN, to_client(ACK), tunnels(to_client(ACK, .ttl = 63)), .flows = 1,
+		    .before = is_established },
+	  } },
+	{ .name = "a_syn_without_hops_left_opens_nothing",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  { FROM_TUNNEL, to_server(SYN, .ttl = 1), passes(ttl_exceeded) },
+		  { FROM_TUNNEL, to_server(SYN, .ttl = TTL_ZERO), drops(malformed) },
+	  } },
+	{ .name = "a_connection_to_this_machine_is_followed_both_ways",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  { FROM_TUNNEL, to_us(SYN), passes(deliver), .flows = 1 },
+		  { INTO_TUNNEL_OWN, from_us(SYN | ACK), passes(judged), .flows = 1,
+		    .before = ours_is_opening },
+		  { FROM_TUNNEL, to_us(ACK), passes(deliver), .flows = 1,
+		    .before = ours_is_opening },
+		  { INTO_TUNNEL_OWN, from_us(FIN | ACK), passes(judged), .flows = 1,
+		    .before = ours_is_established },
+		  { FROM_TUNNEL, to_us(FIN | ACK), passes(deliver), .flows = 1,
+		    .before = ours_is_established },
+		  { INTO_TUNNEL_OWN, from_us(ACK), passes(judged), .flows = 1,
+		    .before = ours_is_closing },
+		  { FROM_TUNNEL, to_us(SYN), passes(deliver), .flows = 1,
+		    .before = ours_is_closing },
+		  { INTO_TUNNEL_OWN, from_us(SYN | ACK), passes(judged), .flows = 1,
+		    .before = ours_is_opening },
+	  } },
+	{ .name = "this_machine_opens_a_closing_connection_anew",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  { INTO_TUNNEL_OWN, from_us(SYN), passes(own), .flows = 1 },
+		  { FROM_TUNNEL, to_us(SYN | ACK), passes(deliver), .flows = 1,
+		    .before = we_are_opening },
+		  { INTO_TUNNEL_OWN, from_us(ACK), passes(judged), .flows = 1,
+		    .before = we_are_opening },
+		  { INTO_TUNNEL_OWN, from_us(RST), passes(judged), .flows = 1,
+		    .before = we_are_established },
+		  { INTO_TUNNEL_OWN, from_us(SYN), passes(own), .flows = 1,
+		    .before = we_are_closing },
+		  { FROM_TUNNEL, to_us(SYN | ACK), passes(deliver), .flows = 1,
+		    .before = we_are_opening },
+	  } },
+	{ .name = "a_masqueraded_connection_is_followed_both_ways",
+	  .policy = OPEN_MASQ,
+	  .steps = {
+		  { FROM_TUNNEL, to_server(SYN),
+		    resolves(LAN0, tcp(SYN, "lan", PORT_A, "host", 80, .ttl = 63)), .flows = 1 },
+		  { FROM_LAN, tcp(SYN | ACK, "host", 80, "lan", PORT_A),
+		    tunnels(to_client(SYN | ACK, .ttl = 63)), .flows = 1,
+		    .before = is_opening },
+		  { FROM_TUNNEL, to_server(ACK),
+		    sends(LAN0, "host", tcp(ACK, "lan", PORT_A, "host", 80, .ttl = 63)),
+		    .flows = 1, .before = is_opening },
+		  { FROM_LAN, tcp(RST, "host", 80, "lan", PORT_A),
+		    tunnels(to_client(RST, .ttl = 63)), .flows = 1,
+		    .before = is_established },
+		  /* a new connection by the same mapping */
+		  { FROM_TUNNEL, to_server(SYN),
+		    resolves(LAN0, tcp(SYN, "lan", PORT_A, "host", 80, .ttl = 63)), .flows = 1,
+		    .before = is_closing },
+		  { FROM_LAN, tcp(SYN | ACK, "host", 80, "lan", PORT_A),
+		    tunnels(to_client(SYN | ACK, .ttl = 63)), .flows = 1,
+		    .before = is_opening },
 	  } },
 	{ .name = "an_echo_is_answered_by_its_identifier",
 	  .policy = OPEN_ROUTED,

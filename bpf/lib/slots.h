@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Slots of the flow table, from one flow to the next. Every new flow sweeps a few, so the table
+ * cleans itself without the daemon.
+ */
+#ifndef BPF_LIB_SLOTS_H
+#define BPF_LIB_SLOTS_H
+
+#include "lib/count.h"
+#include "lib/flow.h"
+#include "lib/maps.h"
+#include "lib/nat.h"
+#include "lib/pkt.h"
+
+#define SWEEP_STEPS      4   /* slots looked at for each new flow */
+#define SWEEP_STEPS_FULL 256 /* when there is no free one: a flow was refused anyway */
+
+static __always_inline bool slot_is_used(__u32 gen)
+{
+	return gen & 1;
+}
+
+/* Deletes the entry unless a younger flow has taken its key over. */
+static __always_inline void flow_delete_entry(const struct tp_flow_key *key, __u32 slot,
+					      __u32 slot_gen)
+{
+	struct tp_flow *flow = bpf_map_lookup_elem(&tp_flows, key);
+
+	if (flow && flow->slot == slot && flow->slot_gen == slot_gen)
+		bpf_map_delete_elem(&tp_flows, key);
+}
+
+/* Takes a dead slot's entries and NAT mapping away and puts the slot on the free list. */
+static __always_inline void flow_bury(struct tp_flow_state *state, __u32 slot)
+{
+	__u32 made_with = state->gen - 1;
+
+	flow_delete_entry(&state->way[TP_OPENER].key, slot, made_with);
+	flow_delete_entry(&state->way[TP_ANSWERER].key, slot, made_with);
+	if (state->nat)
+		nat_release(&state->way[TP_OPENER].key, &state->way[TP_ANSWERER].key.dst);
+	state->died = 0;
+	bpf_map_push_elem(&tp_free_slots, &slot, BPF_ANY);
+}
+
+/* Buries the oldest dead slot. GO_ON, or anything else: none may be buried yet. */
+__noinline int flow_bury_oldest(__u64 now, __u64 quiet)
+{
+	struct tp_flow_state *state;
+	__u32 slot;
+
+	if (bpf_map_pop_elem(&tp_dead_slots, &slot))
+		return TP_R_ct_full;
+	state = bpf_map_lookup_elem(&tp_flow_state, &slot);
+	if (!state)
+		return TP_R_ct_full;
+	/* another CPU may have marked it with a later `died` than our `now` */
+	if (now <= state->died || now - state->died <= quiet) {
+		bpf_map_push_elem(&tp_dead_slots, &slot, BPF_ANY);
+		return TP_R_ct_full;
+	}
+	flow_bury(state, slot);
+	return GO_ON;
+}
+
+/* Marks the slot's flow dead if its time is over. */
+__noinline int flow_sweep_slot(__u32 slot, __u64 now, struct tp_limits *limits)
+{
+	struct tp_flow_state *state = bpf_map_lookup_elem(&tp_flow_state, &slot);
+	__u32 gen;
+
+	if (!state || !limits)
+		return 0;
+	gen = state->gen;
+	if (slot_is_used(gen) && flow_is_expired(limits, state, now) &&
+	    flow_kill(state, slot, gen, now))
+		count_flow(FLOW_EXPIRED);
+	return 0;
+}
+
+static __always_inline struct tp_slot_cursor *flow_cursor(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&tp_slot_cursor, &zero);
+}
+
+/*
+ * Looks at some slots. The hand begins again where it has passed the last slot in use. It is no
+ * counter modulo fresh: while every flow takes a fresh slot, that would keep step with fresh and
+ * never see old slots.
+ */
+__noinline int flow_sweep_some(struct tp_limits *limits, __u64 now, __u32 steps)
+{
+	struct tp_slot_cursor *cursor = flow_cursor();
+	__u32 slot, i;
+
+	if (!limits || !cursor)
+		return 0;
+	for (i = 0; i < SWEEP_STEPS_FULL && i < steps; i++) {
+		slot = __sync_fetch_and_add(&cursor->hand, 1);
+		if (slot >= cursor->fresh || slot >= limits->flows) {
+			slot = 0;
+			cursor->hand = 1; /* a race only looks at a slot twice */
+		}
+		flow_sweep_slot(slot, now, limits);
+	}
+	return 0;
+}
+
+/*
+ * Buries as many as are ready. A function of its own: of two loops in a row the verifier follows
+ * every way through the second for every way through the first.
+ */
+__noinline int flow_bury_some(__u64 now, __u64 quiet, __u32 steps)
+{
+	__u32 i;
+
+	for (i = 0; i < SWEEP_STEPS_FULL && i < steps; i++)
+		if (flow_bury_oldest(now, quiet) != GO_ON)
+			break;
+	return 0;
+}
+
+static __always_inline void flow_sweep(struct pkt *pkt, __u32 steps)
+{
+	flow_sweep_some(pkt->limits, pkt->now, steps);
+	flow_bury_some(pkt->now, pkt->limits->second * TP_FLOW_QUIET_MS / 1000, steps);
+}
+
+static __always_inline bool flow_pop_slot(struct pkt *pkt, struct tp_slot_cursor *cursor,
+					  __u32 *slot)
+{
+	if (!bpf_map_pop_elem(&tp_free_slots, slot))
+		return true;
+	if (cursor->fresh >= pkt->limits->flows)
+		return false;
+	*slot = __sync_fetch_and_add(&cursor->fresh, 1);
+	return *slot < pkt->limits->flows;
+}
+
+/*
+ * A free slot's state, or NULL: the table is full. Then the sweep makes a long step, so that a
+ * full table of expired flows opens up again after a few refusals, not after thousands.
+ */
+static __always_inline struct tp_flow_state *flow_take_slot(struct pkt *pkt, __u32 *slot)
+{
+	struct tp_slot_cursor *cursor = flow_cursor();
+
+	if (!cursor)
+		return NULL;
+
+	flow_sweep(pkt, SWEEP_STEPS);
+	if (!flow_pop_slot(pkt, cursor, slot)) {
+		flow_sweep(pkt, SWEEP_STEPS_FULL);
+		if (!flow_pop_slot(pkt, cursor, slot))
+			return NULL;
+	}
+	return bpf_map_lookup_elem(&tp_flow_state, slot);
+}
+
+#endif
