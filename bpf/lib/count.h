@@ -74,7 +74,7 @@ static __always_inline void count_peer_drop(__u32 peer)
 		counter->drops++;
 }
 
-enum flow_event { FLOW_CREATED, FLOW_EXPIRED, FLOW_REFUSED };
+enum flow_event { FLOW_CREATED, FLOW_EXPIRED, FLOW_REFUSED, FLOW_EVICTED };
 
 static __always_inline void count_flow(enum flow_event event)
 {
@@ -87,8 +87,10 @@ static __always_inline void count_flow(enum flow_event event)
 		counter->created++;
 	else if (event == FLOW_EXPIRED)
 		counter->expired++;
-	else
+	else if (event == FLOW_REFUSED)
 		counter->refused++;
+	else
+		counter->evicted++;
 }
 
 #endif

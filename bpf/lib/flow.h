@@ -23,15 +23,26 @@ static __always_inline bool flow_is_expired(const struct tp_limits *limits,
 	return now > seen && now - seen > limits->timeout[state->kind & (TP_FLOW_KIND_ROOM - 1)];
 }
 
+static __always_inline struct tp_slot_cursor *flow_cursor(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&tp_slot_cursor, &zero);
+}
+
 /*
  * Marks a slot dead and queues it for burial. gen: the odd generation the caller saw. False when
  * somebody else was faster.
  */
 static __always_inline bool flow_kill(struct tp_flow_state *state, __u32 slot, __u32 gen, __u64 now)
 {
+	struct tp_slot_cursor *cursor = flow_cursor();
+
 	if (__sync_val_compare_and_swap(&state->gen, gen, gen + 1) != gen)
 		return false;
 	state->died = now;
+	if (cursor)
+		__sync_fetch_and_add(&cursor->live, -1);
 	/* has room for every slot, and holds each once: it is pushed by whoever won above */
 	bpf_map_push_elem(&tp_dead_slots, &slot, BPF_ANY);
 	return true;

@@ -79,6 +79,13 @@ struct {
 	__type(value, __u32);
 } tp_dead_slots SEC(".maps");
 
+/* programs: flows that began unanswered, the oldest first (load) */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, TP_FLOW_LIMIT_DEFAULT);
+	__type(value, struct tp_half_open);
+} tp_half_open SEC(".maps");
+
 /* programs */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

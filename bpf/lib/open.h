@@ -55,6 +55,19 @@ static __always_inline bool reply_is_taken(struct pkt *pkt, struct tp_scratch *s
 	return false;
 }
 
+/* From here on the slot is in use. */
+static __always_inline void flow_begin(struct tp_flow_state *state, __u32 slot, __u64 now)
+{
+	struct tp_slot_cursor *cursor = flow_cursor();
+	__u32 gen = state->gen + 1;
+
+	__sync_fetch_and_add(&state->gen, 1);
+	if (cursor)
+		__sync_fetch_and_add(&cursor->live, 1);
+	if (flow_is_half_open(state))
+		half_open_remember(slot, gen, now);
+}
+
 enum flow_entries { ENTRY_FORWARD = 1, ENTRY_REPLY = 2, ENTRY_BOTH = 3 };
 
 /*
@@ -88,7 +101,7 @@ static __noinline int flow_remember(struct pkt *pkt, struct tp_scratch *s, const
 	s->reply.slot = slot;
 	s->reply.slot_gen = s->forward.slot_gen;
 	s->reply.policy_gen = s->forward.policy_gen;
-	__sync_fetch_and_add(&state->gen, 1);
+	flow_begin(state, slot, pkt->now);
 
 	/* on failure the sweep releases the mapping with the slot */
 	if (((entries & ENTRY_REPLY) &&
@@ -137,8 +150,7 @@ static __always_inline int open_snat(struct pkt *pkt, struct tp_scratch *s, cons
 	s->nat_out_key.pad = 0;
 	r = nat_bind(pkt->limits, &port);
 	if (r != GO_ON) {
-		/* ports come back only with the flows that hold them, and no slot is asked for */
-		flow_sweep(pkt, SWEEP_STEPS_FULL);
+		flow_free_ports(pkt);
 		return r;
 	}
 

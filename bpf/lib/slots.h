@@ -8,12 +8,13 @@
 
 #include "lib/count.h"
 #include "lib/flow.h"
+#include "lib/half_open.h"
 #include "lib/maps.h"
 #include "lib/nat.h"
 #include "lib/pkt.h"
 
 #define SWEEP_STEPS      4   /* slots looked at for each new flow */
-#define SWEEP_STEPS_FULL 256 /* when there is no free one: a flow was refused anyway */
+#define SWEEP_STEPS_FULL 256 /* when there is no free one, once a jiffy */
 
 static __always_inline bool slot_is_used(__u32 gen)
 {
@@ -43,19 +44,26 @@ static __always_inline void flow_bury(struct tp_flow_state *state, __u32 slot)
 	bpf_map_push_elem(&tp_free_slots, &slot, BPF_ANY);
 }
 
+/* Dead for so long that no CPU holds it. Another one may have marked it later than our `now`. */
+static __always_inline bool slot_is_quiet(const struct tp_flow_state *state, __u64 now, __u64 quiet)
+{
+	return now > state->died && now - state->died > quiet;
+}
+
 /* Buries the oldest dead slot. GO_ON, or anything else: none may be buried yet. */
 __noinline int flow_bury_oldest(__u64 now, __u64 quiet)
 {
 	struct tp_flow_state *state;
-	__u32 slot;
+	__u32 slot = 0;
 
-	if (bpf_map_pop_elem(&tp_dead_slots, &slot))
+	if (bpf_map_peek_elem(&tp_dead_slots, &slot))
 		return TP_R_ct_full;
 	state = bpf_map_lookup_elem(&tp_flow_state, &slot);
-	if (!state)
+	if (!state || !slot_is_quiet(state, now, quiet) || bpf_map_pop_elem(&tp_dead_slots, &slot))
 		return TP_R_ct_full;
-	/* another CPU may have marked it with a later `died` than our `now` */
-	if (now <= state->died || now - state->died <= quiet) {
+	/* another CPU may have taken the one that was peeked at, and the next is younger */
+	state = bpf_map_lookup_elem(&tp_flow_state, &slot);
+	if (!state || !slot_is_quiet(state, now, quiet)) {
 		bpf_map_push_elem(&tp_dead_slots, &slot, BPF_ANY);
 		return TP_R_ct_full;
 	}
@@ -76,13 +84,6 @@ __noinline int flow_sweep_slot(__u32 slot, __u64 now, struct tp_limits *limits)
 	    flow_kill(state, slot, gen, now))
 		count_flow(FLOW_EXPIRED);
 	return 0;
-}
-
-static __always_inline struct tp_slot_cursor *flow_cursor(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&tp_slot_cursor, &zero);
 }
 
 /*
@@ -122,8 +123,19 @@ __noinline int flow_bury_some(__u64 now, __u64 quiet, __u32 steps)
 	return 0;
 }
 
-static __always_inline void flow_sweep(struct pkt *pkt, __u32 steps)
+/*
+ * What each new flow does for the table. hurry: something has run out. Then the step is long, but
+ * once a jiffy only: a flood must not buy work with packets.
+ */
+static __always_inline void flow_sweep(struct pkt *pkt, bool hurry)
 {
+	struct tp_slot_cursor *cursor = flow_cursor();
+	__u32 steps = SWEEP_STEPS;
+
+	if (hurry && cursor && cursor->hurried != (__u32)pkt->now) {
+		cursor->hurried = (__u32)pkt->now;
+		steps = SWEEP_STEPS_FULL;
+	}
 	flow_sweep_some(pkt->limits, pkt->now, steps);
 	flow_bury_some(pkt->now, pkt->limits->second * TP_FLOW_QUIET_MS / 1000, steps);
 }
@@ -139,6 +151,13 @@ static __always_inline bool flow_pop_slot(struct pkt *pkt, struct tp_slot_cursor
 	return *slot < pkt->limits->flows;
 }
 
+/* Ports come back only with the flows that hold them, and no slot is asked for. */
+static __always_inline void flow_free_ports(struct pkt *pkt)
+{
+	flow_sweep(pkt, true);
+	half_open_make_room(pkt->limits, pkt->now, true);
+}
+
 /*
  * A free slot's state, or NULL: the table is full. Then the sweep makes a long step, so that a
  * full table of expired flows opens up again after a few refusals, not after thousands.
@@ -150,9 +169,10 @@ static __always_inline struct tp_flow_state *flow_take_slot(struct pkt *pkt, __u
 	if (!cursor)
 		return NULL;
 
-	flow_sweep(pkt, SWEEP_STEPS);
+	flow_sweep(pkt, false);
+	half_open_make_room(pkt->limits, pkt->now, false);
 	if (!flow_pop_slot(pkt, cursor, slot)) {
-		flow_sweep(pkt, SWEEP_STEPS_FULL);
+		flow_sweep(pkt, true);
 		if (!flow_pop_slot(pkt, cursor, slot))
 			return NULL;
 	}

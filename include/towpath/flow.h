@@ -11,6 +11,7 @@
 #include <towpath/addr.h>
 
 #define TP_FLOW_QUIET_MS 1000 /* far above an RCU grace period */
+#define TP_HALF_OPEN_MS  3000 /* what nobody has answered for so long goes when room is short */
 
 enum tp_side {
 	TP_SIDE_TUNNEL = 1, /* entered through the tunnel */
@@ -116,6 +117,15 @@ struct tp_flow_state {
 struct tp_slot_cursor {
 	__u32 fresh;
 	__u32 hand;
+	__u32 live;    /* slots in use */
+	__u32 hurried; /* jiffies, low 32 bits, of the last long step of the sweep */
+};
+
+/* Value of tp_half_open: a flow that nobody had answered when it began. */
+struct tp_half_open {
+	__u32 slot;
+	__u32 slot_gen; /* as in tp_flow */
+	__u32 born;     /* jiffies, low 32 bits */
 };
 
 /* Key of tp_nat_out: RFC 4787 REQ-1, endpoint-independent. */
@@ -151,6 +161,8 @@ _Static_assert(sizeof(struct tp_flow_key) == 40, "no hole");
 _Static_assert(sizeof(struct tp_flow) == 72, "no hole");
 _Static_assert(sizeof(struct tp_flow_way) == 64, "a line of the cache");
 _Static_assert(sizeof(struct tp_flow_state) == 3 * 64, "three lines of the cache");
+_Static_assert(sizeof(struct tp_slot_cursor) == 16, "no hole");
+_Static_assert(sizeof(struct tp_half_open) == 12, "no hole");
 _Static_assert(sizeof(struct tp_nat_out_key) == 36, "no hole");
 _Static_assert(sizeof(struct tp_nat_in_key) == 20, "no hole");
 

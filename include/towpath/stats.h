@@ -19,6 +19,7 @@ struct tp_flow_counter {
 	__u64 created;
 	__u64 expired;
 	__u64 refused; /* table or ports full */
+	__u64 evicted; /* unanswered, for others when the table or ports ran short */
 };
 
 /* A token bucket. Value of tp_answer_rate, one row. */

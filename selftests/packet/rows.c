@@ -180,6 +180,20 @@ void row_step(const struct step *step, enum family family, struct ports *ports)
 	CHECK_INT(state_live_flows(), step->flows);
 }
 
+enum tp_reason row_reason(enum hook hook, const struct packet *packet, enum family family)
+{
+	static const struct ports none = {};
+	struct run run = {};
+	uint8_t frame[FRAME_MAX];
+	int i;
+
+	rig_run(hook, frame, row_frame(hook, packet, family, &none, frame), &run);
+	for (i = 0; i < TP_REASON_COUNT; i++)
+		if (run.reasons[i])
+			return (enum tp_reason)i;
+	return TP_R_none;
+}
+
 /* ---- rows as cases ------------------------------------------------------------------------ */
 
 struct row_case {

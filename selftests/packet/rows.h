@@ -93,6 +93,9 @@ void rows_register(const char *file, const struct row *rows, size_t count);
 void row_start(const char *policy, enum family family);
 void row_step(const struct step *step, enum family family, struct ports *ports);
 
+/* One packet without an expectation: the counter that it moved. */
+enum tp_reason row_reason(enum hook hook, const struct packet *packet, enum family family);
+
 /* The frame of a packet as a hook gets it; returns its size. */
 size_t row_frame(enum hook hook, const struct packet *packet, enum family family,
 		 const struct ports *ports, uint8_t *out);

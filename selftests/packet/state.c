@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "places.h"
 #include "rig.h"
+#include "test.h"
 
 #define CPUS_MAX 1024
 
@@ -42,6 +43,7 @@ static void forget_slots(void)
 {
 	static const struct tp_slot_cursor start;
 	static const struct tp_flow_state unused;
+	struct tp_half_open waiting;
 	const uint32_t zero = 0;
 	uint32_t slot;
 
@@ -50,6 +52,8 @@ static void forget_slots(void)
 	while (!bpf_map_lookup_and_delete_elem(rig_map("tp_free_slots"), NULL, &slot))
 		;
 	while (!bpf_map_lookup_and_delete_elem(rig_map("tp_dead_slots"), NULL, &slot))
+		;
+	while (!bpf_map_lookup_and_delete_elem(rig_map("tp_half_open"), NULL, &waiting))
 		;
 	if (bpf_map_update_elem(rig_map("tp_slot_cursor"), &zero, &start, BPF_ANY))
 		die("tp_slot_cursor");
@@ -121,7 +125,7 @@ struct tp_flow_counter state_flow_counter(void)
 {
 	struct tp_flow_counter counter;
 
-	sum_cpus(rig_map("tp_flow_stats"), 0, &counter.created, 3);
+	sum_cpus(rig_map("tp_flow_stats"), 0, &counter.created, 4);
 	return counter;
 }
 
@@ -234,6 +238,45 @@ void state_age(const struct tp_flow_key *key, uint32_t seconds)
 	state_write_slot(flow.slot, &state);
 }
 
+static void pass_slots(uint64_t jiffies)
+{
+	struct tp_flow_state state;
+	uint32_t slot;
+
+	for (slot = 0; slot < RIG_FLOWS; slot++) {
+		state = state_slot(slot);
+		if (!state.gen)
+			break; /* slots are taken in their order: no later one has been used */
+		state.seen -= jiffies;
+		if (state.died)
+			state.died -= jiffies;
+		state_write_slot(slot, &state);
+	}
+}
+
+static void pass_half_open(uint32_t jiffies)
+{
+	static struct tp_half_open waiting[RIG_FLOWS];
+	size_t i, count = 0;
+
+	while (count < RIG_FLOWS &&
+	       !bpf_map_lookup_and_delete_elem(rig_map("tp_half_open"), NULL, &waiting[count]))
+		count++;
+	for (i = 0; i < count; i++) {
+		waiting[i].born -= jiffies;
+		if (bpf_map_update_elem(rig_map("tp_half_open"), NULL, &waiting[i], BPF_ANY))
+			die("tp_half_open");
+	}
+}
+
+void state_pass_ms(uint32_t ms)
+{
+	uint32_t jiffies = ms * rig_hz() / 1000;
+
+	pass_slots(jiffies);
+	pass_half_open(jiffies);
+}
+
 uint16_t state_nat_port(const struct packet *packet, enum family family, const char *outside)
 {
 	struct tp_nat_out_key out_key = { .port = htons((uint16_t)packet->sport),
@@ -257,11 +300,16 @@ uint16_t state_nat_port(const struct packet *packet, enum family family, const c
 
 size_t state_live_flows(void)
 {
+	struct tp_slot_cursor cursor;
+	const uint32_t zero = 0;
 	size_t live = 0;
 	uint32_t slot;
 
 	for (slot = 0; slot < RIG_FLOWS; slot++)
 		live += state_slot(slot).gen & 1;
+	if (bpf_map_lookup_elem(rig_map("tp_slot_cursor"), &zero, &cursor))
+		die("tp_slot_cursor");
+	CHECK_INT(cursor.live, live);
 	return live;
 }
 
@@ -274,6 +322,14 @@ static uint64_t digest(uint64_t so_far, const void *data, size_t size)
 	for (i = 0; i < size; i++)
 		so_far = (so_far ^ bytes[i]) * 0x100000001b3;
 	return so_far;
+}
+
+static void forget_use(struct tp_flow_way *way)
+{
+	way->packets = 0;
+	way->bytes = 0;
+	way->syn_next = 0;
+	way->acked = 0;
 }
 
 uint64_t state_digest(bool with_use)
@@ -292,9 +348,10 @@ uint64_t state_digest(bool with_use)
 		state.rule = 0;
 		if (!with_use) {
 			state.seen = 0;
+			state.kind = 0;
 			state.tcp = 0;
-			memset(state.packets, 0, sizeof(state.packets));
-			memset(state.bytes, 0, sizeof(state.bytes));
+			forget_use(&state.way[TP_OPENER]);
+			forget_use(&state.way[TP_ANSWERER]);
 		}
 		all = digest(digest(all, &key, sizeof(key)), &flow, sizeof(flow));
 		all = digest(all, &state, sizeof(state));

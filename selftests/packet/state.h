@@ -33,6 +33,8 @@ struct tp_flow_state state_slot(uint32_t slot);
 void state_write_slot(uint32_t slot, const struct tp_flow_state *state);
 /* At the end of tp_dead_slots, where a program puts a slot that it marked. */
 void state_queue_dead(uint32_t slot);
+/* As if that much time had passed since whatever the programs remember. */
+void state_pass_ms(uint32_t ms);
 /* Makes the flow look as if its last packet had passed that long ago. */
 void state_age(const struct tp_flow_key *key, uint32_t seconds);
 
@@ -42,7 +44,7 @@ void state_age(const struct tp_flow_key *key, uint32_t seconds);
  */
 uint16_t state_nat_port(const struct packet *packet, enum family family, const char *outside);
 
-size_t state_live_flows(void); /* slots in use */
+size_t state_live_flows(void); /* slots in use; the programs' own count must agree */
 /* Of all flows, but for what judged them; with_use: with what their packets have left. */
 uint64_t state_digest(bool with_use);
 /* Fills the bucket that errors of our own come from, or empties it for good. */

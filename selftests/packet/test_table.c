@@ -17,17 +17,7 @@ static const struct packet answer = udp("host", 53, "lan", 20000);
 
 static enum tp_reason reason_of(enum hook hook, const struct packet *packet)
 {
-	struct ports none = {};
-	struct run run = {};
-	uint8_t frame[FRAME_MAX];
-	size_t size = row_frame(hook, packet, V4, &none, frame);
-	int i;
-
-	rig_run(hook, frame, size, &run);
-	for (i = 0; i < TP_REASON_COUNT; i++)
-		if (run.reasons[i])
-			return (enum tp_reason)i;
-	return TP_R_none;
+	return row_reason(hook, packet, V4);
 }
 
 static void open_flow(const struct packet *packet)

@@ -149,6 +149,7 @@ static int set_sizes(const struct bpf *bpf, struct bpf_object *object, const str
 		{ "tp_flow_state", flows, true },
 		{ "tp_free_slots", flows, true },
 		{ "tp_dead_slots", flows, true },
+		{ "tp_half_open", flows, true },
 		{ "tp_nat_out", flows, true },
 		{ "tp_nat_in", flows, true },
 		{ "tp_peer_stats", room_for(highest_id(want, true)), false },

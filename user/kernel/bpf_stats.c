@@ -78,31 +78,21 @@ static int read_peers(const struct bpf *bpf, const struct state *have, struct st
 	return r;
 }
 
-/* Slots that were ever used lie below the cursor; of those the odd generations are in use. */
-static int count_slots(const struct bpf *bpf, uint32_t limit, uint32_t *out)
+static int read_slots_in_use(const struct bpf *bpf, uint32_t *out)
 {
-	AUTO_CLOSE int cursor_fd = bpf_map_open(bpf, "tp_slot_cursor");
-	AUTO_CLOSE int fd = bpf_map_open(bpf, "tp_flow_state");
+	AUTO_CLOSE int fd = bpf_map_open(bpf, "tp_slot_cursor");
 	struct tp_slot_cursor cursor;
-	struct tp_flow_state state;
 	const uint32_t zero = 0;
-	uint32_t slot;
 
-	if (fd < 0 || cursor_fd < 0)
-		return -ENOENT;
-	if (bpf_map_lookup_elem(cursor_fd, &zero, &cursor))
+	if (fd < 0)
+		return fd;
+	if (bpf_map_lookup_elem(fd, &zero, &cursor))
 		return -errno;
-
-	*out = 0;
-	for (slot = 0; slot < cursor.fresh && slot < limit; slot++) {
-		if (bpf_map_lookup_elem(fd, &slot, &state))
-			return -errno;
-		*out += state.gen & 1;
-	}
+	*out = cursor.live;
 	return 0;
 }
 
-static int read_flows(const struct bpf *bpf, const struct state *have, struct stats *out)
+static int read_flows(const struct bpf *bpf, struct stats *out)
 {
 	AUTO_CLOSE int fd = bpf_map_open(bpf, "tp_flow_stats");
 	int r;
@@ -110,7 +100,7 @@ static int read_flows(const struct bpf *bpf, const struct state *have, struct st
 	if (fd < 0)
 		return fd;
 	r = read_percpu(fd, 0, &out->flows, sizeof(out->flows));
-	return r ? r : count_slots(bpf, have->limits.flows, &out->flows_current);
+	return r ? r : read_slots_in_use(bpf, &out->flows_current);
 }
 
 int bpf_read_stats(const struct bpf *bpf, const struct state *have, struct stats *out,
@@ -119,7 +109,7 @@ int bpf_read_stats(const struct bpf *bpf, const struct state *have, struct stats
 	int r = read_reasons(bpf, out);
 
 	if (!r)
-		r = read_flows(bpf, have, out);
+		r = read_flows(bpf, out);
 	if (!r)
 		r = read_routes(bpf, have, out);
 	if (!r)

@@ -171,6 +171,7 @@ static void add_flows(cJSON *root, const struct status *status)
 	json_out_number(flows, "created", status->stats->flows.created);
 	json_out_number(flows, "expired", status->stats->flows.expired);
 	json_out_number(flows, "refused", status->stats->flows.refused);
+	json_out_number(flows, "evicted", status->stats->flows.evicted);
 }
 
 static void add_drops(cJSON *root, const struct stats *stats)

@@ -55,9 +55,12 @@ static void print_head(FILE *out, const struct status *status,
 	fprintf(out, "tunnel  %s, %s WireGuard, port %u, mtu %u\n", have->tunnel.name,
 		have->tunnel.backend == STATE_BACKEND_KERNEL ? "kernel" : "userspace",
 		have->tunnel.listen_port, have->tunnel.mtu);
-	fprintf(out, "flows   %u of %u, %llu created, %llu expired, %llu refused\n",
+	fprintf(out,
+		"flows   %u of %u, %llu created, %llu expired, %llu refused, "
+		"%llu evicted\n",
 		status->stats->flows_current, have->limits.flows, status->stats->flows.created,
-		status->stats->flows.expired, status->stats->flows.refused);
+		status->stats->flows.expired, status->stats->flows.refused,
+		status->stats->flows.evicted);
 }
 
 static void print_peers(FILE *out, const struct status *status)
