@@ -42,9 +42,14 @@ static __always_inline void own_goes_on(struct pkt *pkt)
 	struct tp_flow_key own = pkt->key;
 	struct verdict v;
 
+	if (pkt->tcp_flags & TCP_RST)
+		return;
 	flow_key_reverse(&pkt->key, &own, TP_SIDE_TUNNEL);
-	if (admit(&pkt->key, &at, &v) == GO_ON && !v.out_side)
-		open_local(pkt, &v);
+	if (admit(&pkt->key, &at, &v) != GO_ON || v.out_side)
+		return;
+	v.mid_flow = true;
+	v.by_answerer = true;
+	open_local(pkt, &v);
 }
 
 /* This machine's own socket: not judged. When the table is full it goes out all the same. */

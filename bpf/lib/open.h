@@ -8,6 +8,7 @@
 #include "lib/maps.h"
 #include "lib/nat.h"
 #include "lib/slots.h"
+#include "lib/socket.h"
 
 static __always_inline enum tp_flow_kind flow_kind(const struct pkt *pkt)
 {
@@ -36,6 +37,8 @@ static __always_inline void flow_fill_state(struct pkt *pkt, struct tp_flow_stat
 	__builtin_memset(state->way, 0, sizeof(state->way));
 	state->way[TP_OPENER].key = pkt->key;
 	state->way[TP_ANSWERER].key = *reply;
+	if (v->mid_flow)
+		tcp_take_over(pkt, state);
 }
 
 /*
@@ -112,7 +115,7 @@ static __noinline int flow_remember(struct pkt *pkt, struct tp_scratch *s, const
 		return TP_R_ct_full;
 	}
 	count_flow(FLOW_CREATED);
-	flow_touch(pkt, state, false);
+	flow_touch(pkt, state, v->by_answerer);
 	return GO_ON;
 }
 
@@ -288,12 +291,24 @@ static __noinline int open_to_lan(struct pkt *pkt, const struct verdict *v, __u3
 	return send_neigh(pkt, &s->forward, fib);
 }
 
+/*
+ * To a socket of this machine that was connected before the policy came, say that of the ssh
+ * session it is applied from: the flow is taken over in its middle.
+ */
+static __always_inline bool goes_on_here(const struct pkt *pkt, const struct verdict *v)
+{
+	return !v->out_side && pkt->key.proto == IPPROTO_TCP && !(pkt->tcp_flags & TCP_SYN) &&
+	       tcp_flags_are_valid(pkt->tcp_flags) && socket_is_connected(pkt);
+}
+
 /* An admitted packet that belongs to no flow yet. */
-static __always_inline int open_flow(struct pkt *pkt, const struct verdict *v, __u32 ingress)
+static __always_inline int open_flow(struct pkt *pkt, struct verdict *v, __u32 ingress)
 {
 	int r = admit_opening(pkt);
 
-	if (r != GO_ON)
+	if (r == TP_R_invalid && goes_on_here(pkt, v))
+		v->mid_flow = true;
+	else if (r != GO_ON)
 		return r;
 	if (!v->out_side)
 		return open_local(pkt, v);

@@ -58,10 +58,11 @@ struct verdict {
 	__u32 rule;
 	__u32 peer[2]; /* as in tp_flow_state */
 	__u32 route;
-	__u32 ifindex; /* egress */
 	__u16 mtu;
-	__u8 out_side; /* enum tp_side of the answers */
-	__u8 snat;     /* enum tp_snat */
+	__u8 out_side;    /* enum tp_side of the answers */
+	__u8 snat;        /* enum tp_snat */
+	__u8 mid_flow;    /* 1: a connection to this machine that began before */
+	__u8 by_answerer; /* 1: the packet at hand was sent by the other side */
 	__u64 expires_at;
 	struct tp_addr snat_addr;
 };

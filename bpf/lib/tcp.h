@@ -135,6 +135,20 @@ static __noinline int tcp_track(const struct pkt *pkt, struct tp_flow_state *sta
 	return 0;
 }
 
+/*
+ * A connection to this machine whose beginning was not seen. If it has only just answered with a
+ * SYN-ACK, that tells the number of the SYN.
+ */
+static __always_inline void tcp_take_over(const struct pkt *pkt, struct tp_flow_state *state)
+{
+	if (pkt->tcp_flags & TCP_SYN) {
+		state->way[TP_OPENER].syn_next = pkt->ack;
+		state->tcp = TP_TCP_SYN;
+	} else {
+		state->kind = TP_FLOW_TCP_ESTABLISHED;
+	}
+}
+
 /* A segment of a known flow. */
 static __always_inline void tcp_see(const struct pkt *pkt, struct tp_flow_state *state, bool reply)
 {
