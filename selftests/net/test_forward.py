@@ -7,9 +7,10 @@ import re
 import socket
 import subprocess
 import threading
+import time
 
-from lib import (Lab, Skip, bound_socket, case, check, check_equal, client_socket, inject_frame,
-                 main, run)
+from lib import (DEADLINE_S, Lab, Skip, bound_socket, case, check, check_equal, client_socket,
+                 inject_frame, main, run, wait_until)
 from packets import ACK, ICMP, ICMP6, TCP, UDP, Packet, echo, forwarded, tcp, udp
 
 # Inside limits.snat_ports and free: the mapping keeps it, so that the whole packet is known.
@@ -336,6 +337,38 @@ def judges_what_is_for_the_router_itself(lab):
             lab.counted("acl", before)
             with granted(lab, grant):
                 check(can_connect(lab, address, 2222), f"{address}:2222 is not reached by a grant")
+
+
+def goes_on_without_its_flow(lab, address):
+    """A session with the router whose flow has expired, as one that is older than the policy."""
+    with bound_socket(lab, "router", socket.SOCK_STREAM, address, 2222) as listener, \
+            client_socket(lab, "phone", socket.SOCK_STREAM, address) as client:
+        client.connect((address, 2222))
+        session, _ = listener.accept()
+        with session:
+            session.settimeout(DEADLINE_S)
+            created = lab.json("status")["flows"]["created"]
+            end = time.monotonic() + 1.5        # the flow may be silent for a second
+            wait_until(lambda: time.monotonic() > end, "the end of the flow")
+            client.sendall(b"still here")
+            check_equal(session.recv(64), b"still here", "what the router read")
+            session.sendall(b"so am I")
+            check_equal(client.recv(64), b"so am I", "what the phone read")
+            check(lab.json("status")["flows"]["created"] > created, "the session has its old flow")
+
+
+@case
+def a_session_with_the_router_survives_the_loss_of_its_flow(lab):
+    policy = lab.policy()
+    policy["grants"].append({"src": ["phone"], "dst": ["homelab-1"], "ip": ["tcp:2222"]})
+    policy["limits"] = {"timeouts": {"tcp_established": 1}}
+    del policy["tests"]
+    lab.apply(policy, "--tc-attach", lab.attach)
+    try:
+        goes_on_without_its_flow(lab, lab.ROUTER)
+        goes_on_without_its_flow(lab, lab.ROUTER6)
+    finally:
+        lab.apply(None, "--tc-attach", lab.attach)
 
 
 @case
