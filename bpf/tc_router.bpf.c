@@ -90,7 +90,7 @@ int tp_tc_lan(struct __sk_buff *skb)
 		return finish(TP_R_not_ours);
 	r = fast_ingress(&pkt);
 	if (r == GO_ON)
-		r = lan_concerns_us(&pkt) ? GO_SLOW : TP_R_not_ours;
+		r = lan_concerns_us(&pkt, skb->ifindex) ? GO_SLOW : TP_R_not_ours;
 	return finish_or_go(skb, r);
 }
 

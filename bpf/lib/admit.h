@@ -15,6 +15,7 @@
 struct admit_at {
 	__u64 generation;
 	__u64 now;
+	bool lan_judged; /* the opener's LAN device is one whose LAN-to-LAN traffic is judged */
 };
 
 static __always_inline bool route_is_mesh_source(const struct tp_route *route)
@@ -32,6 +33,15 @@ static __always_inline int admit_member(const struct tp_route *route, const stru
 	v->mtu = route->mtu;
 	v->out_side = TP_SIDE_TUNNEL;
 	return route_is_expired(route, at->now) ? TP_R_peer_expired : GO_ON;
+}
+
+/* Toward a prefix that this node advertises. */
+static __always_inline void admit_to_lan(const struct tp_route *route, struct verdict *v)
+{
+	v->out_side = TP_SIDE_LAN;
+	v->route = route->id;
+	v->snat = route->snat;
+	v->snat_addr = route->snat_addr;
 }
 
 /* From the tunnel: only a member's own address or a route that it carries may be the source. */
@@ -53,16 +63,21 @@ static __always_inline int admit_tunnel(const struct tp_flow_key *key, const str
 		return TP_R_no_route;
 	if (dst->kind == TP_ROUTE_MESH)
 		return admit_member(dst, at, v);
-	if (dst->kind == TP_ROUTE_LAN) {
-		v->out_side = TP_SIDE_LAN;
-		v->route = dst->id;
-		v->snat = dst->snat;
-		v->snat_addr = dst->snat_addr;
-	}
+	if (dst->kind == TP_ROUTE_LAN)
+		admit_to_lan(dst, v);
 	return GO_ON; /* SELF and HOST: out_side stays 0, it ends here */
 }
 
-/* From a LAN device: only what goes to the mesh is ours. */
+/* Where to a LAN's packet is ours to judge; the route may be NULL. */
+static __always_inline bool lan_route_is_ours(const struct tp_route *dst, bool lan_judged)
+{
+	if (!dst || (dst->flags & TP_ROUTE_EXIT))
+		return false;
+	return dst->kind == TP_ROUTE_MESH || dst->kind == TP_ROUTE_SELF ||
+	       (dst->kind == TP_ROUTE_LAN && lan_judged);
+}
+
+/* From a LAN device: what goes to the mesh is ours and, where it is judged, to another LAN. */
 static __always_inline int admit_lan(const struct tp_flow_key *key, const struct admit_at *at,
 				     struct verdict *v)
 {
@@ -73,13 +88,17 @@ static __always_inline int admit_lan(const struct tp_flow_key *key, const struct
 		return TP_R_spoof;
 
 	dst = route_find(at->generation, &key->dst);
-	if (!dst || (dst->flags & TP_ROUTE_EXIT))
+	if (!dst || !lan_route_is_ours(dst, at->lan_judged))
 		return TP_R_not_ours;
+	if (src && src->kind == TP_ROUTE_HOST) /* this machine's own address */
+		return TP_R_spoof;
 	if (dst->kind == TP_ROUTE_MESH) {
 		v->expires_at = dst->expires_at;
 		return admit_member(dst, at, v);
 	}
-	return dst->kind == TP_ROUTE_SELF ? GO_ON : TP_R_not_ours;
+	if (dst->kind == TP_ROUTE_LAN)
+		admit_to_lan(dst, v);
+	return GO_ON; /* SELF: it ends here */
 }
 
 /* GO_ON with *v filled, or why not. */

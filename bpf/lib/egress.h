@@ -23,7 +23,7 @@ static __always_inline bool is_judged(struct pkt *pkt)
 	if (!(flow->flags & TP_FLOW_LOCAL))
 		return true; /* its way in has looked at it just now */
 
-	if (!is_still_allowed(pkt, flow, state) || is_reopened(pkt, state)) {
+	if (!is_still_allowed(pkt, 0, flow, state) || is_reopened(pkt, state)) {
 		flow_kill(state, flow->slot, flow->slot_gen, pkt->now);
 		return false;
 	}

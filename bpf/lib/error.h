@@ -196,7 +196,7 @@ static __always_inline int error_about_flow(struct pkt *pkt, __u32 ingress)
 	flow = error_flow(pkt, s, &state);
 	if (!flow || !state || flow_is_expired(pkt->limits, state, pkt->now))
 		return GO_ON;
-	if (!is_still_allowed(pkt, flow, state))
+	if (!is_still_allowed(pkt, ingress, flow, state))
 		return TP_R_icmp_unrelated;
 	return error_forward(pkt, flow, s, ingress);
 }
@@ -235,7 +235,7 @@ static __noinline int error_is_judged(struct pkt *pkt)
 		return false;
 	s->quote.key.side = pkt->key.side;
 	flow = flow_find(&s->quote.key, &state);
-	return flow && state && is_still_allowed(pkt, flow, state);
+	return flow && state && is_still_allowed(pkt, 0, flow, state);
 }
 
 #endif

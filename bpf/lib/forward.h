@@ -44,6 +44,11 @@ static __always_inline __u32 member_mtu(const struct pkt *pkt, const struct tp_f
 	return route && route->mtu && route->mtu < mtu ? route->mtu : mtu;
 }
 
+static __always_inline bool uses_tunnel(const struct pkt *pkt, const struct tp_flow *flow)
+{
+	return pkt->key.side == TP_SIDE_TUNNEL || (flow->flags & TP_FLOW_L3_OUT);
+}
+
 /* Untagged, translated, its MSS clamped and with a lower TTL: ready for a link. */
 static __always_inline int prepare(struct pkt *pkt, const struct tp_flow *flow)
 {
@@ -51,7 +56,7 @@ static __always_inline int prepare(struct pkt *pkt, const struct tp_flow *flow)
 
 	if (r == GO_ON && (flow->flags & (TP_FLOW_SRC_NAT | TP_FLOW_DST_NAT)))
 		r = rewrite_tuple(pkt, flow);
-	if (r == GO_ON && pkt->mss)
+	if (r == GO_ON && pkt->mss && uses_tunnel(pkt, flow))
 		r = mss_clamp(pkt, member_mtu(pkt, flow));
 	if (r == GO_ON)
 		r = rewrite_ttl(pkt);

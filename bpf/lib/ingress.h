@@ -8,6 +8,7 @@
 
 #include "lib/error.h"
 #include "lib/known.h"
+#include "lib/lan.h"
 #include "lib/open.h"
 #include "lib/parse.h"
 #include "lib/scope.h"
@@ -26,6 +27,7 @@ static __always_inline int new_flow(struct pkt *pkt, const struct tp_flow *old,
 	if (!scratch)
 		return TP_R_ct_full;
 	v = &scratch->verdict;
+	at.lan_judged = pkt->key.side == TP_SIDE_LAN && lan_is_judged(ingress);
 	r = admit(&pkt->key, &at, v);
 	if (r == TP_R_acl && v->rule != RULE_NONE)
 		count_rule(pkt->generation, v->rule, pkt->len);
@@ -45,7 +47,7 @@ static __always_inline int route_packet(struct pkt *pkt, __u32 ingress)
 {
 	struct tp_flow_state *state = NULL;
 	struct tp_flow *flow;
-	int r = known_flow(pkt, &flow, &state);
+	int r = known_flow(pkt, ingress, &flow, &state);
 
 	if (r != GO_ON)
 		return r;
@@ -69,32 +71,6 @@ static __always_inline int from_tunnel(struct pkt *pkt, __u32 ingress)
 	return route_packet(pkt, ingress);
 }
 
-/* Whether the LAN packet's destination is reached through the tunnel or is our mesh address. */
-static __always_inline bool lan_is_ours(const struct pkt *pkt)
-{
-	struct tp_route *dst;
-
-	if (!pkt->has_addrs)
-		return false;
-	dst = route_find(pkt->generation, &pkt->key.dst);
-	return dst && !(dst->flags & TP_ROUTE_EXIT) &&
-	       (dst->kind == TP_ROUTE_MESH || dst->kind == TP_ROUTE_SELF);
-}
-
-/* A source that only the tunnel may bring. */
-static __always_inline bool lan_is_spoofed(const struct pkt *pkt)
-{
-	struct tp_route *src = pkt->has_addrs ? route_find(pkt->generation, &pkt->key.src) : NULL;
-
-	return src && route_is_mesh_source(src);
-}
-
-/* The whole of from_lan comes to something else than "not ours". */
-static __always_inline bool lan_concerns_us(const struct pkt *pkt)
-{
-	return lan_is_ours(pkt) || (pkt->has_addrs && scope_is_local(pkt)) || lan_is_spoofed(pkt);
-}
-
 static __always_inline int from_lan(struct pkt *pkt, __u32 ingress)
 {
 	int r = parse(pkt);
@@ -107,7 +83,7 @@ static __always_inline int from_lan(struct pkt *pkt, __u32 ingress)
 		r = lan_is_spoofed(pkt) ? TP_R_spoof : TP_R_frag_unknown;
 	/* what is wrong with other people's packets is not our business */
 	if (r != GO_ON)
-		return lan_concerns_us(pkt) ? r : TP_R_not_ours;
+		return lan_concerns_us(pkt, ingress) ? r : TP_R_not_ours;
 	return route_packet(pkt, ingress);
 }
 

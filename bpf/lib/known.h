@@ -42,10 +42,11 @@ static __always_inline int own_again(const struct tp_flow_key *key, const struct
 
 /*
  * The policy has changed since the flow was judged: once more, by what its opener sent. What
- * this machine's own sockets opened was never judged.
+ * this machine's own sockets opened was never judged. ingress: of this packet. Whether LANs are
+ * judged is a setting of the whole node, so the opener's device says the same.
  */
 static __noinline int judge_again(struct pkt *pkt, struct tp_flow *flow,
-				  struct tp_flow_state *state)
+				  struct tp_flow_state *state, __u32 ingress)
 {
 	struct tp_flow_key key;
 	struct admit_at at;
@@ -56,6 +57,7 @@ static __noinline int judge_again(struct pkt *pkt, struct tp_flow *flow,
 		return TP_R_acl;
 	at.generation = pkt->generation;
 	at.now = pkt->now;
+	at.lan_judged = pkt->key.side == TP_SIDE_LAN && lan_is_judged(ingress);
 	key = state->way[TP_OPENER].key;
 	if (state->rule == TP_RULE_OWN) {
 		r = own_again(&key, &at, state);
@@ -78,18 +80,19 @@ static __noinline int judge_again(struct pkt *pkt, struct tp_flow *flow,
 }
 
 /* For what must not end a flow that it finds expired or refused, nor begin another. */
-static __always_inline bool is_still_allowed(struct pkt *pkt, struct tp_flow *flow,
+static __always_inline bool is_still_allowed(struct pkt *pkt, __u32 ingress, struct tp_flow *flow,
 					     struct tp_flow_state *state)
 {
 	if (flow_is_expired(pkt->limits, state, pkt->now))
 		return false;
-	if (flow->policy_gen != (__u32)pkt->generation && judge_again(pkt, flow, state) != GO_ON)
+	if (flow->policy_gen != (__u32)pkt->generation &&
+	    judge_again(pkt, flow, state, ingress) != GO_ON)
 		return false;
 	return !state->expires_at || pkt->now < state->expires_at;
 }
 
 /* The live, allowed flow of this packet in *flow, NULL when it needs a new one; or a refusal. */
-static __always_inline int known_flow(struct pkt *pkt, struct tp_flow **out,
+static __always_inline int known_flow(struct pkt *pkt, __u32 ingress, struct tp_flow **out,
 				      struct tp_flow_state **state)
 {
 	struct tp_flow *flow = flow_find(&pkt->key, state);
@@ -104,7 +107,7 @@ static __always_inline int known_flow(struct pkt *pkt, struct tp_flow **out,
 		return GO_ON;
 	}
 	if (flow->policy_gen != (__u32)pkt->generation) {
-		r = judge_again(pkt, flow, *state);
+		r = judge_again(pkt, flow, *state, ingress);
 		if (r != GO_ON) {
 			flow_kill(*state, flow->slot, flow->slot_gen, pkt->now);
 			return r;

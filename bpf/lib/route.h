@@ -100,4 +100,12 @@ static __always_inline struct tp_device *device_find(__u32 ifindex, __u8 role)
 	return device && device->role == role ? device : NULL;
 }
 
+/* What comes in by this device and goes to another LAN needs a grant. */
+static __always_inline bool lan_is_judged(__u32 ifindex)
+{
+	const struct tp_device *device = device_find(ifindex, TP_DEV_LAN);
+
+	return device && (device->flags & TP_DEV_JUDGE);
+}
+
 #endif

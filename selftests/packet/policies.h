@@ -3,12 +3,13 @@
 #ifndef SELFTESTS_PACKET_POLICIES_H
 #define SELFTESTS_PACKET_POLICIES_H
 
-#define POLICY_NODES                                                                         \
+/* more: further members of this node's object */
+#define POLICY_NODES(more)                                                                   \
 	"\"gw\": { \"public_key\": \"@gw@\", \"addresses\": [\"100.64.0.1\", \"fd7a::1\"], " \
 	"\"advertise_routes\": [\"192.0.2.0/24\", \"2001:db8:30::/64\", "                    \
 	"\"203.0.113.0/24\", \"2001:db8:71::/64\", "                                         \
 	"\"198.51.100.0/24\", \"2001:db8:31::/64\", \"10.77.0.0/24\", \"fd77::/64\"], "      \
-	"\"lan_interfaces\": [\"lan0\", \"lan1\"] }, "                                       \
+	"\"lan_interfaces\": [\"lan0\", \"lan1\"]" more " }, "                               \
 	"\"branch\": { \"public_key\": \"@branch@\", "                                       \
 	"\"addresses\": [\"100.64.0.9\", \"fd7a::9\"], "                                     \
 	"\"endpoint\": \"198.18.7.9:51820\", "                                               \
@@ -27,11 +28,13 @@
 	"\"0.0.0.0/1\": [\"gw\", \"branch\"], \"128.0.0.0/1\": [\"gw\"], " \
 	"\"2000::/3\": [\"gw\"], \"fd00::/8\": [\"gw\", \"branch\"]"
 
-#define POLICY_MEMBERS                                             \
-	"\"version\": 1, \"tunnel\": { \"interface\": \"tp0\" }, " \
-	"\"nodes\": { " POLICY_NODES " }, "                        \
-	"\"peers\": { " POLICY_PEERS " }, "                        \
-	"\"auto_approvers\": { \"routes\": { " POLICY_APPROVERS " } }"
+#define POLICY_MEMBERS POLICY_MEMBERS_WITH("")
+#define POLICY_MEMBERS_WITH(more)                                                                  \
+	"\"version\": 1, \"tunnel\": { \"interface\": \"tp0\" }, "                                 \
+	"\"nodes\": { " POLICY_NODES(more) " }, "                                                  \
+					   "\"peers\": { " POLICY_PEERS " }, "                     \
+					   "\"auto_approvers\": { \"routes\": { " POLICY_APPROVERS \
+					   " } }"
 
 #define POLICY_SNAT(v4, v6)                                \
 	", \"routes\": {"                                  \
@@ -58,10 +61,22 @@
 
 #define POLICY(snat, grants, ...) "{" POLICY_MEMBERS snat POLICY_GRANTS(grants) __VA_ARGS__ "}"
 
+/* The same where LAN-to-LAN traffic needs a grant. */
+#define POLICY_JUDGED(snat, grants, ...)                                                  \
+	"{" POLICY_MEMBERS_WITH(", \"lan_to_lan\": \"judge\"") snat POLICY_GRANTS(grants) \
+		__VA_ARGS__ "}"
+
 /* Members of the mesh may go anywhere; nothing else is said. */
 #define OPEN_ROUTED POLICY(NO_SNAT, GRANT_ALL, "")
 #define OPEN_MASQ   POLICY(MASQUERADE, GRANT_ALL, "")
 #define OPEN_SNAT   POLICY(SNAT_TO, GRANT_ALL, "")
+
+/* The hosts of lan0 may go to those of lan1, not the other way. */
+#define LAN0_TO_LAN1                                  \
+	GRANT("192.0.2.0/24", "198.51.100.0/24", "*") \
+	", " GRANT("2001:db8:30::/64", "2001:db8:31::/64", "*")
+#define JUDGED_ROUTED POLICY_JUDGED(NO_SNAT, LAN0_TO_LAN1, "")
+#define JUDGED_MASQ   POLICY_JUDGED(MASQUERADE, LAN0_TO_LAN1, "")
 
 /* What the mesh sends is allowed, nothing toward it is. */
 #define TO_LAN                                                   \
