@@ -1,16 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The XDP program of LAN devices. It shares its maps with the tc programs, by their pins. */
+/*
+ * The XDP program of LAN devices. It shares its maps with the tc programs, by their pins, and
+ * counts only what ends here: what it passes, tc looks at and counts.
+ */
 #include <linux/bpf.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "lib/maps.h"
+#include "lib/hook_xdp.h"
+#include "lib/start.h"
+#include "lib/verdict.h"
+#include "lib/wire.h"
 
-/* Leaves everything to the tc programs behind it, which count it. */
-SEC("xdp")
-int tp_xdp_lan(struct xdp_md *ctx)
+static __always_inline int finish(int reason)
 {
-	return XDP_PASS;
+	__u8 verdict = reason == GO_SLOW ? TP_STACK : verdict_of(reason);
+
+	if (verdict == TP_STACK)
+		return XDP_PASS;
+	count_reason(reason);
+	return verdict == TP_FORWARD ? XDP_REDIRECT : XDP_DROP;
+}
+
+/* frags: or a device with jumbo frames would not take it */
+SEC("xdp.frags")
+int tp_xdp_lan(struct xdp_md *xdp)
+{
+	const struct tp_device *device = device_find(xdp->ingress_ifindex, TP_DEV_LAN);
+	struct pkt pkt;
+
+	if (!device || !wire_is_for_us(xdp, device) ||
+	    !pkt_start(&pkt, xdp, TP_SIDE_LAN, L2_ETHERNET))
+		return XDP_PASS;
+	return finish(from_wire(&pkt, device, xdp->ingress_ifindex));
 }
 
 char _license[] SEC("license") = "GPL";

@@ -10,6 +10,7 @@
 
 #include "lib/flow.h"
 #include "lib/icmp.h"
+#include "lib/icmp_sum.h"
 
 #define ANSWER_TTL  64
 #define ANSWER_TOS  0xc0 /* internetwork control (RFC 1812 4.3.2.5) */

@@ -36,74 +36,78 @@ static __always_inline bool is_judged(struct pkt *pkt)
  * a new policy. Opening one for it would admit the other side again, which was not asked; so the
  * other side's packets are judged as if they had come first.
  */
-static __always_inline void own_goes_on(struct pkt *pkt)
+static __always_inline void own_goes_on(struct pkt *pkt, struct tp_scratch *s)
 {
 	struct admit_at at = { .generation = pkt->generation, .now = pkt->now };
-	struct tp_flow_key own = pkt->key;
-	struct verdict v;
+	struct verdict *v = &s->verdict;
 
 	if (pkt->tcp_flags & TCP_RST)
 		return;
-	flow_key_reverse(&pkt->key, &own, TP_SIDE_TUNNEL);
-	if (admit(&pkt->key, &at, &v) != GO_ON || v.out_side)
+	s->reply_key = pkt->key;
+	flow_key_reverse(&pkt->key, &s->reply_key, TP_SIDE_TUNNEL);
+	if (admit(&pkt->key, &at, v) != GO_ON || v->out_side)
 		return;
-	v.mid_flow = true;
-	v.by_answerer = true;
-	open_local(pkt, &v);
+	v->mid_flow = true;
+	v->by_answerer = true;
+	open_local(pkt, v);
 }
 
 /* This machine's own socket: not judged. When the table is full it goes out all the same. */
-static __always_inline int own_to_tunnel(struct pkt *pkt)
+static __always_inline int own_to_tunnel(struct pkt *pkt, struct tp_scratch *s)
 {
 	struct tp_route *dst = route_find(pkt->generation, &pkt->key.dst);
-	struct verdict v = { .rule = RULE_NONE };
+	struct verdict *v = &s->verdict;
 
 	if (!dst || dst->kind != TP_ROUTE_MESH || pkt->fragment)
 		return TP_R_own;
 	if (proto_is_icmp(pkt) && !icmp_is_query(pkt))
 		return TP_R_own;
 	if (admit_opening(pkt) != GO_ON) {
-		own_goes_on(pkt);
+		own_goes_on(pkt, s);
 		return TP_R_own;
 	}
-	v.peer[1] = dst->peer;
-	v.expires_at = dst->expires_at;
+	__builtin_memset(v, 0, sizeof(*v));
+	v->rule = RULE_NONE;
+	v->peer[1] = dst->peer;
+	v->expires_at = dst->expires_at;
 	pkt->key.side = TP_SIDE_LAN;
-	open_outbound(pkt, &v);
+	open_outbound(pkt, v);
 	return TP_R_own;
 }
 
 /* From a pod, a bridge, another device: judged here, where the stack has routed it. */
-static __always_inline int stack_to_tunnel(struct pkt *pkt)
+static __always_inline int stack_to_tunnel(struct pkt *pkt, struct tp_scratch *s)
 {
 	struct admit_at at = { .generation = pkt->generation, .now = pkt->now };
-	struct verdict v;
 	int r;
 
 	if (pkt->fragment)
 		return TP_R_frag_unknown;
 	pkt->key.side = TP_SIDE_LAN;
-	r = admit(&pkt->key, &at, &v);
+	r = admit(&pkt->key, &at, &s->verdict);
 	if (r == TP_R_not_ours)
 		return TP_R_unjudged;
 	if (r == GO_ON)
 		r = admit_opening(pkt);
 	if (r == GO_ON)
-		r = open_outbound(pkt, &v);
+		r = open_outbound(pkt, &s->verdict);
 	return r == GO_ON ? TP_R_judged : r;
 }
 
 static __always_inline int tunnel_egress(struct __sk_buff *skb, struct pkt *pkt)
 {
+	struct tp_scratch *s = scratch_find(); /* five calls deep, the stack is 512 bytes in all */
 	int r = parse(pkt);
 
+	if (!s)
+		return TP_R_unjudged;
 	if (r == TP_R_local_scope || (pkt->has_addrs && scope_is_local(pkt)))
 		return TP_R_local_scope;
 	if (r == GO_ON && !pkt->fragment && (is_judged(pkt) || error_is_judged(pkt)))
 		return TP_R_judged;
 	if (!skb->ingress_ifindex)
-		return r == GO_ON ? own_to_tunnel(pkt) : TP_R_own;
-	return r == GO_ON ? stack_to_tunnel(pkt) : TP_R_unjudged;
+		return r == GO_ON ? own_to_tunnel(pkt, s) : TP_R_own;
+	return r == GO_ON ? stack_to_tunnel(pkt, s) : TP_R_unjudged;
 }
 
 /*

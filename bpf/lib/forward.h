@@ -75,7 +75,7 @@ static __always_inline int send_direct(struct pkt *pkt, const struct tp_flow *fl
 		return TP_R_rewrite;
 	/* the tunnel as it is now: its device may have been made anew since the flow began */
 	ifindex = flow->flags & TP_FLOW_L3_OUT ? pkt->tunnel_ifindex : flow->ifindex;
-	if (hook_redirect(pkt, ifindex) != TC_ACT_REDIRECT)
+	if (hook_redirect(pkt, ifindex) != HOOK_REDIRECT)
 		return TP_R_rewrite;
 	return TP_R_forward;
 }
@@ -91,7 +91,7 @@ static __always_inline int send_neigh(struct pkt *pkt, const struct tp_flow *flo
 	if (hook_push_ethernet(pkt))
 		return TP_R_rewrite;
 	route_gateway(fib, &next_hop);
-	if (hook_redirect_neigh(pkt, flow->ifindex, &next_hop) != TC_ACT_REDIRECT)
+	if (hook_redirect_neigh(pkt, flow->ifindex, &next_hop) != HOOK_REDIRECT)
 		return TP_R_rewrite;
 	return TP_R_forward_neigh;
 }
@@ -122,7 +122,9 @@ static __always_inline int next_hop_set(struct pkt *pkt, struct tp_flow *flow,
 		flow->flags |= TP_FLOW_NEIGH;
 		return GO_ON;
 	}
-	flow->flags &= ~TP_FLOW_NEIGH;
+	flow->flags &= ~(TP_FLOW_NEIGH | TP_FLOW_XDP);
+	if (device->flags & TP_DEV_XDP_NATIVE)
+		flow->flags |= TP_FLOW_XDP;
 	__builtin_memcpy(flow->dmac, fib->dmac, sizeof(flow->dmac));
 	__builtin_memcpy(flow->smac, fib->smac, sizeof(flow->smac));
 	return GO_ON;

@@ -245,6 +245,9 @@ static __always_inline bool hook_take_mark(const struct pkt *pkt)
 	return true;
 }
 
+/* What the two below return when they will. */
+#define HOOK_REDIRECT TC_ACT_REDIRECT
+
 static __always_inline int hook_redirect(const struct pkt *pkt, __u32 ifindex)
 {
 	hook_mark(pkt);

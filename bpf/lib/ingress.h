@@ -98,11 +98,11 @@ static __always_inline int from_error(struct pkt *pkt, __u32 ingress)
 	if (r == GO_ON && scope_is_martian(pkt))
 		r = TP_R_martian;
 	if (r != GO_ON)
-		return lan && !lan_is_ours(pkt) ? TP_R_not_ours : r;
+		return lan && !lan_is_ours(pkt, ingress) ? TP_R_not_ours : r;
 	r = route_error(pkt, ingress);
 	if (r != GO_ON)
 		return r;
-	return lan && !lan_is_ours(pkt) ? TP_R_not_ours : TP_R_icmp_unrelated;
+	return lan && !lan_is_ours(pkt, ingress) ? TP_R_not_ours : TP_R_icmp_unrelated;
 }
 
 #endif

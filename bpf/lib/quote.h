@@ -7,6 +7,7 @@
 #define BPF_LIB_QUOTE_H
 
 #include "lib/icmp.h"
+#include "lib/icmp_sum.h"
 
 #define IP_OFFSET_MASK  0x1fff
 #define IP6_OFFSET_MASK 0xfff8

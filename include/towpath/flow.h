@@ -36,6 +36,7 @@ enum tp_flow_flags {
 	TP_FLOW_LOCAL = 1 << 3,   /* ends at this machine: to the stack, TTL untouched */
 	TP_FLOW_NEIGH = 1 << 4,   /* MACs not known yet: redirect through neighbour resolution */
 	TP_FLOW_L3_OUT = 1 << 5,  /* egress device has no Ethernet header */
+	TP_FLOW_XDP = 1 << 6,     /* egress device takes what XDP redirects */
 };
 
 /* Value of tp_flows: all an established packet needs. */

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FRAME_MAX 2048
+#define FRAME_MAX 8192
 #define ETHERNET  14
 
 enum family { V4 = 4, V6 = 6 };

@@ -76,7 +76,10 @@
 	GRANT("192.0.2.0/24", "198.51.100.0/24", "*") \
 	", " GRANT("2001:db8:30::/64", "2001:db8:31::/64", "*")
 #define JUDGED_ROUTED POLICY_JUDGED(NO_SNAT, LAN0_TO_LAN1, "")
-#define JUDGED_MASQ   POLICY_JUDGED(MASQUERADE, LAN0_TO_LAN1, "")
+#define JUDGED_GENERIC                                                                       \
+	"{" POLICY_MEMBERS_WITH(", \"lan_to_lan\": \"judge\", \"xdp\": \"generic\"") NO_SNAT \
+	POLICY_GRANTS(LAN0_TO_LAN1) "}"
+#define JUDGED_MASQ POLICY_JUDGED(MASQUERADE, LAN0_TO_LAN1, "")
 
 /* What the mesh sends is allowed, nothing toward it is. */
 #define TO_LAN                                                   \

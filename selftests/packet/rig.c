@@ -199,6 +199,11 @@ static const struct {
 	[FROM_LAN1] = { HOOK_TC_LAN, LAN1, 0, false },
 	[FROM_LAN_AS_OTHER] = { HOOK_TC_LAN, LAN0, 0, false },
 	[FROM_LAN_AS_BROADCAST] = { HOOK_TC_LAN, LAN0, 0, false },
+	[FROM_WIRE] = { HOOK_XDP_LAN, LAN0, 0, false },
+	[FROM_WIRE1] = { HOOK_XDP_LAN, LAN1, 0, false },
+	[FROM_WIRE_OTHER] = { HOOK_XDP_LAN, OTHER0, 0, false },
+	[FROM_WIRE_AS_OTHER] = { HOOK_XDP_LAN, LAN0, 0, false },
+	[FROM_WIRE_AS_BROADCAST] = { HOOK_XDP_LAN, LAN0, 0, false },
 	[INTO_TUNNEL_OWN] = { HOOK_TC_EGRESS, TUNNEL0, 0, false },
 	[INTO_TUNNEL_FROM_LAN] = { HOOK_TC_EGRESS, TUNNEL0, LAN0, true },
 	[INTO_TUNNEL_FROM_OTHER] = { HOOK_TC_EGRESS, TUNNEL0, OTHER0, true },
@@ -217,8 +222,24 @@ bool rig_has_ethernet(enum hook hook)
 	return hooks[hook].device != TUNNEL0;
 }
 
+bool rig_is_xdp(enum hook hook)
+{
+	return hooks[hook].program == HOOK_XDP_LAN;
+}
+
+void rig_note_native(bool lan0, bool lan1)
+{
+	struct err err;
+
+	if (bpf_note_xdp(&bpf, world_ifindex(LAN0), lan0, &err) ||
+	    bpf_note_xdp(&bpf, world_ifindex(LAN1), lan1, &err))
+		die("devices", &err);
+}
+
 bool rig_fire(enum hook hook, const uint8_t *frame, size_t size, struct run *run)
 {
+	struct xdp_md xdp_context = { .data_end = (uint32_t)size,
+				      .ingress_ifindex = world_ifindex(hooks[hook].device) };
 	struct __sk_buff context = {
 		.ifindex = world_ifindex(hooks[hook].device),
 		.ingress_ifindex = hooks[hook].has_ingress ? world_ifindex(hooks[hook].ingress) : 0,
@@ -231,6 +252,12 @@ bool rig_fire(enum hook hook, const uint8_t *frame, size_t size, struct run *run
 		    .ctx_size_out = sizeof(context), .repeat = 1);
 
 	memcpy(context.cb, run->cb, sizeof(run->cb));
+	if (rig_is_xdp(hook)) {
+		opts.ctx_in = &xdp_context;
+		opts.ctx_size_in = sizeof(xdp_context);
+		opts.ctx_out = NULL;
+		opts.ctx_size_out = 0;
+	}
 	if (bpf_prog_test_run_opts(bpf_program_fd(&bpf, hooks[hook].program), &opts))
 		return false;
 	run->retval = (int)opts.retval;

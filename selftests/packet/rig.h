@@ -21,8 +21,13 @@ enum hook {
 	FROM_TUNNEL,
 	FROM_LAN,
 	FROM_LAN1,
-	FROM_LAN_AS_OTHER,      /* frame addressed to another MAC */
-	FROM_LAN_AS_BROADCAST,  /* to ff:ff:ff:ff:ff:ff */
+	FROM_LAN_AS_OTHER,     /* frame addressed to another MAC */
+	FROM_LAN_AS_BROADCAST, /* to ff:ff:ff:ff:ff:ff */
+	FROM_WIRE,             /* XDP of lan0 */
+	FROM_WIRE1,            /* of lan1 */
+	FROM_WIRE_OTHER,       /* of a device that is not ours */
+	FROM_WIRE_AS_OTHER,
+	FROM_WIRE_AS_BROADCAST,
 	INTO_TUNNEL_OWN,        /* egress: this machine's own socket */
 	INTO_TUNNEL_FROM_LAN,   /* egress, forwarded by the stack from lan0 */
 	INTO_TUNNEL_FROM_OTHER, /* from other0, say a pod */
@@ -51,6 +56,7 @@ void rig_switch(const char *policy);
 
 enum device rig_device(enum hook hook);
 bool rig_has_ethernet(enum hook hook);
+bool rig_is_xdp(enum hook hook);
 void rig_run(enum hook hook, const uint8_t *frame, size_t size, struct run *run);
 /*
  * The same without a look at the counters, which cost more than the run. False: the kernel does
@@ -68,5 +74,9 @@ uint32_t rig_route(const char *prefix); /* its row in tp_route_info */
 uint64_t rig_generation(void);
 uint64_t rig_jiffies(void);
 uint32_t rig_hz(void);
+
+/* Notes for lan0 and lan1 whether their drivers run the XDP program. Stays until it is taken back.
+ */
+void rig_note_native(bool lan0, bool lan1);
 
 #endif

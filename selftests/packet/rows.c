@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "rows.h"
 
+#include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,9 +37,9 @@ size_t row_frame(enum hook hook, const struct packet *packet, enum family family
 
 	if (!rig_has_ethernet(hook))
 		return packet_put(packet, family, ports, out);
-	if (hook == FROM_LAN_AS_OTHER)
+	if (hook == FROM_LAN_AS_OTHER || hook == FROM_WIRE_AS_OTHER)
 		to = other;
-	if (hook == FROM_LAN_AS_BROADCAST)
+	if (hook == FROM_LAN_AS_BROADCAST || hook == FROM_WIRE_AS_BROADCAST)
 		to = broadcast;
 	packet_put_ethernet(out, to, peer_mac, family);
 	return ETHERNET + packet_put(packet, family, ports, out + ETHERNET);
@@ -89,14 +90,32 @@ static void learn_port(const struct packet *in, const struct packet *out, enum f
 	ports->chosen[-out->sport - 1] = port;
 }
 
+/* XDP counts what it ends; what it passes, tc counts. */
 static void check_reasons(const struct run *run, enum tp_reason reason)
 {
 	int i;
 
-	for (i = 0; i < TP_REASON_COUNT; i++)
-		test_check(run->reasons[i] == (i == (int)reason), __FILE__, __LINE__,
+	for (i = 0; i < TP_REASON_COUNT; i++) {
+		bool moves = i == (int)reason && reason != TP_R_none;
+
+		test_check(run->reasons[i] == moves, __FILE__, __LINE__,
 			   "counter %s moved by %llu, not by %d", reason_names[i],
-			   (unsigned long long)run->reasons[i], i == (int)reason);
+			   (unsigned long long)run->reasons[i], moves);
+	}
+}
+
+static int verdict_of(enum hook hook, enum fate fate)
+{
+	static const int tc[] = { [DROPPED] = TC_ACT_SHOT,
+				  [UNTOUCHED] = TC_ACT_UNSPEC,
+				  [PASSED] = TC_ACT_UNSPEC,
+				  [SENT] = TC_ACT_REDIRECT };
+	static const int xdp[] = { [DROPPED] = XDP_DROP,
+				   [UNTOUCHED] = XDP_PASS,
+				   [PASSED] = XDP_PASS,
+				   [SENT] = XDP_REDIRECT };
+
+	return rig_is_xdp(hook) ? xdp[fate] : tc[fate];
 }
 
 /* The redirect's target is invisible to a test run; what it was taken from is not. */
@@ -135,15 +154,11 @@ static size_t put_expected(const struct step *step, const uint8_t *frame, size_t
 static void check_fate(const struct step *step, const struct run *run, const uint8_t *frame,
 		       size_t frame_size, enum family family, struct ports *ports)
 {
-	static const int verdicts[] = { [DROPPED] = TC_ACT_SHOT,
-					[UNTOUCHED] = TC_ACT_UNSPEC,
-					[PASSED] = TC_ACT_UNSPEC,
-					[SENT] = TC_ACT_REDIRECT };
 	const struct fate_of *then = &step->then;
 	uint8_t want[FRAME_MAX];
 	size_t size;
 
-	CHECK_INT(run->retval, verdicts[then->fate]);
+	CHECK_INT(run->retval, verdict_of(step->hook, then->fate));
 	check_reasons(run, then->reason);
 	if (then->fate == SENT && then->out.sport < 0 && !packet_port(then->out.sport, ports))
 		learn_port(&step->in, &then->out, family, ports);

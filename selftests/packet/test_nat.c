@@ -24,6 +24,7 @@ static void address_on_lan1(void)
 				    : "route del 2001:db8:31::/64 dev lan1");
 	world_ip(row_family() == V4 ? "addr add 198.51.100.1/24 dev lan1"
 				    : "addr add 2001:db8:31::1/64 dev lan1 nodad");
+	world_neighbours();
 }
 
 static const struct row rows[] = {
@@ -284,8 +285,33 @@ static void check_zero_checksum(enum family family)
 	row_step(&step, family, &none);
 }
 
+/* XDP edits checksums by itself. */
+static void check_zero_checksum_xdp(enum family family)
+{
+	struct step step = { FROM_LAN, udp("host", 20000, "beyond", 53),
+			     resolves(LAN1, udp("lan1", 20000, "beyond", 53, .ttl = 63)),
+			     .flows = 1 };
+	struct ports none = {};
+	char payload[3] = "";
+
+	find_zero_checksum(&step.then.out, family, payload);
+	step.in.payload = payload;
+	step.in.payload_size = 2;
+	row_start(JUDGED_MASQ, family);
+	rig_note_native(true, true);
+	row_step(&step, family, &none);
+
+	step.hook = FROM_WIRE;
+	step.then.reason = TP_R_forward;
+	step.then.next = "beyond";
+	row_step(&step, family, &none);
+	rig_note_native(false, false);
+}
+
 TEST(a_udp_checksum_never_becomes_zero)
 {
+	check_zero_checksum_xdp(V4);
+	check_zero_checksum_xdp(V6);
 	check_zero_checksum(V4);
 	check_zero_checksum(V6);
 }

@@ -125,7 +125,7 @@ static void make_tunnel(void)
 		die("make the tunnel device");
 }
 
-static void make_neighbours(void)
+void world_neighbours(void)
 {
 	const struct place *place;
 	char script[4096];
@@ -138,7 +138,8 @@ static void make_neighbours(void)
 		for (i = 0; i < 2 && place->mac[5]; i++)
 			length += (size_t)snprintf(
 				script + length, sizeof(script) - length,
-				"neigh add %s lladdr 02:00:00:00:00:%02x dev %s nud permanent\n",
+				"neigh replace %s lladdr 02:00:00:00:00:%02x dev %s "
+				"nud permanent\n",
 				i ? place->v6 : place->v4, place->mac[5], device);
 	}
 	run_ip(script);
@@ -164,7 +165,7 @@ void world_make(void)
 	world_sysctl("net/ipv6/conf/all/forwarding", 1);
 	make_tunnel();
 	run_ip(devices_script);
-	make_neighbours();
+	world_neighbours();
 }
 
 uint32_t world_ifindex(enum device device)

@@ -25,5 +25,7 @@ const uint8_t *world_mac(enum device device); /* zeroes for the tunnel */
 /* Runs `ip` with these words, as in world_ip("route del 10.0.0.0/8"). */
 void world_ip(const char *words);
 void world_sysctl(const char *path, int32_t value);
+/* Once more those that places.c knows: they go with the last address of a device. */
+void world_neighbours(void);
 
 #endif

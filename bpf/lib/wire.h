@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What XDP does with a frame from a LAN: sends on what a flow between two LANs needs, refuses
+ * what tc would refuse for where it comes from, and leaves all else to tc as it came.
+ */
+#ifndef BPF_LIB_WIRE_H
+#define BPF_LIB_WIRE_H
+
+#include "lib/fast.h"
+#include "lib/lan.h"
+
+/*
+ * An untagged IP frame for this machine. XDP sees others too: where the device is promiscuous,
+ * behind a switch that floods. mac is at a multiple of 4 in struct tp_device.
+ */
+static __always_inline bool wire_is_for_us(struct xdp_md *xdp, const struct tp_device *device)
+{
+	const struct ethhdr *eth = hook_ptr_from(xdp, 0, sizeof(*eth));
+	const __u8 *mac = device->mac;
+
+	if (!eth)
+		return false;
+	if (eth->h_proto != bpf_htons(ETH_P_IP) && eth->h_proto != bpf_htons(ETH_P_IPV6))
+		return false;
+	return *(const __u32 *)eth->h_dest == *(const __u32 *)mac &&
+	       *(const __u16 *)(eth->h_dest + 4) == *(const __u16 *)(mac + 4);
+}
+
+/*
+ * A frame that the driver handed us can go where a driver takes frames from XDP. In generic mode
+ * the kernel sends it through any device, but then it need not have come off a wire: only if the
+ * policy insists.
+ */
+static __always_inline bool wire_may_send(const struct tp_device *device,
+					  const struct tp_flow *flow)
+{
+	if (flow->flags & (TP_FLOW_LOCAL | TP_FLOW_L3_OUT))
+		return false;
+	if (device->flags & TP_DEV_XDP_NATIVE)
+		return flow->flags & TP_FLOW_XDP;
+	return device->flags & TP_DEV_XDP_FORCED;
+}
+
+/*
+ * The next packet of a settled flow, from wire to wire. A SYN may need its segment size lowered,
+ * and an ICMP error looks for its flow elsewhere. GO_ON: belongs to no flow.
+ */
+static __always_inline int wire_forward(struct pkt *pkt, const struct tp_device *device)
+{
+	struct tp_flow_state *state = NULL;
+	struct tp_flow *flow;
+
+	if (proto_is_icmp(pkt) && !icmp_is_query(pkt) && !icmp_is_reply(pkt))
+		return GO_ON;
+	flow = flow_find(&pkt->key, &state);
+	if (!flow || !state)
+		return GO_ON;
+	if (!wire_may_send(device, flow) || (pkt->tcp_flags & TCP_SYN))
+		return GO_SLOW;
+	if (!fast_is_settled(pkt, flow, state) || !fast_fits(pkt, flow))
+		return GO_SLOW;
+
+	flow_touch(pkt, state, flow->flags & TP_FLOW_REPLY);
+	return send_direct(pkt, flow);
+}
+
+/*
+ * The refusals of from_lan that need no flow. r: what parsing said. Most of what passes here is
+ * other people's: a destination is looked up only when something is wrong.
+ */
+static __always_inline int wire_refuse(struct pkt *pkt, __u32 ingress, int r)
+{
+	if (r == TP_R_local_scope || (pkt->has_addrs && scope_is_local(pkt)))
+		return GO_SLOW;
+	if (r == GO_ON && scope_is_martian(pkt))
+		r = TP_R_martian;
+	if (r != GO_ON)
+		return hook_is_whole(hook_xdp(pkt)) && lan_concerns_us(pkt, ingress) ? r : GO_SLOW;
+	return lan_is_spoofed(pkt) ? TP_R_spoof : GO_ON;
+}
+
+/* The packet is of the version that its frame promises: no stack takes another. */
+static __always_inline bool wire_version_fits(const struct pkt *pkt)
+{
+	const struct ethhdr *eth = hook_ptr(pkt, 0, sizeof(*eth));
+
+	return eth && eth->h_proto == (pkt->v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP));
+}
+
+static __always_inline int from_wire(struct pkt *pkt, const struct tp_device *device, __u32 ingress)
+{
+	int r = parse(pkt), known = GO_ON;
+
+	if (!wire_version_fits(pkt))
+		return GO_SLOW;
+	if (r == GO_ON && !pkt->fragment)
+		known = wire_forward(pkt, device);
+	if (known != GO_ON)
+		return known;
+	return wire_refuse(pkt, ingress, r);
+}
+
+#endif
