@@ -278,6 +278,14 @@ struct {
 	__type(value, struct tp_counter);
 } tp_route_stats SEC(".maps");
 
+/* programs: source of handshake initiations -> jiffies64 when its bucket is full (guard.h) */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, TP_GUARD_MAX);
+	__type(key, struct tp_addr);
+	__type(value, __u64);
+} tp_guard SEC(".maps");
+
 /* user, for `status` and bpftool: names of the rows above */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -7,6 +7,7 @@
 #define BPF_LIB_WIRE_H
 
 #include "lib/fast.h"
+#include "lib/guard.h"
 #include "lib/lan.h"
 
 /*
@@ -97,7 +98,8 @@ static __always_inline int from_wire(struct pkt *pkt, const struct tp_device *de
 		known = wire_forward(pkt, device);
 	if (known != GO_ON)
 		return known;
-	return wire_refuse(pkt, ingress, r);
+	r = wire_refuse(pkt, ingress, r);
+	return r == GO_ON && guard_concerns(pkt, device) ? guard(pkt) : r;
 }
 
 #endif

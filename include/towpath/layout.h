@@ -20,6 +20,7 @@
 #define TP_ROUTE_MAX          131072
 #define TP_DEVICE_MAX         256
 #define TP_SYSCTL_MAX         1024
+#define TP_GUARD_MAX          16384
 
 /*
  * Our routes carry this protocol number (rtm_protocol; rtnetlink.h leaves 5..255 to routing

@@ -50,6 +50,8 @@ enum tp_verdict {
 	X(peer_expired,   DROP,    "key_expiry of the peer has passed") \
 	X(unjudged,       DROP,    "on its way out of the tunnel or a LAN without a verdict") \
 	X(rewrite,        DROP,    "the kernel refused a packet edit") \
+	X(wg_malformed,   DROP,    "to the tunnel's UDP port, but no WireGuard message") \
+	X(wg_limited,     DROP,    "more handshake initiations than one source may send") \
 	X(no_program,     DROP,    "the program behind a tail call is missing") \
 	X(no_policy,      DROP,    "no policy is loaded")
 /* clang-format on */

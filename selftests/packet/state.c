@@ -27,6 +27,7 @@ union any_key {
 	struct tp_flow_key flow;
 	struct tp_nat_out_key nat_out;
 	struct tp_nat_in_key nat_in;
+	struct tp_addr guard;
 };
 
 static void empty(const char *map)
@@ -78,6 +79,7 @@ void state_forget_flows(void)
 	empty("tp_flows");
 	empty("tp_nat_out");
 	empty("tp_nat_in");
+	empty("tp_guard");
 	forget_slots();
 }
 

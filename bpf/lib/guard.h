@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * In front of the UDP port that WireGuard listens on. What is no WireGuard message by its first
+ * bytes and its length (whitepaper 5.4) ends here, and so do handshake initiations beyond what
+ * WireGuard itself takes from one source when it is under load (ratelimiter.c: 20 a second, five
+ * at once, by IPv4 address or IPv6 /64): each costs it a Diffie-Hellman.
+ *
+ * Nothing but type 1 is limited. So whoever sends initiations, under whatever source, hurts
+ * no session that is up, whose data is type 4, nor a handshake that this machine begins, whose
+ * answers are types 2 and 3. A flood under a peer's own address can delay what that peer begins;
+ * this machine then begins in its place, when it has something to send.
+ */
+#ifndef BPF_LIB_GUARD_H
+#define BPF_LIB_GUARD_H
+
+#include <linux/udp.h>
+
+#include "lib/maps.h"
+#include "lib/pkt.h"
+#include "lib/route.h"
+
+#define GUARD_PER_SECOND 20
+#define GUARD_BURST      5
+
+enum wg_message { WG_INITIATION = 1, WG_RESPONSE, WG_COOKIE, WG_DATA };
+
+struct wg_header {
+	__u8 type; /* enum wg_message */
+	__u8 reserved[3];
+};
+
+/* Toward the tunnel's port on this machine; what is forwarded to that port elsewhere is not. */
+static __always_inline bool guard_concerns(const struct pkt *pkt, const struct tp_device *device)
+{
+	const struct tp_route *dst;
+
+	if (pkt->key.proto != IPPROTO_UDP || pkt->fragment ||
+	    pkt->key.dport != pkt->limits->tunnel_port)
+		return false;
+	if (addr_same(&pkt->key.dst, pkt->v6 ? &device->addr6 : &device->addr4))
+		return true;
+	dst = route_find(pkt->generation, &pkt->key.dst);
+	return dst && dst->kind == TP_ROUTE_HOST;
+}
+
+static __always_inline bool wg_is_well_formed(const struct wg_header *header, __u32 length)
+{
+	if (header->reserved[0] | header->reserved[1] | header->reserved[2])
+		return false;
+	switch (header->type) {
+	case WG_INITIATION: return length == 148;
+	case WG_RESPONSE: return length == 92;
+	case WG_COOKIE: return length == 64;
+	case WG_DATA: return length >= 32 && length % 16 == 0;
+	default: return false;
+	}
+}
+
+static __always_inline void guard_source(const struct pkt *pkt, struct tp_addr *source)
+{
+	*source = pkt->key.src;
+	if (pkt->v6)
+		__builtin_memset(source->bytes + 8, 0, 8);
+}
+
+/*
+ * A token bucket as one number: when it will be full. A lost race costs at most a token too many.
+ */
+static __always_inline bool guard_take_token(const struct pkt *pkt)
+{
+	__u64 cost = pkt->limits->second / GUARD_PER_SECOND ?: 1;
+	__u64 *full, seen, from, next = pkt->now + cost;
+	struct tp_addr source;
+
+	guard_source(pkt, &source);
+	full = bpf_map_lookup_elem(&tp_guard, &source);
+	if (!full) {
+		/* no room is no reason to refuse: WireGuard limits too */
+		bpf_map_update_elem(&tp_guard, &source, &next, BPF_ANY);
+		return true;
+	}
+	seen = *full;
+	from = seen > pkt->now ? seen : pkt->now;
+	if (from - pkt->now > cost * (GUARD_BURST - 1))
+		return false;
+	__sync_val_compare_and_swap(full, seen, from + cost);
+	return true;
+}
+
+/* GO_ON, or why WireGuard need not see it. Parsing has seen to the UDP header. */
+static __always_inline int guard(struct pkt *pkt)
+{
+	const struct udphdr *udp = hook_ptr(pkt, pkt->l4, sizeof(*udp));
+	__u32 length = udp ? bpf_ntohs(udp->len) - sizeof(*udp) : 0;
+	struct wg_header header;
+
+	if (length < sizeof(header) ||
+	    hook_load(pkt, pkt->l4 + sizeof(*udp), &header, sizeof(header)) ||
+	    !wg_is_well_formed(&header, length))
+		return TP_R_wg_malformed;
+	if (header.type == WG_INITIATION && !guard_take_token(pkt))
+		return TP_R_wg_limited;
+	return GO_ON;
+}
+
+#endif
