@@ -54,6 +54,7 @@ static __always_inline int admit_tunnel(const struct tp_flow_key *key, const str
 	if (!src || src->kind != TP_ROUTE_MESH)
 		return TP_R_spoof;
 	v->peer[0] = src->peer;
+	v->back_mtu = src->mtu;
 	v->expires_at = src->expires_at;
 	if (route_is_expired(src, at->now))
 		return TP_R_peer_expired;

@@ -203,11 +203,12 @@ static __always_inline __u16 tunnel_mtu(const struct pkt *pkt, __u16 peer_mtu)
 }
 
 /* The way back: into the tunnel, or to a LAN host whose next hop the first answer looks up. */
-static __always_inline void reply_next_hop(struct pkt *pkt, struct tp_scratch *s)
+static __always_inline void reply_next_hop(struct pkt *pkt, struct tp_scratch *s,
+					   const struct verdict *v)
 {
 	if (pkt->key.side == TP_SIDE_TUNNEL) {
 		s->reply.ifindex = pkt->tunnel_ifindex;
-		s->reply.mtu = tunnel_mtu(pkt, 0);
+		s->reply.mtu = tunnel_mtu(pkt, v->back_mtu);
 		s->reply.flags |= TP_FLOW_L3_OUT;
 	} else {
 		s->reply.flags |= TP_FLOW_NEIGH;
@@ -260,7 +261,7 @@ static __noinline int open_to_tunnel(struct pkt *pkt, const struct verdict *v)
 		return TP_R_too_big;
 
 	scratch_reply(pkt, s, v);
-	reply_next_hop(pkt, s);
+	reply_next_hop(pkt, s, v);
 	r = flow_remember(pkt, s, v, ENTRY_BOTH);
 	return r == GO_ON ? send_direct(pkt, &s->forward) : r;
 }
@@ -284,7 +285,7 @@ static __noinline int open_to_lan(struct pkt *pkt, const struct verdict *v, __u3
 		return r;
 
 	scratch_reply(pkt, s, v);
-	reply_next_hop(pkt, s);
+	reply_next_hop(pkt, s, v);
 	r = flow_remember(pkt, s, v, ENTRY_BOTH);
 	if (r != GO_ON)
 		return r;

@@ -58,7 +58,8 @@ struct verdict {
 	__u32 rule;
 	__u32 peer[2]; /* as in tp_flow_state */
 	__u32 route;
-	__u16 mtu;
+	__u16 mtu;        /* toward the member that it goes to, 0: the tunnel's */
+	__u16 back_mtu;   /* the same toward the one that it comes from */
 	__u8 out_side;    /* enum tp_side of the answers */
 	__u8 snat;        /* enum tp_snat */
 	__u8 mid_flow;    /* 1: a connection to this machine that began before */

@@ -118,6 +118,18 @@ static const struct row rows[] = {
 		  { FROM_LAN, TO_MAPPING(.payload_size = 1373),
 		    about(TOO_BIG(1420), TO_MAPPING(.payload_size = 1373)), .flows = 1 },
 	  } },
+	{ .name = "a_member_may_have_a_smaller_mtu",
+	  .policy = OPEN_MASQ,
+	  .steps = {
+		  { FROM_TUNNEL, udp("tablet", 20000, "host", 53),
+		    resolves(LAN0, udp("lan", 20000, "host", 53, .ttl = 63)), .flows = 1 },
+		  { FROM_LAN, TO_MAPPING(.payload_size = 1280),
+		    about(TOO_BIG(1300), TO_MAPPING(.payload_size = 1280)), .flows = 1 },
+		  { FROM_LAN, TO_MAPPING(.payload_size = 1250),
+		    tunnels(udp("host", 53, "tablet", 20000, .frag = DF, .payload_size = 1250,
+				.ttl = 63)),
+		    .flows = 1 },
+	  } },
 	/* its segments were made to fit */
 	{ .name = "a_super_packet_is_not_too_big",
 	  .policy = OPEN_MASQ,
