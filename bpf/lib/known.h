@@ -50,11 +50,13 @@ static __noinline int judge_again(struct pkt *pkt, struct tp_flow *flow,
 {
 	struct tp_flow_key key;
 	struct admit_at at;
-	struct verdict v;
+	struct tp_scratch *s = scratch_find();
+	struct verdict *v; /* not on the stack: egress is five calls deep here */
 	int r = GO_ON;
 
-	if (!pkt || !flow || !state)
+	if (!pkt || !flow || !state || !s)
 		return TP_R_acl;
+	v = &s->verdict;
 	at.generation = pkt->generation;
 	at.now = pkt->now;
 	at.lan_judged = pkt->key.side == TP_SIDE_LAN && lan_is_judged(ingress);
@@ -64,16 +66,16 @@ static __noinline int judge_again(struct pkt *pkt, struct tp_flow *flow,
 		if (r != GO_ON)
 			return r;
 	} else {
-		r = admit(&key, &at, &v);
-		if (r == GO_ON && !is_carried_alike(state, &v))
+		r = admit(&key, &at, v);
+		if (r == GO_ON && !is_carried_alike(state, v))
 			r = TP_R_invalid;
 		if (r != GO_ON)
 			return r;
-		state->rule = v.rule;
-		state->route = v.route;
-		state->peer[0] = v.peer[0];
-		state->peer[1] = v.peer[1];
-		state->expires_at = v.expires_at;
+		state->rule = v->rule;
+		state->route = v->route;
+		state->peer[0] = v->peer[0];
+		state->peer[1] = v->peer[1];
+		state->expires_at = v->expires_at;
 	}
 	flow->policy_gen = (__u32)pkt->generation;
 	return GO_ON;
