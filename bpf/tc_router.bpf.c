@@ -12,6 +12,7 @@
 #include "lib/answer.h"
 #include "lib/egress.h"
 #include "lib/fast.h"
+#include "lib/foreign.h"
 #include "lib/ingress.h"
 
 enum stage { STAGE_INGRESS, STAGE_EGRESS, STAGE_ERROR, STAGE_ANSWER, STAGES };
@@ -150,9 +151,16 @@ static __always_inline int egress_start(struct pkt *pkt, struct __sk_buff *skb)
 
 	pkt->key.side = TP_SIDE_LAN;
 	pkt->l2_len = L2_ETHERNET;
-	if (!is_ip(skb))
-		return TP_R_not_ip;
-	return skb->ingress_ifindex == pkt->tunnel_ifindex ? GO_ON : TP_R_not_ours;
+	return is_ip(skb) ? GO_ON : TP_R_not_ip;
+}
+
+/*
+ * On a LAN, and not from the mesh. Packets that we redirected keep the device they came in by,
+ * those of this machine's own sockets have none.
+ */
+static __always_inline bool is_foreign(const struct pkt *pkt, const struct __sk_buff *skb)
+{
+	return skb->ifindex != pkt->tunnel_ifindex && skb->ingress_ifindex != pkt->tunnel_ifindex;
 }
 
 SEC("tc")
@@ -163,7 +171,7 @@ int tp_tc_egress(struct __sk_buff *skb)
 
 	if (r != GO_ON)
 		return finish(r);
-	r = fast_egress(&pkt);
+	r = is_foreign(&pkt, skb) ? fast_foreign(&pkt) : fast_egress(&pkt);
 	return r == GO_SLOW ? go_to(skb, STAGE_EGRESS) : finish(r);
 }
 
@@ -177,7 +185,7 @@ int tp_tc_out(struct __sk_buff *skb)
 		return finish(r);
 	if (skb->ifindex == pkt.tunnel_ifindex)
 		return finish(tunnel_egress(skb, &pkt));
-	return finish(lan_egress(&pkt));
+	return finish(is_foreign(&pkt, skb) ? foreign_to_lan(&pkt) : lan_egress(&pkt));
 }
 
 char _license[] SEC("license") = "GPL";

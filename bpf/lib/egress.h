@@ -124,4 +124,31 @@ static __always_inline int lan_egress(struct pkt *pkt)
 	return TP_R_unjudged;
 }
 
+/*
+ * Somebody else on this machine sends from a port that a mapping stands on: the port is his. If
+ * a flow of ours goes between the very same ends, its answers would be taken for his, and his for
+ * ours: it is closed at once, the others that hold the mapping when they are looked at next.
+ */
+static __always_inline int foreign_to_lan(struct pkt *pkt)
+{
+	struct tp_nat_in_key mapping = {};
+	struct tp_flow_state *state = NULL;
+	struct tp_flow_key key;
+	struct tp_flow *flow;
+	bool retired;
+
+	if (parse(pkt) != GO_ON || pkt->fragment)
+		return TP_R_not_ours;
+	mapping.outside = pkt->key.src;
+	mapping.port = pkt->key.sport;
+	mapping.proto = pkt->key.proto;
+	retired = nat_retire(&mapping);
+
+	flow_key_reverse(&key, &pkt->key, TP_SIDE_LAN);
+	flow = flow_find(&key, &state);
+	if (flow && state && (flow->flags & TP_FLOW_DST_NAT))
+		flow_kill(state, flow->slot, flow->slot_gen, pkt->now);
+	return retired ? TP_R_nat_port_lost : TP_R_not_ours;
+}
+
 #endif

@@ -35,21 +35,23 @@ static __always_inline bool fast_fits(const struct pkt *pkt, const struct tp_flo
 static __always_inline int fast_ingress(struct pkt *pkt)
 {
 	struct tp_flow_state *state = NULL;
-	struct tp_flow *flow;
+	struct tp_flow *entry, flow;
 	int r = parse(pkt);
 
 	if (r == TP_R_local_scope)
 		return r;
 	if (r != GO_ON || pkt->fragment)
 		return GO_ON; /* the slow program gives the reason */
-	flow = flow_find(&pkt->key, &state);
-	if (!flow || !state)
+	entry = flow_find(&pkt->key, &state);
+	if (!entry || !state)
 		return icmp_is_error(pkt) ? GO_ERROR : GO_ON;
-	if (!fast_is_settled(pkt, flow, state) || !fast_fits(pkt, flow))
+	if (!flow_copy(&flow, entry, state))
+		return GO_SLOW;
+	if (!fast_is_settled(pkt, &flow, state) || !fast_fits(pkt, &flow))
 		return GO_SLOW;
 
-	flow_touch(pkt, state, flow->flags & TP_FLOW_REPLY);
-	return flow->flags & TP_FLOW_LOCAL ? TP_R_deliver : send_direct(pkt, flow);
+	flow_touch(pkt, state, flow.flags & TP_FLOW_REPLY);
+	return flow.flags & TP_FLOW_LOCAL ? TP_R_deliver : send_direct(pkt, &flow);
 }
 
 /*

@@ -65,6 +65,23 @@ static __always_inline struct tp_flow *flow_find(const struct tp_flow_key *key,
 	return flow;
 }
 
+/*
+ * The entry itself, whole. A dead flow's key may be taken over at once, and the kernel then hands
+ * the entry's memory on, to a flow with another key, while we read it. The state's slot is not used
+ * again for a second: if the flow is alive after the last byte was read, it was so before.
+ */
+static __always_inline bool flow_copy(struct tp_flow *to, const struct tp_flow *flow,
+				      const struct tp_flow_state *state)
+{
+	__u32 slot;
+
+	*to = *flow;
+	barrier();
+	slot = to->slot;
+	return bpf_map_lookup_elem(&tp_flow_state, &slot) == state &&
+	       *(const volatile __u32 *)&state->gen == to->slot_gen;
+}
+
 /* The same flow seen from the device it leaves by. */
 static __always_inline void flow_key_reverse(struct tp_flow_key *out, const struct tp_flow_key *key,
 					     __u8 side)

@@ -23,11 +23,17 @@ static __always_inline bool is_too_big(const struct pkt *pkt, __u32 mtu)
 
 /*
  * The stack must finish the packet (options, fragments). What was sent to our SNAT address goes
- * there with its translation undone: the stack would take it for its own.
+ * there with its translation undone: the stack would take it for its own. flow: a copy.
  */
-static __always_inline int to_stack(struct pkt *pkt, const struct tp_flow *flow, int reason)
+static __always_inline int to_stack(struct pkt *pkt, struct tp_flow *flow, int reason)
 {
-	if ((flow->flags & TP_FLOW_DST_NAT) && rewrite_tuple(pkt, flow) != GO_ON)
+	if (!(flow->flags & TP_FLOW_DST_NAT))
+		return reason;
+	if (flow->flags & TP_FLOW_SRC_NAT) { /* a hairpin: its sender gets the answer */
+		flow->src = pkt->key.src;
+		flow->sport = pkt->key.sport;
+	}
+	if (rewrite_tuple(pkt, flow) != GO_ON)
 		return TP_R_rewrite;
 	return reason;
 }
@@ -138,41 +144,67 @@ static __always_inline bool next_hop_is_fresh(const struct pkt *pkt, const struc
 	       (__u32)pkt->now - flow->checked <= (__u32)pkt->limits->second;
 }
 
+/* Into the table, unless the flow has died, and its entry is another's, since it was copied. */
+static __always_inline void next_hop_note(struct tp_flow *entry, const struct tp_flow *flow)
+{
+	__u32 slot = flow->slot;
+	const struct tp_flow_state *state = bpf_map_lookup_elem(&tp_flow_state, &slot);
+
+	if (!state || state->gen != flow->slot_gen)
+		return;
+	entry->ifindex = flow->ifindex;
+	entry->mtu = flow->mtu;
+	entry->flags = flow->flags;
+	__builtin_memcpy(entry->dmac, flow->dmac, sizeof(entry->dmac));
+	__builtin_memcpy(entry->smac, flow->smac, sizeof(entry->smac));
+	entry->checked = flow->checked;
+}
+
 /*
  * Looks the next hop up again and lets this packet go through the kernel's neighbour table, so
  * that the kernel keeps confirming the neighbour that later packets use directly.
  */
-static __noinline int send_checked(struct pkt *pkt, struct tp_flow *flow, __u32 ingress)
+static __noinline int send_checked(struct pkt *pkt, struct tp_flow *flow, struct tp_flow *entry,
+				   __u32 ingress)
 {
-	struct bpf_fib_lookup fib;
-	long answer = route_next_hop(pkt, &pkt->key.src, &flow->dst, ingress, &fib);
-	int r = next_hop_set(pkt, flow, &fib, answer);
+	struct tp_scratch *s = scratch_find();
+	long answer;
+	int r;
 
+	if (!s)
+		return TP_R_no_route;
+	answer = route_next_hop(pkt, &pkt->key.src, &flow->dst, ingress, &s->fib);
+	r = next_hop_set(pkt, flow, &s->fib, answer);
 	if (r != GO_ON)
 		return r;
-	return send_neigh(pkt, flow, &fib);
+	next_hop_note(entry, flow);
+	return send_neigh(pkt, flow, &s->fib);
 }
 
 /*
  * TTL or size: somebody tells the sender. Not the stack, where the packet was to be translated
- * back: see answer.h.
+ * back: see answer.h. But what came through the tunnel, a hairpin, is answered by the stack, by its
+ * inside.
  */
-static __always_inline int answered_by(const struct tp_flow *flow, int reason)
+static __always_inline int answered_by(struct pkt *pkt, struct tp_flow *flow, int reason)
 {
-	return flow->flags & TP_FLOW_DST_NAT ? GO_ANSWER : reason;
+	if ((flow->flags & TP_FLOW_DST_NAT) && !(flow->flags & TP_FLOW_SRC_NAT))
+		return GO_ANSWER;
+	return to_stack(pkt, flow, reason);
 }
 
-/* An established flow's packet, from lookup to redirect. */
+/* An established flow's packet, from lookup to redirect. flow: a copy of entry. */
 static __always_inline int forward_known(struct pkt *pkt, struct tp_flow *flow,
-					 struct tp_flow_state *state, __u32 ingress)
+					 struct tp_flow *entry, struct tp_flow_state *state,
+					 __u32 ingress)
 {
 	flow_touch(pkt, state, flow->flags & TP_FLOW_REPLY);
 	if (flow->flags & TP_FLOW_LOCAL)
 		return TP_R_deliver;
 	if (pkt->ttl <= 1)
-		return pkt->ttl ? answered_by(flow, TP_R_ttl_exceeded) : TP_R_malformed;
+		return pkt->ttl ? answered_by(pkt, flow, TP_R_ttl_exceeded) : TP_R_malformed;
 	if (pkt->whole && is_too_big(pkt, flow->mtu))
-		return answered_by(flow, TP_R_too_big);
+		return answered_by(pkt, flow, TP_R_too_big);
 	if (pkt->options && (flow->flags & TP_FLOW_SRC_NAT))
 		return TP_R_nat_options; /* the stack would send it on untranslated */
 	if (pkt->options)
@@ -181,7 +213,7 @@ static __always_inline int forward_known(struct pkt *pkt, struct tp_flow *flow,
 		return to_stack(pkt, flow, TP_R_too_big);
 	if (next_hop_is_fresh(pkt, flow))
 		return send_direct(pkt, flow);
-	return send_checked(pkt, flow, ingress);
+	return send_checked(pkt, flow, entry, ingress);
 }
 
 #endif

@@ -82,7 +82,7 @@ static __always_inline void half_open_take(__u64 now, __u64 patience, enum short
 	if (fate == IS_GONE)
 		return;
 	if (fate == STAYS || shortage == SHORT_OF_NOTHING ||
-	    (shortage == SHORT_OF_PORTS && !state->nat))
+	    (shortage == SHORT_OF_PORTS && !state->mapping[0]))
 		bpf_map_push_elem(&tp_half_open, &entry, BPF_EXIST);
 	else if (flow_kill(state, slot, entry.slot_gen, now))
 		count_flow(FLOW_EVICTED);

@@ -7,6 +7,7 @@
 #define BPF_LIB_INGRESS_H
 
 #include "lib/error.h"
+#include "lib/hairpin.h"
 #include "lib/known.h"
 #include "lib/lan.h"
 #include "lib/open.h"
@@ -15,26 +16,47 @@
 #include "lib/start.h"
 #include "lib/verdict.h"
 
+/* Judged as what it is meant for: a hairpin's destination stands for a member. */
+static __always_inline int admit_new(struct pkt *pkt, struct tp_scratch *s, __u32 ingress,
+				     bool *hairpin)
+{
+	struct admit_at at = { .generation = pkt->generation, .now = pkt->now };
+
+	at.lan_judged = pkt->key.side == TP_SIDE_LAN && lan_is_judged(ingress);
+	*hairpin = hairpin_find(pkt);
+	return admit(*hairpin ? &s->inner : &pkt->key, &at, &s->verdict);
+}
+
+static __always_inline int open_new(struct pkt *pkt, struct tp_scratch *s, __u32 ingress,
+				    bool hairpin)
+{
+	int r;
+
+	if (!hairpin)
+		return open_flow(pkt, &s->verdict, ingress);
+	r = admit_opening(pkt);
+	return r == GO_ON ? open_hairpin(pkt, &s->verdict) : r;
+}
+
 /* Admission of a new flow. old: a closing one that its SYN takes the place of, or NULL. */
 static __always_inline int new_flow(struct pkt *pkt, const struct tp_flow *old,
 				    struct tp_flow_state *old_state, __u32 ingress)
 {
-	struct admit_at at = { .generation = pkt->generation, .now = pkt->now };
 	struct tp_scratch *scratch = scratch_find();
 	struct verdict *v; /* six calls deep, the stack is 512 bytes in all */
+	bool hairpin;
 	int r;
 
 	if (!scratch)
 		return TP_R_ct_full;
 	v = &scratch->verdict;
-	at.lan_judged = pkt->key.side == TP_SIDE_LAN && lan_is_judged(ingress);
-	r = admit(&pkt->key, &at, v);
+	r = admit_new(pkt, scratch, ingress, &hairpin);
 	if (r == TP_R_acl && v->rule != RULE_NONE)
 		count_rule(pkt->generation, v->rule, pkt->len);
 	if (r == GO_ON && old && old_state)
 		flow_kill(old_state, old->slot, old->slot_gen, pkt->now);
 	if (r == GO_ON)
-		r = open_flow(pkt, v, ingress);
+		r = open_new(pkt, scratch, ingress, hairpin);
 	if (r == TP_R_ct_full || r == TP_R_nat_full)
 		count_flow(FLOW_REFUSED);
 	if (verdict_of(r) == TP_DROP)
@@ -45,15 +67,24 @@ static __always_inline int new_flow(struct pkt *pkt, const struct tp_flow *old,
 /* Known flow or new one: the same for both ways in. */
 static __always_inline int route_packet(struct pkt *pkt, __u32 ingress)
 {
+	struct tp_scratch *s = scratch_find();
 	struct tp_flow_state *state = NULL;
 	struct tp_flow *flow;
 	int r = known_flow(pkt, ingress, &flow, &state);
 
 	if (r != GO_ON)
 		return r;
-	if (flow && state && !is_reopened(pkt, state))
-		return forward_known(pkt, flow, state, ingress);
-	return new_flow(pkt, flow, state, ingress);
+	if (!s)
+		return TP_R_ct_full;
+	if (!flow || !state || is_reopened(pkt, state))
+		return new_flow(pkt, flow, state, ingress);
+
+	if (flow_copy(&s->forward, flow, state)) {
+		if (snat_is_current(pkt, &s->forward, state, ingress))
+			return forward_known(pkt, &s->forward, flow, state, ingress);
+		flow_kill(state, s->forward.slot, s->forward.slot_gen, pkt->now);
+	}
+	return new_flow(pkt, NULL, NULL, ingress);
 }
 
 static __always_inline int from_tunnel(struct pkt *pkt, __u32 ingress)

@@ -16,6 +16,8 @@ static __always_inline bool is_reopened(const struct pkt *pkt, const struct tp_f
 	       (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
+/* Whether it would still leave with the same address is asked by snat_is_current, which knows how.
+ */
 static __always_inline bool is_carried_alike(const struct tp_flow_state *state,
 					     const struct verdict *v)
 {
@@ -61,6 +63,10 @@ static __noinline int judge_again(struct pkt *pkt, struct tp_flow *flow,
 	at.now = pkt->now;
 	at.lan_judged = pkt->key.side == TP_SIDE_LAN && lan_is_judged(ingress);
 	key = state->way[TP_OPENER].key;
+	if (state->mapping[1]) { /* a hairpin: as in admit_new */
+		key.dst = state->way[TP_ANSWERER].key.src;
+		key.dport = state->way[TP_ANSWERER].key.sport;
+	}
 	if (state->rule == TP_RULE_OWN) {
 		r = own_again(&key, &at, state);
 		if (r != GO_ON)

@@ -94,7 +94,7 @@ struct {
 	__type(value, struct tp_slot_cursor);
 } tp_slot_cursor SEC(".maps");
 
-/* programs; a mapping goes with its last flow (load) */
+/* programs: inside -> which mapping (load) */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, TP_FLOW_LIMIT_DEFAULT);
@@ -102,7 +102,7 @@ struct {
 	__type(value, struct tp_nat_out);
 } tp_nat_out SEC(".maps");
 
-/* programs; BPF_NOEXIST here is the port allocator (load) */
+/* programs: the mappings; BPF_NOEXIST is the port allocator, the last flow deletes (load) */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, TP_FLOW_LIMIT_DEFAULT);
@@ -126,8 +126,13 @@ struct tp_scratch {
 	struct tp_nat_out_key nat_out_key;
 	struct tp_nat_in_key nat_in_key;
 	struct tp_nat_in nat_in;
+	struct bpf_sock_tuple sockets; /* whose local end nat_is_taken asks for */
+	__u32 mapping[2];              /* for tp_flow_state */
 	struct bpf_fib_lookup fib;
-	struct verdict verdict; /* outlives scratch_start */
+	/* what follows outlives scratch_start */
+	struct verdict verdict;
+	struct tp_flow_key inner; /* a hairpin's, with what its destination stands for */
+	__u32 hairpin;            /* and the id of that mapping */
 	struct quote quote;
 	__be32 chunk[128]; /* a checksum's next bytes, as many as bpf_csum_diff takes */
 };

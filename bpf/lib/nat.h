@@ -3,6 +3,12 @@
  * Source NAT with endpoint-independent mapping (RFC 4787 REQ-1, RFC 5382 REQ-1): one inside
  * address and port has one outside port, whoever it talks to. Inserting into tp_nat_in with
  * BPF_NOEXIST allocates the port, so no two mappings ever share one (REQ-3).
+ *
+ * A row of a hash map may be deleted, and its memory be another row, while a program holds a
+ * pointer to it. Therefore a mapping has an id that is never used again, and it is in the same
+ * word as the number of flows: a compare-and-swap of that word succeeds only on the mapping that
+ * was meant. What was read of the row before it then belonged to that mapping, too. tp_nat_out
+ * is an index only, and what is read there is not believed until the id is found in tp_nat_in.
  */
 #ifndef BPF_LIB_NAT_H
 #define BPF_LIB_NAT_H
@@ -10,69 +16,177 @@
 #include "lib/maps.h"
 #include "lib/pkt.h"
 
-#define NAT_TRIES 64         /* ports tried for one mapping */
-#define NAT_DEAD  (1U << 31) /* in tp_nat_out.flows: being deleted */
+#define NAT_TRIES      64 /* ports tried for one mapping */
+#define NAT_SWAP_TRIES 8  /* as often must another CPU have been faster, on one mapping */
 
-static __always_inline void nat_forget(const struct tp_nat_out_key *key, __be16 port)
+#define NAT_GONE (TP_NAT_RETIRED | TP_NAT_DEAD)
+
+/* A mapping that a flow holds. */
+struct nat_hold {
+	__u32 id;
+	__be16 port;
+	__u16 pad;
+};
+
+static __always_inline __u32 nat_id(__u64 users)
 {
-	struct tp_nat_in_key in_key = { .outside = key->outside,
-					.port = port,
-					.proto = key->proto };
-
-	bpf_map_delete_elem(&tp_nat_in, &in_key);
+	return users >> 32;
 }
 
-/* A flow that used the mapping is gone. key: the opener's; the last one takes it along. */
-__noinline int nat_release(const struct tp_flow_key *key, const struct tp_addr *outside)
+static __always_inline __u64 nat_users(const struct tp_nat_in *mapping)
 {
-	struct tp_nat_out_key out_key = {};
-	struct tp_nat_out *mapping;
-	__be16 port;
+	return *(const volatile __u64 *)&mapping->users;
+}
 
-	if (!key || !outside)
+/* One flow more on the mapping with this id. False: it is not there, or nobody may join it. */
+static __always_inline bool nat_take(struct tp_nat_in *mapping, __u32 id)
+{
+	int i;
+
+	for (i = 0; i < NAT_SWAP_TRIES; i++) {
+		__u64 users = nat_users(mapping);
+
+		if (nat_id(users) != id || (users & NAT_GONE))
+			return false;
+		if (__sync_val_compare_and_swap(&mapping->users, users, users + 1) == users)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Takes a mapping out of the index. Between the look and the deletion the row may become that of
+ * a younger mapping: its flows live on, but the inside port gets one more.
+ */
+static __always_inline void nat_unlink(const struct tp_nat_out_key *key, __u32 id)
+{
+	struct tp_nat_out *row = bpf_map_lookup_elem(&tp_nat_out, key);
+
+	if (row && row->id == id)
+		bpf_map_delete_elem(&tp_nat_out, key);
+}
+
+static __always_inline void nat_out_key_of(struct tp_nat_out_key *out,
+					   const struct tp_nat_in_key *key,
+					   const struct tp_nat_in *mapping)
+{
+	out->inside = mapping->inside;
+	out->outside = key->outside;
+	out->port = mapping->port;
+	out->proto = key->proto;
+	out->pad = 0;
+}
+
+/*
+ * A flow that held the mapping is gone; the last one takes it along. Until it is counted down
+ * here, it keeps the row in its place, so that this needs no compare-and-swap.
+ */
+__noinline int nat_release(const struct tp_addr *outside, __be16 port, __u8 proto, __u32 id)
+{
+	struct tp_nat_in_key key = { .port = port, .proto = proto };
+	struct tp_nat_out_key out_key;
+	struct tp_nat_in *mapping;
+	__u64 users;
+
+	if (!outside)
 		return 0;
-	out_key.inside = key->src;
-	out_key.outside = *outside;
-	out_key.port = key->sport;
-	out_key.proto = key->proto;
-	mapping = bpf_map_lookup_elem(&tp_nat_out, &out_key);
-	if (!mapping)
+	key.outside = *outside;
+	mapping = bpf_map_lookup_elem(&tp_nat_in, &key);
+	if (!mapping || nat_id(nat_users(mapping)) != id)
 		return 0;
 
-	port = mapping->port;
-	__sync_fetch_and_add(&mapping->flows, -1);
-	/* whoever moves it from 0 to dead deletes it; nobody joins a dead one */
-	if (__sync_val_compare_and_swap(&mapping->flows, 0, NAT_DEAD) != 0)
+	nat_out_key_of(&out_key, &key, mapping);
+	users = __sync_fetch_and_add(&mapping->users, -1) - 1;
+	if (users & TP_NAT_FLOWS)
 		return 0;
-	bpf_map_delete_elem(&tp_nat_out, &out_key);
-	nat_forget(&out_key, port);
+	/* whoever makes it a dead one deletes it; nobody joins those */
+	if (__sync_val_compare_and_swap(&mapping->users, users, users | TP_NAT_DEAD) != users)
+		return 0;
+	nat_unlink(&out_key, id);
+	bpf_map_delete_elem(&tp_nat_in, &key);
 	return 0;
 }
 
 /*
- * Uses an existing mapping. The second lookup proves that it was not deleted, and its memory
- * not handed on, between the first one and the count.
+ * Uses the mapping of an inside port: the row that the index names, if it is what the index
+ * says. The inside is compared between two looks at the word: the index may have lied by then.
  */
-static __always_inline bool nat_join(const struct tp_nat_out_key *key, __be16 *port)
+static __always_inline bool nat_join(struct tp_scratch *scratch, struct nat_hold *hold)
 {
-	struct tp_nat_out *mapping = bpf_map_lookup_elem(&tp_nat_out, key);
+	const struct tp_nat_out_key *key = &scratch->nat_out_key;
+	struct tp_nat_out *row = bpf_map_lookup_elem(&tp_nat_out, key);
+	struct tp_nat_in_key *in_key = &scratch->nat_in_key;
+	struct tp_nat_in *mapping;
 
-	__u32 flows;
-
-	if (!mapping)
+	if (!row)
 		return false;
-	flows = __sync_fetch_and_add(&mapping->flows, 1);
-	if (!(flows & NAT_DEAD) && bpf_map_lookup_elem(&tp_nat_out, key) == mapping) {
-		*port = mapping->port;
-		return true;
-	}
-	__sync_fetch_and_add(&mapping->flows, -1);
-	return false;
+	hold->id = row->id;
+	hold->port = row->port;
+	in_key->outside = key->outside;
+	in_key->port = hold->port;
+	in_key->proto = key->proto;
+	in_key->pad = 0;
+	mapping = bpf_map_lookup_elem(&tp_nat_in, in_key);
+	if (!mapping || nat_id(nat_users(mapping)) != hold->id)
+		return false;
+	if (!addr_same(&mapping->inside, &key->inside) || mapping->port != key->port)
+		return false;
+	return nat_take(mapping, hold->id);
 }
 
 static __always_inline bool nat_port_in_range(const struct tp_limits *limits, __u16 port)
 {
 	return port >= limits->port_min && port <= limits->port_max;
+}
+
+/*
+ * Whether a socket of this machine would be given what comes to the outside port, from where
+ * this flow's answers come. Seen are listening and unconnected ones, also on wildcard addresses,
+ * and one that is connected to that very place. Not seen are sockets connected to elsewhere: they
+ * do not mind, as answers are told apart by where they are from, until the mapping is used toward
+ * their own peer (nat_retire). Nor those bound to another device than the one the packet is on,
+ * and raw ones: an echo identifier of ping(8) cannot be asked for. A function of its own, so that
+ * the verifier walks it once and not with each round of the allocator's loop.
+ */
+__noinline int nat_is_taken(HOOK_CONTEXT *ctx)
+{
+	struct tp_scratch *scratch = scratch_find();
+	struct bpf_sock *sock;
+	__u32 size;
+
+	if (!ctx || !scratch)
+		return 0;
+	size = addr_is_mapped(&scratch->nat_in_key.outside) ? sizeof(scratch->sockets.ipv4)
+							    : sizeof(scratch->sockets.ipv6);
+	if (scratch->nat_in_key.proto == IPPROTO_TCP)
+		sock = bpf_skc_lookup_tcp(ctx, &scratch->sockets, size, BPF_F_CURRENT_NETNS, 0);
+	else if (scratch->nat_in_key.proto == IPPROTO_UDP)
+		sock = bpf_sk_lookup_udp(ctx, &scratch->sockets, size, BPF_F_CURRENT_NETNS, 0);
+	else
+		return 0;
+	if (!sock)
+		return 0;
+	bpf_sk_release(sock);
+	return 1;
+}
+
+/* What an answer to `port` would look like. */
+static __always_inline void nat_put_sockets(struct tp_scratch *scratch, __be16 port)
+{
+	const struct tp_addr *outside = &scratch->nat_in_key.outside;
+	struct bpf_sock_tuple *tuple = &scratch->sockets;
+
+	if (addr_is_mapped(outside)) {
+		tuple->ipv4.saddr = addr_word(&scratch->forward.dst, 3);
+		tuple->ipv4.daddr = addr_word(outside, 3);
+		tuple->ipv4.sport = scratch->forward.dport;
+		tuple->ipv4.dport = port;
+	} else {
+		__builtin_memcpy(tuple->ipv6.saddr, &scratch->forward.dst, 16);
+		__builtin_memcpy(tuple->ipv6.daddr, outside, 16);
+		tuple->ipv6.sport = scratch->forward.dport;
+		tuple->ipv6.dport = port;
+	}
 }
 
 /* The i-th candidate: the inside port if it may stay (REQ-3), then a walk from a random start. */
@@ -86,57 +200,118 @@ static __always_inline __u16 nat_candidate(const struct tp_limits *limits, __u16
 	return limits->port_min + (start + i) % size;
 }
 
-static __always_inline bool nat_allocate(const struct tp_limits *limits, struct tp_scratch *scratch,
-					 __be16 *port)
+/* Fills the scratch's nat_in_key and nat_in, port aside, with a mapping that one flow holds. */
+static __always_inline __u32 nat_prepare(struct tp_scratch *scratch)
+{
+	const struct tp_nat_out_key *out_key = &scratch->nat_out_key;
+	__u32 zero = 0, id;
+	struct tp_slot_cursor *cursor = bpf_map_lookup_elem(&tp_slot_cursor, &zero);
+
+	if (!cursor)
+		return 0;
+	id = __sync_fetch_and_add(&cursor->mappings, 1) + 1;
+	id = id ? id : __sync_fetch_and_add(&cursor->mappings, 1) + 1; /* 0 means none */
+	__builtin_memset(&scratch->nat_in_key, 0, sizeof(scratch->nat_in_key));
+	__builtin_memset(&scratch->nat_in, 0, sizeof(scratch->nat_in));
+	scratch->nat_in_key.outside = out_key->outside;
+	scratch->nat_in_key.proto = out_key->proto;
+	scratch->nat_in.inside = out_key->inside;
+	scratch->nat_in.port = out_key->port;
+	scratch->nat_in.users = (__u64)id << 32 | 1;
+	return id;
+}
+
+static __always_inline bool nat_allocate(HOOK_CONTEXT *ctx, const struct tp_limits *limits,
+					 struct tp_scratch *scratch, __be16 *port)
 {
 	/*
 	 * Read before the loop: clang would read it again at the end of each round, falling through
 	 * to the loop's head, and a back edge that is no jump is one too many for Linux 6.1.
 	 */
 	__u16 inside = bpf_ntohs(scratch->nat_out_key.port);
-	struct tp_nat_in_key *in_key = &scratch->nat_in_key;
 	__u32 start = bpf_get_prandom_u32();
 	int i;
 
-	__builtin_memset(in_key, 0, sizeof(*in_key));
-	__builtin_memset(&scratch->nat_in, 0, sizeof(scratch->nat_in));
-	in_key->outside = scratch->nat_out_key.outside;
-	in_key->proto = scratch->nat_out_key.proto;
-	scratch->nat_in.inside = scratch->nat_out_key.inside;
-	scratch->nat_in.port = scratch->nat_out_key.port;
-
 	for (i = 0; i < NAT_TRIES; i++) {
-		in_key->port = bpf_htons(nat_candidate(limits, inside, start, i));
-		if (!bpf_map_update_elem(&tp_nat_in, in_key, &scratch->nat_in, BPF_NOEXIST)) {
-			*port = in_key->port;
+		*port = bpf_htons(nat_candidate(limits, inside, start, i));
+		scratch->nat_in_key.port = *port;
+		nat_put_sockets(scratch, *port);
+		if (nat_is_taken(ctx))
+			continue;
+		if (!bpf_map_update_elem(&tp_nat_in, &scratch->nat_in_key, &scratch->nat_in,
+					 BPF_NOEXIST))
 			return true;
-		}
 	}
 	return false;
 }
 
 /*
- * Finds or makes the mapping of the scratch's nat_out_key. GO_ON or TP_R_nat_full. It finds the
- * scratch itself: Linux 6.1 takes no argument of a global function for a map's key.
+ * Finds or makes the mapping of the scratch's nat_out_key for a flow to the destination in its
+ * forward entry. GO_ON or TP_R_nat_full. It finds the scratch itself: Linux 6.1 takes no argument
+ * of a global function for a map's key.
  */
-__noinline int nat_bind(struct tp_limits *limits, __be16 *port)
+__noinline int nat_bind(HOOK_CONTEXT *ctx, struct tp_limits *limits, struct nat_hold *hold)
 {
-	struct tp_nat_out mapping = { .flows = 1 };
 	struct tp_scratch *scratch = scratch_find();
+	struct tp_nat_out row = {};
 
-	if (!limits || !scratch || !port)
+	if (!ctx || !limits || !scratch || !hold)
 		return TP_R_nat_full;
-	if (nat_join(&scratch->nat_out_key, port))
+	if (nat_join(scratch, hold))
 		return GO_ON;
-	if (!nat_allocate(limits, scratch, &mapping.port))
+	row.id = nat_prepare(scratch);
+	if (!row.id || !nat_allocate(ctx, limits, scratch, &row.port))
 		return TP_R_nat_full;
-	*port = mapping.port;
-	if (!bpf_map_update_elem(&tp_nat_out, &scratch->nat_out_key, &mapping, BPF_NOEXIST))
-		return GO_ON;
+	if (bpf_map_update_elem(&tp_nat_out, &scratch->nat_out_key, &row, BPF_NOEXIST)) {
+		struct tp_nat_in_key ours = scratch->nat_in_key;
 
-	/* another CPU was faster with the same inside port: give ours back, use that one */
-	nat_forget(&scratch->nat_out_key, mapping.port);
-	return nat_join(&scratch->nat_out_key, port) ? GO_ON : TP_R_nat_full;
+		/* another CPU was faster with the same inside port: give ours back, use that one */
+		if (nat_join(scratch, hold)) {
+			bpf_map_delete_elem(&tp_nat_in, &ours);
+			return GO_ON;
+		}
+		/* or it names a mapping that nobody may join any more: ours is the one from now on
+		 */
+		bpf_map_update_elem(&tp_nat_out, &scratch->nat_out_key, &row, BPF_ANY);
+	}
+	hold->id = row.id;
+	hold->port = row.port;
+	return GO_ON;
+}
+
+/*
+ * Something else on this machine sends from the outside port of a mapping: a socket that came
+ * later, or another NAT. The port is its own now. Nobody joins the mapping any more, the inside
+ * gets another one for its next flow; those that hold it are closed when they are looked at next,
+ * and until the last has gone the port is given to nobody. False: there is none, or it is retired.
+ */
+static __always_inline bool nat_retire(const struct tp_nat_in_key *key)
+{
+	struct tp_nat_in *mapping = bpf_map_lookup_elem(&tp_nat_in, key);
+	struct tp_nat_out_key out_key;
+	int i;
+
+	for (i = 0; mapping && i < NAT_SWAP_TRIES; i++) {
+		__u64 users = nat_users(mapping);
+
+		if ((users & NAT_GONE) || !(users & TP_NAT_FLOWS))
+			return false;
+		nat_out_key_of(&out_key, key, mapping);
+		if (__sync_val_compare_and_swap(&mapping->users, users, users | TP_NAT_RETIRED) !=
+		    users)
+			continue;
+		nat_unlink(&out_key, nat_id(users));
+		return true;
+	}
+	return false;
+}
+
+/* Whether a mapping that a flow holds may still be used. */
+static __always_inline bool nat_is_good(const struct tp_nat_in_key *key, __u32 id)
+{
+	const struct tp_nat_in *mapping = bpf_map_lookup_elem(&tp_nat_in, key);
+
+	return mapping && nat_id(nat_users(mapping)) == id && !(nat_users(mapping) & NAT_GONE);
 }
 
 #endif

@@ -6,8 +6,8 @@
 #include "lib/admit.h"
 #include "lib/forward.h"
 #include "lib/maps.h"
-#include "lib/nat.h"
 #include "lib/slots.h"
+#include "lib/snat.h"
 #include "lib/socket.h"
 
 static __always_inline enum tp_flow_kind flow_kind(const struct pkt *pkt)
@@ -20,12 +20,10 @@ static __always_inline enum tp_flow_kind flow_kind(const struct pkt *pkt)
 }
 
 static __always_inline void flow_fill_state(struct pkt *pkt, struct tp_flow_state *state,
-					    const struct verdict *v, bool nat,
-					    const struct tp_flow_key *reply)
+					    const struct verdict *v, const struct tp_scratch *s)
 {
 	state->kind = flow_kind(pkt);
 	state->tcp = 0;
-	state->nat = nat;
 	state->snat = v->snat;
 	state->rule = v->rule;
 	state->route = v->route;
@@ -34,9 +32,11 @@ static __always_inline void flow_fill_state(struct pkt *pkt, struct tp_flow_stat
 	state->seen = pkt->now;
 	state->expires_at = v->expires_at;
 	state->died = 0;
+	state->mapping[0] = s->mapping[0];
+	state->mapping[1] = s->mapping[1];
 	__builtin_memset(state->way, 0, sizeof(state->way));
 	state->way[TP_OPENER].key = pkt->key;
-	state->way[TP_ANSWERER].key = *reply;
+	state->way[TP_ANSWERER].key = s->reply_key;
 	if (v->mid_flow)
 		tcp_take_over(pkt, state);
 }
@@ -77,27 +77,25 @@ enum flow_entries { ENTRY_FORWARD = 1, ENTRY_REPLY = 2, ENTRY_BOTH = 3 };
  * Puts scratch->forward (under pkt->key) and scratch->reply (under scratch->reply_key) into the
  * table, or the one of them that `entries` names. A key can still hold a dead flow's entry, so
  * it is overwritten: the caller came here because nothing alive was there. Takes over the
- * reference on a NAT mapping, also on failure.
+ * hold on NAT mappings, also on failure.
  */
 static __noinline int flow_remember(struct pkt *pkt, struct tp_scratch *s, const struct verdict *v,
 				    enum flow_entries entries)
 {
-	bool nat, taken;
+	bool taken;
 	struct tp_flow_state *state;
 	__u32 slot = 0;
 
 	if (!pkt || !s || !v)
 		return TP_R_ct_full;
-	nat = s->forward.flags & TP_FLOW_SRC_NAT;
 	taken = (entries & ENTRY_REPLY) && reply_is_taken(pkt, s);
 	state = taken ? NULL : flow_take_slot(pkt, &slot);
 	if (!state) {
-		if (nat)
-			nat_release(&pkt->key, &s->nat_out_key.outside);
+		flow_release_nat(&pkt->key, &s->reply_key, s->mapping);
 		return taken ? TP_R_clash : TP_R_ct_full;
 	}
 
-	flow_fill_state(pkt, state, v, nat, &s->reply_key);
+	flow_fill_state(pkt, state, v, s);
 	s->forward.slot = slot;
 	s->forward.slot_gen = state->gen + 1;
 	s->forward.policy_gen = (__u32)pkt->generation;
@@ -116,52 +114,6 @@ static __noinline int flow_remember(struct pkt *pkt, struct tp_scratch *s, const
 	}
 	count_flow(FLOW_CREATED);
 	flow_touch(pkt, state, v->by_answerer);
-	return GO_ON;
-}
-
-/* The address a LAN-bound flow leaves with, or why it cannot leave. */
-static __always_inline int snat_address(const struct pkt *pkt, const struct verdict *v,
-					__u32 ifindex, struct tp_addr *out)
-{
-	struct tp_device *device;
-
-	if (!proto_has_ports(pkt))
-		return TP_R_nat_proto;
-	if (v->snat == TP_SNAT_ADDRESS) {
-		*out = v->snat_addr;
-		return addr_is_mapped(out) == !pkt->v6 ? GO_ON : TP_R_nat_no_address;
-	}
-
-	device = device_find(ifindex, TP_DEV_LAN);
-	if (!device)
-		return TP_R_no_route;
-	*out = pkt->v6 ? device->addr6 : device->addr4;
-	return addr_is_none(out) ? TP_R_nat_no_address : GO_ON;
-}
-
-/* Source NAT of a new flow: scratch->forward gets the outside address and port. */
-static __always_inline int open_snat(struct pkt *pkt, struct tp_scratch *s, const struct verdict *v)
-{
-	__be16 port = 0;
-	int r = snat_address(pkt, v, s->forward.ifindex, &s->nat_out_key.outside);
-
-	if (r != GO_ON)
-		return r;
-	s->nat_out_key.inside = pkt->key.src;
-	s->nat_out_key.port = pkt->key.sport;
-	s->nat_out_key.proto = pkt->key.proto;
-	s->nat_out_key.pad = 0;
-	r = nat_bind(pkt->limits, &port);
-	if (r != GO_ON) {
-		flow_free_ports(pkt);
-		return r;
-	}
-
-	s->forward.src = s->nat_out_key.outside;
-	s->forward.sport = port;
-	if (proto_is_icmp(pkt)) /* the identifier is both */
-		s->forward.dport = port;
-	s->forward.flags |= TP_FLOW_SRC_NAT;
 	return GO_ON;
 }
 
@@ -192,6 +144,8 @@ static __always_inline void scratch_reply(struct pkt *pkt, struct tp_scratch *s,
 	s->reply.flags = TP_FLOW_REPLY;
 	if (s->forward.flags & TP_FLOW_SRC_NAT)
 		s->reply.flags |= TP_FLOW_DST_NAT;
+	if (s->forward.flags & TP_FLOW_DST_NAT)
+		s->reply.flags |= TP_FLOW_SRC_NAT;
 }
 
 static __always_inline __u16 tunnel_mtu(const struct pkt *pkt, __u16 peer_mtu)
@@ -266,6 +220,14 @@ static __noinline int open_to_tunnel(struct pkt *pkt, const struct verdict *v)
 	return r == GO_ON ? send_direct(pkt, &s->forward) : r;
 }
 
+static __always_inline int open_snat(struct pkt *pkt, struct tp_scratch *s, const struct verdict *v,
+				     __u32 ingress)
+{
+	int r = snat_address(pkt, v, ingress, s->forward.ifindex, &s->nat_out_key.outside);
+
+	return r == GO_ON ? snat_bind(pkt, s) : r;
+}
+
 static __noinline int open_to_lan(struct pkt *pkt, const struct verdict *v, __u32 ingress)
 {
 	struct tp_scratch *s = scratch_find();
@@ -280,7 +242,7 @@ static __noinline int open_to_lan(struct pkt *pkt, const struct verdict *v, __u3
 	answer = route_next_hop(pkt, &pkt->key.src, &pkt->key.dst, ingress, fib);
 	r = next_hop_set(pkt, &s->forward, fib, answer);
 	if (r == GO_ON && v->snat != TP_SNAT_NONE)
-		r = open_snat(pkt, s, v);
+		r = open_snat(pkt, s, v, ingress);
 	if (r != GO_ON)
 		return r;
 

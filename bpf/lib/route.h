@@ -63,14 +63,19 @@ static __always_inline int fib_reason(long answer)
 	}
 }
 
+/* Flags and a result of bpf_fib_lookup that headers of Linux 6.1 do not have. */
+#define FIB_SKIP_NEIGH (1U << 2)
+#define FIB_SOURCE     (1U << 4) /* fib's source becomes what the kernel would send from */
+#define FIB_NO_SOURCE  9
+
 /*
- * Next hop through a LAN device, as this machine's own routing table has it. The source must be
- * the one before translation: policy rules may select on it. tot_len stays 0: the tc form then
- * compares skb->len with the MTU and exempts GSO packets, which a length would not.
+ * The way to dst as this machine's own routing table has it. The source must be the one before
+ * translation: policy rules may select on it. tot_len stays 0: the tc form then compares skb->len
+ * with the MTU and exempts GSO packets, which a length would not.
  */
-static __always_inline long route_next_hop(struct pkt *pkt, const struct tp_addr *src,
-					   const struct tp_addr *dst, __u32 ingress,
-					   struct bpf_fib_lookup *fib)
+static __always_inline long route_lookup(struct pkt *pkt, const struct tp_addr *src,
+					 const struct tp_addr *dst, __u32 ingress, __u32 flags,
+					 struct bpf_fib_lookup *fib)
 {
 	__builtin_memset(fib, 0, sizeof(*fib));
 	fib->ifindex = ingress;
@@ -78,7 +83,15 @@ static __always_inline long route_next_hop(struct pkt *pkt, const struct tp_addr
 	fib->sport = pkt->key.sport;
 	fib->dport = pkt->key.dport;
 	fib_put_addrs(fib, pkt, src, dst);
-	return bpf_fib_lookup(pkt->ctx, fib, sizeof(*fib), 0);
+	return bpf_fib_lookup(pkt->ctx, fib, sizeof(*fib), flags);
+}
+
+/* Next hop through a LAN device. */
+static __always_inline long route_next_hop(struct pkt *pkt, const struct tp_addr *src,
+					   const struct tp_addr *dst, __u32 ingress,
+					   struct bpf_fib_lookup *fib)
+{
+	return route_lookup(pkt, src, dst, ingress, 0, fib);
 }
 
 /* The gateway that fib named, for neighbour resolution: its family may differ from the packet's. */

@@ -31,15 +31,24 @@ static __always_inline void flow_delete_entry(const struct tp_flow_key *key, __u
 		bpf_map_delete_elem(&tp_flows, key);
 }
 
-/* Takes a dead slot's entries and NAT mapping away and puts the slot on the free list. */
+/* Gives back what mappings a flow holds. */
+static __always_inline void flow_release_nat(const struct tp_flow_key *key,
+					     const struct tp_flow_key *reply, const __u32 *mapping)
+{
+	if (mapping[0])
+		nat_release(&reply->dst, reply->dport, key->proto, mapping[0]);
+	if (mapping[1])
+		nat_release(&key->dst, key->dport, key->proto, mapping[1]);
+}
+
+/* Takes a dead slot's entries and NAT mappings away and puts the slot on the free list. */
 static __always_inline void flow_bury(struct tp_flow_state *state, __u32 slot)
 {
 	__u32 made_with = state->gen - 1;
 
 	flow_delete_entry(&state->way[TP_OPENER].key, slot, made_with);
 	flow_delete_entry(&state->way[TP_ANSWERER].key, slot, made_with);
-	if (state->nat)
-		nat_release(&state->way[TP_OPENER].key, &state->way[TP_ANSWERER].key.dst);
+	flow_release_nat(&state->way[TP_OPENER].key, &state->way[TP_ANSWERER].key, state->mapping);
 	state->died = 0;
 	bpf_map_push_elem(&tp_free_slots, &slot, BPF_ANY);
 }

@@ -99,7 +99,7 @@ struct tp_flow_state {
 	__u32 gen;     /* odd: in use; even: free or dead */
 	__u8 kind;     /* enum tp_flow_kind */
 	__u8 tcp;      /* enum tp_flow_tcp of the opener; one to the left the answerer's */
-	__u8 nat;      /* 1: holds a reference on a tp_nat_out mapping */
+	__u8 pad;
 	__u8 snat;     /* enum tp_snat of the route that took it */
 	__u32 rule;    /* rule that allowed it; TP_RULE_OWN: this machine's own socket opened it */
 	__u32 route;   /* tp_route_info index, 0 = none */
@@ -107,7 +107,13 @@ struct tp_flow_state {
 	__u64 seen;    /* jiffies64 of the last packet */
 	__u64 expires_at; /* jiffies64, from the peer's key_expiry; 0 = never */
 	__u64 died;       /* jiffies64 when marked dead */
-	__u64 pad[2];
+	/*
+	 * The mappings it holds, by id (see struct tp_nat_in); 0: none. [0] is the opener's, which
+	 * is sent answers at the answerer's key.dst; [1] is the one that a hairpin was sent to, at
+	 * the opener's key.dst.
+	 */
+	__u32 mapping[2];
+	__u64 pad2;
 	struct tp_flow_way way[2]; /* by enum tp_flow_end */
 };
 
@@ -118,8 +124,10 @@ struct tp_flow_state {
 struct tp_slot_cursor {
 	__u32 fresh;
 	__u32 hand;
-	__u32 live;    /* slots in use */
-	__u32 hurried; /* jiffies, low 32 bits, of the last long step of the sweep */
+	__u32 live;     /* slots in use */
+	__u32 hurried;  /* jiffies, low 32 bits, of the last long step of the sweep */
+	__u32 mappings; /* the last id that a NAT mapping was given */
+	__u32 pad;
 };
 
 /* Value of tp_half_open: a flow that nobody had answered when it began. */
@@ -138,10 +146,11 @@ struct tp_nat_out_key {
 	__u8 pad;
 };
 
+/* Where to find the mapping: it is the row of tp_nat_in with this id. */
 struct tp_nat_out {
 	__be16 port; /* outside */
 	__u16 pad;
-	__u32 flows; /* how many use it; the last one takes it along */
+	__u32 id;
 };
 
 /* Key of tp_nat_in. Inserting it with BPF_NOEXIST is how a port is allocated. */
@@ -152,19 +161,30 @@ struct tp_nat_in_key {
 	__u8 pad;
 };
 
+/*
+ * A mapping. `users` is changed by compare-and-swap alone: its upper half is the mapping's id,
+ * which no other mapping ever has, so that nobody counts on a row that was given to another one
+ * behind his back. The last flow takes the row along.
+ */
 struct tp_nat_in {
 	struct tp_addr inside;
 	__be16 port;
-	__u16 pad;
+	__u16 pad[3];
+	__u64 users; /* id, TP_NAT_* flags, number of flows */
 };
+
+#define TP_NAT_FLOWS   0x3fffffffULL
+#define TP_NAT_RETIRED (1ULL << 30) /* no new flows: something else sends from this port */
+#define TP_NAT_DEAD    (1ULL << 31) /* being deleted */
 
 _Static_assert(sizeof(struct tp_flow_key) == 40, "no hole");
 _Static_assert(sizeof(struct tp_flow) == 72, "no hole");
 _Static_assert(sizeof(struct tp_flow_way) == 64, "a line of the cache");
 _Static_assert(sizeof(struct tp_flow_state) == 3 * 64, "three lines of the cache");
-_Static_assert(sizeof(struct tp_slot_cursor) == 16, "no hole");
+_Static_assert(sizeof(struct tp_slot_cursor) == 24, "no hole");
 _Static_assert(sizeof(struct tp_half_open) == 12, "no hole");
 _Static_assert(sizeof(struct tp_nat_out_key) == 36, "no hole");
 _Static_assert(sizeof(struct tp_nat_in_key) == 20, "no hole");
+_Static_assert(sizeof(struct tp_nat_in) == 32, "no hole");
 
 #endif

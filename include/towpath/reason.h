@@ -30,6 +30,7 @@ enum tp_verdict {
 	X(ttl_exceeded,   STACK,   "TTL or hop limit used up: the stack answers") \
 	X(too_big,        STACK,   "larger than the next link: the stack answers or fragments") \
 	X(stack_route,    STACK,   "the route is one that the stack must answer for") \
+	X(nat_port_lost,  STACK,   "this machine itself sends from a mapped port") \
 	X(malformed,      DROP,    "header, length or option is not valid") \
 	X(martian,        DROP,    "an address that may not appear on a wire") \
 	X(spoof,          DROP,    "source address does not belong where the packet came from") \

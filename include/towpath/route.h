@@ -55,6 +55,8 @@ enum tp_device_flags {
 	 */
 	TP_DEV_XDP_FORCED = 1 << 1, /* by the policy */
 	TP_DEV_XDP_NATIVE = 1 << 2, /* noted on attaching: the driver runs the program */
+	/* the kernel might prefer a temporary IPv6 address here: masquerade as addr6 */
+	TP_DEV_KEEP_ADDR6 = 1 << 3,
 };
 
 struct tp_device {
@@ -62,8 +64,9 @@ struct tp_device {
 	__u8 made_qdisc; /* 1: the clsact qdisc is ours and `down` removes it */
 	__u16 mtu;       /* bytes of IP packet */
 	__u8 mac[6];
-	__u16 flags;          /* enum tp_device_flags */
-	struct tp_addr addr4; /* masquerade address, mapped; zero = none */
+	__u16 flags; /* enum tp_device_flags */
+	/* what to masquerade as where the kernel does not tell, mapped; zero = none, refuse */
+	struct tp_addr addr4;
 	struct tp_addr addr6;
 };
 

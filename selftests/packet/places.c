@@ -28,6 +28,7 @@ static const struct place places[] = {
 	{ "ghost", "192.0.2.99", "2001:db8:30::99", { 0 } },
 	{ "router", "192.0.2.254", "2001:db8:30::fe", MAC(0xfe) },
 	{ "snat", "192.0.2.5", "2001:db8:30::5", { 0 } },
+	{ "moved", "192.0.2.7", "2001:db8:30::7", { 0 } },
 	/* routes inside the prefix of lan0 that the kernel treats differently */
 	{ "hole", "192.0.2.66", "2001:db8:30::66", { 0 } },
 	{ "unreachable", "192.0.2.67", "2001:db8:30::67", { 0 } },

@@ -279,25 +279,72 @@ void state_pass_ms(uint32_t ms)
 	pass_half_open(jiffies);
 }
 
-uint16_t state_nat_port(const struct packet *packet, enum family family, const char *outside)
+bool state_find_mapping(const struct packet *packet, enum family family, const char *outside,
+			struct tp_nat_in_key *key, struct tp_nat_in *mapping)
 {
 	struct tp_nat_out_key out_key = { .port = htons((uint16_t)packet->sport),
 					  .proto = wire_proto(packet, family) };
-	struct tp_nat_in_key in_key = { .proto = out_key.proto };
-	struct tp_nat_out mapping;
-	struct tp_nat_in back;
+	struct tp_nat_out row;
 
 	put_addr(packet->src, family, &out_key.inside);
 	put_addr(outside, family, &out_key.outside);
-	if (bpf_map_lookup_elem(rig_map("tp_nat_out"), &out_key, &mapping))
-		return 0;
-	in_key.outside = out_key.outside;
-	in_key.port = mapping.port;
-	if (bpf_map_lookup_elem(rig_map("tp_nat_in"), &in_key, &back))
-		return 0;
-	if (memcmp(&back.inside, &out_key.inside, sizeof(back.inside)) || back.port != out_key.port)
-		return 0;
-	return ntohs(mapping.port);
+	if (bpf_map_lookup_elem(rig_map("tp_nat_out"), &out_key, &row))
+		return false;
+	*key = (struct tp_nat_in_key){ .outside = out_key.outside,
+				       .port = row.port,
+				       .proto = out_key.proto };
+	if (bpf_map_lookup_elem(rig_map("tp_nat_in"), key, mapping))
+		return false;
+	return !memcmp(&mapping->inside, &out_key.inside, sizeof(mapping->inside)) &&
+	       mapping->port == out_key.port && mapping->users >> 32 == row.id;
+}
+
+uint16_t state_nat_port(const struct packet *packet, enum family family, const char *outside)
+{
+	struct tp_nat_in_key key;
+	struct tp_nat_in mapping;
+
+	return state_find_mapping(packet, family, outside, &key, &mapping) ? ntohs(key.port) : 0;
+}
+
+bool state_read_mapping(const struct tp_nat_in_key *key, struct tp_nat_in *mapping)
+{
+	return !bpf_map_lookup_elem(rig_map("tp_nat_in"), key, mapping);
+}
+
+void state_write_mapping(const struct tp_nat_in_key *key, const struct tp_nat_in *mapping)
+{
+	if (bpf_map_update_elem(rig_map("tp_nat_in"), key, mapping, BPF_EXIST))
+		die("tp_nat_in");
+}
+
+void state_bury(const struct tp_flow_key *key)
+{
+	struct tp_flow_state state;
+	struct tp_flow flow;
+
+	if (!state_find_flow(key, &flow))
+		die("no flow to bury");
+	state = state_slot(flow.slot);
+	state.gen++;
+	state.died = rig_jiffies() - 3ULL * rig_hz();
+	state_write_slot(flow.slot, &state);
+	state_queue_dead(flow.slot);
+}
+
+void state_make_stale(void)
+{
+	int fd = rig_map("tp_flows");
+	struct tp_flow_key key, *from = NULL;
+	struct tp_flow flow;
+
+	while (!bpf_map_get_next_key(fd, from, &key)) {
+		if (bpf_map_lookup_elem(fd, &key, &flow))
+			die("tp_flows");
+		flow.checked -= 2 * rig_hz();
+		state_write_flow(&key, &flow);
+		from = &key;
+	}
 }
 
 size_t state_live_flows(void)

@@ -35,6 +35,10 @@ void state_write_slot(uint32_t slot, const struct tp_flow_state *state);
 void state_queue_dead(uint32_t slot);
 /* As if that much time had passed since whatever the programs remember. */
 void state_pass_ms(uint32_t ms);
+/* Marks the flow dead as of long ago: the next packet that wants a new one has it buried. */
+void state_bury(const struct tp_flow_key *key);
+/* Makes the next hop of every flow look as if it had been found two seconds ago. */
+void state_make_stale(void);
 /* Makes the flow look as if its last packet had passed that long ago. */
 void state_age(const struct tp_flow_key *key, uint32_t seconds);
 
@@ -43,6 +47,11 @@ void state_age(const struct tp_flow_key *key, uint32_t seconds);
  * is no mapping or its two halves do not agree.
  */
 uint16_t state_nat_port(const struct packet *packet, enum family family, const char *outside);
+/* That mapping, when its two halves agree. */
+bool state_find_mapping(const struct packet *packet, enum family family, const char *outside,
+			struct tp_nat_in_key *key, struct tp_nat_in *mapping);
+bool state_read_mapping(const struct tp_nat_in_key *key, struct tp_nat_in *mapping);
+void state_write_mapping(const struct tp_nat_in_key *key, const struct tp_nat_in *mapping);
 
 size_t state_live_flows(void); /* slots in use; the programs' own count must agree */
 /* Of all flows, but for what judged them; with_use: with what their packets have left. */
