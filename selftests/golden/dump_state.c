@@ -60,6 +60,7 @@ static void dump_machine(FILE *out, const struct state *state)
 {
 	static const char *const hooks[] = { "tc-tunnel", "tc-lan", "tc-egress", "xdp-lan" };
 	const struct state_attachment *attachment;
+	const struct state_lan_address *address;
 	const struct state_device *device;
 	const struct state_sysctl *sysctl;
 	const struct state_route *route;
@@ -68,6 +69,9 @@ static void dump_machine(FILE *out, const struct state *state)
 	array_for_each(route, &state->routes)
 		fprintf(out, "route %s src %s\n", prefix_put(prefix, &route->prefix),
 			addr_is_zero(&route->prefsrc) ? "-" : addr_put(addr, &route->prefsrc));
+	array_for_each(address, &state->lan_addresses)
+		fprintf(out, "lan-address %s on %s\n", addr_put(addr, &address->addr),
+			address->device);
 	array_for_each(sysctl, &state->sysctls)
 		fprintf(out, "sysctl %s = %d\n", sysctl->path, sysctl->value);
 	array_for_each(device, &state->devices)

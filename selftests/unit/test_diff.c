@@ -118,6 +118,49 @@ TEST(an_allowed_ip_goes_to_its_new_owner_before_the_old_one_is_set)
 	pair_free(&pair);
 }
 
+static void add_lan_address(struct state *state, uint8_t last)
+{
+	static const struct addr base = { .bytes = { [10] = 0xff, 0xff, 10, 10, 30, 0 } };
+	struct state_lan_address *address = array_add(&state->lan_addresses);
+
+	REQUIRE(address);
+	strcpy(address->device, "eth0");
+	address->addr = base;
+	address->addr.bytes[15] = last;
+}
+
+TEST(a_fixed_address_comes_before_the_switch_and_goes_after_it)
+{
+	struct pair pair;
+
+	REQUIRE(pair_build(&pair));
+	add_lan_address(&pair.want.want, 5);
+	add_lan_address(&pair.want.want, 6);
+	add_lan_address(&pair.have.want, 5);
+	add_lan_address(&pair.have.want, 7);
+	check_plan(&pair, "add: add address 10.10.30.6/32 dev eth0\n"
+			  "remove: remove address 10.10.30.7/32 dev eth0\n");
+	pair_free(&pair);
+}
+
+/* Flows of the old address are found out when they are judged again. */
+TEST(a_new_masquerade_address_switches_the_policy)
+{
+	struct pair pair;
+	struct plan plan = { 0 };
+	struct err err;
+
+	REQUIRE(pair_build(&pair));
+	REQUIRE(pair.have.want.devices.count);
+	pair.have.want.devices.items[0].device.addr4.bytes[15] ^= 1;
+	CHECK_INT(plan_build(&pair.want.want, &pair.have.want, &plan, &err), 0);
+	CHECK_INT(plan.ops.count, 2);
+	CHECK_INT(plan.ops.items[0].kind, OP_DEVICE_SET);
+	CHECK_INT(plan.ops.items[1].kind, OP_POLICY_SWITCH);
+	plan_free(&plan);
+	pair_free(&pair);
+}
+
 TEST(a_roamed_peer_is_left_where_it_is)
 {
 	struct pair pair;

@@ -211,6 +211,42 @@ TEST(adds_host_addresses_and_skips_duplicate_detection)
 	check_addr_reads_back("2001:db8::1", AF_INET6, IFA_F_NODAD);
 }
 
+/* Marked, and nothing that the kernel itself would send from. */
+static void check_lan_addr(const char *text, uint8_t scope)
+{
+	struct addr addr = value_addr(text);
+	union nl_message buf;
+	const struct ifaddrmsg *header;
+	struct rt_addr got;
+
+	REQUIRE(rt_put_lan_addr_add(&buf, sizeof(buf), 5, &addr));
+	CHECK_INT(rt_read_addr(&buf.header, &got), 0);
+	CHECK_ADDR(got.facts.addr, text);
+	CHECK_INT(got.facts.len, 128);
+	CHECK_INT(got.facts.ifindex, 5);
+	CHECK_INT(got.protocol, TP_RTPROT);
+	header = NLMSG_DATA(&buf.header);
+	CHECK_INT(header->ifa_scope, scope);
+	CHECK_INT(got.flags & IFA_F_NODAD, 0);
+}
+
+TEST(marks_an_address_on_a_lan)
+{
+	check_lan_addr("192.0.2.1", RT_SCOPE_HOST);
+	check_lan_addr("2001:db8::1", RT_SCOPE_UNIVERSE);
+}
+
+TEST(an_address_without_a_mark_is_not_ours)
+{
+	struct addr addr = value_addr("192.0.2.1");
+	struct rt_addr got;
+	union nl_message buf;
+
+	REQUIRE(rt_put_addr_add(&buf, sizeof(buf), 5, &addr));
+	CHECK_INT(rt_read_addr(&buf.header, &got), 0);
+	CHECK_INT(got.protocol, 0);
+}
+
 static int read_addr_with(uint8_t family, uint8_t scope, uint32_t flags, const void *bytes,
 			  struct rt_addr *out)
 {

@@ -214,6 +214,8 @@ static int observe_have(struct pipeline *p, struct err *err)
 	tunnel_name(p, tunnel);
 	if (!r && tunnel[0])
 		r = observe_net(&p->have, p->args->instance, tunnel, err);
+	if (!r)
+		r = observe_lan_addresses(&p->have, err);
 	if (!r && p->bpf_found)
 		r = bpf_read_attachments(&p->bpf, &p->facts, &p->have, err);
 	return r;

@@ -46,13 +46,15 @@ static int read_addrs(struct nl *nl, struct facts *facts, struct err *err)
 	int r = rt_dump_addrs(nl, &addrs, err);
 
 	array_for_each(addr, &addrs) {
-		struct facts_addr *added = r ? NULL : array_add(&facts->addrs);
+		struct facts_addr *added;
 
-		if (!added) {
-			r = r ? r : err_sys(err, -ENOMEM, "list addresses");
-			break;
-		}
-		*added = addr->facts;
+		if (r || addr->protocol == TP_RTPROT)
+			continue;
+		added = array_add(&facts->addrs);
+		if (added)
+			*added = addr->facts;
+		else
+			r = err_sys(err, -ENOMEM, "list addresses");
 	}
 
 	array_clear(&addrs);
@@ -89,7 +91,7 @@ static const struct sysctl_kind {
 	const char *name;
 } sysctl_kinds[] = {
 	{ "ipv4", "forwarding" }, { "ipv4", "rp_filter" },        { "ipv6", "forwarding" },
-	{ "ipv6", "accept_ra" },  { "ipv6", "force_forwarding" },
+	{ "ipv6", "accept_ra" },  { "ipv6", "force_forwarding" }, { "ipv6", "use_tempaddr" },
 };
 
 /* One that is not there is left out: an older kernel, or a device that has gone meanwhile. */
@@ -194,6 +196,58 @@ int observe_facts(struct facts *out, const char *instance, struct err *err)
 
 	*out = facts;
 	return 0;
+}
+
+/* ---- addresses of ours on LAN devices ---------------------------------------------------- */
+
+static int compare_lan_addresses(const void *a, const void *b)
+{
+	const struct state_lan_address *left = a;
+	const struct state_lan_address *right = b;
+	int r = strcmp(left->device, right->device);
+
+	return r ? r : addr_compare(&left->addr, &right->addr);
+}
+
+/* Another instance has other devices. */
+static const struct state_device *find_lan(const struct state *have, uint32_t ifindex)
+{
+	const struct state_device *device;
+
+	array_for_each(device, &have->devices)
+		if (device->ifindex == ifindex && device->device.role == TP_DEV_LAN)
+			return device;
+	return NULL;
+}
+
+int observe_lan_addresses(struct state *have, struct err *err)
+{
+	AUTO_NL struct nl *nl = NULL;
+	struct rt_addrs addrs = { 0 };
+	const struct rt_addr *addr;
+	int r = nl_open(NETLINK_ROUTE, &nl, err);
+
+	if (!r)
+		r = rt_dump_addrs(nl, &addrs, err);
+	array_for_each(addr, &addrs) {
+		const struct state_device *device = find_lan(have, addr->facts.ifindex);
+		struct state_lan_address *added;
+
+		if (r || !device || addr->protocol != TP_RTPROT)
+			continue;
+		added = array_add(&have->lan_addresses);
+		if (!added) {
+			r = err_sys(err, -ENOMEM, "list addresses");
+			continue;
+		}
+		memcpy(added->device, device->name, sizeof(added->device));
+		added->addr = addr->facts.addr;
+	}
+	array_clear(&addrs);
+	if (have->lan_addresses.count)
+		qsort(have->lan_addresses.items, have->lan_addresses.count,
+		      sizeof(*have->lan_addresses.items), compare_lan_addresses);
+	return r;
 }
 
 /* ---- tunnel and routes ------------------------------------------------------------------- */

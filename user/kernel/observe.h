@@ -20,4 +20,7 @@ int observe_facts(struct facts *out, const char *instance, struct err *err);
  */
 int observe_net(struct state *have, const char *instance, const char *tunnel_name, struct err *err);
 
+/* Fills have->lan_addresses: what carries our mark on the LAN devices among have->devices. */
+int observe_lan_addresses(struct state *have, struct err *err);
+
 #endif

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <linux/netlink.h>
+#include <net/if.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "kernel/lan_address.h"
 #include "kernel/nl.h"
 #include "kernel/rt.h"
 #include "kernel/sysctl.h"
@@ -140,6 +142,22 @@ static int address_remove(struct step *step)
 			      step->err);
 }
 
+static int lan_address_add(struct step *step)
+{
+	const struct state_lan_address *address = step->op->args.lan_address;
+
+	return lan_address_put(step->context->nl, address->device, &address->addr, step->err);
+}
+
+static int lan_address_remove(struct step *step)
+{
+	const struct state_lan_address *address = step->op->args.lan_address;
+	uint32_t ifindex = if_nametoindex(address->device);
+
+	/* the device took it along */
+	return ifindex ? rt_remove_addr(step->context->nl, ifindex, &address->addr, step->err) : 0;
+}
+
 static int route_add(struct step *step)
 {
 	return rt_add_route(step->context->nl, step->link.facts.ifindex, step->op->args.route,
@@ -168,6 +186,8 @@ static const struct step_kind {
 	[OP_PEER_REMOVE] = { peer_remove, OFF_DEVICE },
 	[OP_ADDRESS_ADD] = { address_add, ON_DEVICE },
 	[OP_ADDRESS_REMOVE] = { address_remove, OFF_DEVICE },
+	[OP_LAN_ADDRESS_ADD] = { lan_address_add, NO_TUNNEL },
+	[OP_LAN_ADDRESS_REMOVE] = { lan_address_remove, NO_TUNNEL },
 	[OP_ROUTE_ADD] = { route_add, ON_DEVICE },
 	[OP_ROUTE_REMOVE] = { route_remove, OFF_DEVICE },
 	[OP_LINK_REMOVE] = { link_remove, OFF_DEVICE },

@@ -29,6 +29,8 @@ struct rt_link {
 struct rt_addr {
 	struct facts_addr facts;
 	uint8_t family;
+	uint8_t protocol; /* TP_RTPROT: we put it on a LAN device */
+	uint32_t flags;   /* IFA_F_* */
 };
 
 struct rt_route {
@@ -62,6 +64,12 @@ struct nlmsghdr *rt_put_link_remove(void *buf, size_t size, uint32_t ifindex);
 struct nlmsghdr *rt_put_addr_dump(void *buf, size_t size);
 /* addr as a host prefix on a device. */
 struct nlmsghdr *rt_put_addr_add(void *buf, size_t size, uint32_t ifindex, const struct addr *addr);
+/*
+ * The same on a LAN device, marked as ours: answered for, and never chosen as a source by the
+ * kernel itself.
+ */
+struct nlmsghdr *rt_put_lan_addr_add(void *buf, size_t size, uint32_t ifindex,
+				     const struct addr *addr);
 struct nlmsghdr *rt_put_addr_remove(void *buf, size_t size, uint32_t ifindex,
 				    const struct addr *addr);
 

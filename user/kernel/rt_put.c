@@ -81,12 +81,12 @@ struct nlmsghdr *rt_put_addr_dump(void *buf, size_t size)
 }
 
 static struct nlmsghdr *put_addr(void *buf, size_t size, uint16_t type, uint16_t flags,
-				 uint32_t ifindex, const struct addr *addr)
+				 uint32_t ifindex, const struct addr *addr, uint8_t scope)
 {
 	struct prefix host = prefix_host(addr);
 	struct ifaddrmsg header = { .ifa_family = (uint8_t)nl_addr_family(addr),
 				    .ifa_prefixlen = prefix_family_len(&host),
-				    .ifa_scope = RT_SCOPE_UNIVERSE,
+				    .ifa_scope = scope,
 				    .ifa_index = ifindex };
 	struct nlmsghdr *msg = nl_put_header(buf, size, type, flags, &header, sizeof(header));
 
@@ -98,8 +98,8 @@ static struct nlmsghdr *put_addr(void *buf, size_t size, uint16_t type, uint16_t
 
 struct nlmsghdr *rt_put_addr_add(void *buf, size_t size, uint32_t ifindex, const struct addr *addr)
 {
-	struct nlmsghdr *msg =
-		put_addr(buf, size, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, ifindex, addr);
+	struct nlmsghdr *msg = put_addr(buf, size, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, ifindex,
+					addr, RT_SCOPE_UNIVERSE);
 
 	/* nobody else can have it on a tunnel, and a tentative address cannot be sent from */
 	if (msg && !addr_is_v4(addr) && !mnl_attr_put_u32_check(msg, size, IFA_FLAGS, IFA_F_NODAD))
@@ -110,7 +110,29 @@ struct nlmsghdr *rt_put_addr_add(void *buf, size_t size, uint32_t ifindex, const
 struct nlmsghdr *rt_put_addr_remove(void *buf, size_t size, uint32_t ifindex,
 				    const struct addr *addr)
 {
-	return put_addr(buf, size, RTM_DELADDR, 0, ifindex, addr);
+	return put_addr(buf, size, RTM_DELADDR, 0, ifindex, addr, RT_SCOPE_UNIVERSE);
+}
+
+/*
+ * Scope "host" keeps an IPv4 address from being chosen as a source, a preferred lifetime of 0 does
+ * it in IPv6. Duplicate address detection is left on: it is the probe.
+ */
+struct nlmsghdr *rt_put_lan_addr_add(void *buf, size_t size, uint32_t ifindex,
+				     const struct addr *addr)
+{
+	const struct ifa_cacheinfo lifetime = { .ifa_prefered = 0, .ifa_valid = UINT32_MAX };
+	bool v4 = addr_is_v4(addr);
+	struct nlmsghdr *msg = put_addr(buf, size, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, ifindex,
+					addr, v4 ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE);
+
+	if (!msg || !mnl_attr_put_u8_check(msg, size, IFA_PROTO, TP_RTPROT))
+		return NULL;
+	if (v4)
+		return msg;
+	if (!mnl_attr_put_u32_check(msg, size, IFA_FLAGS, IFA_F_NOPREFIXROUTE) ||
+	    !mnl_attr_put_check(msg, size, IFA_CACHEINFO, sizeof(lifetime), &lifetime))
+		return NULL;
+	return msg;
 }
 
 struct nlmsghdr *rt_put_route_dump(void *buf, size_t size, uint8_t family, uint8_t protocol,

@@ -118,6 +118,8 @@ int rt_read_addr(const struct nlmsghdr *msg, struct rt_addr *out)
 		flags &= ~(uint32_t)IFA_F_SECONDARY;
 
 	addr.family = header.ifa_family;
+	addr.flags = flags;
+	nl_attr_u8(attrs[IFA_PROTO], &addr.protocol);
 	addr.facts.ifindex = header.ifa_index;
 	addr.facts.temporary = flags & unfit;
 	addr.facts.link_scope = header.ifa_scope >= RT_SCOPE_LINK;

@@ -118,6 +118,23 @@ static int offer_hosts(const struct view *view, struct tables *out)
 	return 0;
 }
 
+/* Fixed SNAT addresses that this node puts on its LAN devices are its own as well. */
+static int offer_snat_hosts(const struct view *view, struct tables *out)
+{
+	size_t i;
+
+	for (i = 0; i < view->policy->routes.count; i++) {
+		const struct policy_route *route = view->routes[i].route;
+		struct prefix host = prefix_host(&route->snat_addr);
+
+		if (view->routes[i].kind != TP_ROUTE_LAN || route->snat != SNAT_ADDRESS)
+			continue;
+		if (!add_row(out, &host, TP_ROUTE_HOST))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 /* Depends on the rows around it, unlike those that the policy asks for. */
 static bool is_offer(const struct route_row *row)
 {
@@ -202,6 +219,8 @@ int compile_routes(const struct view *view, struct tables *out)
 		r = offer_kernel_barriers(view, out);
 	if (!r)
 		r = offer_hosts(view, out);
+	if (!r)
+		r = offer_snat_hosts(view, out);
 	if (r)
 		return r;
 

@@ -43,7 +43,8 @@ struct facts_link {
 struct facts_addr {
 	uint32_t ifindex;
 	struct addr addr;
-	uint8_t len;     /* of the connected prefix, in the 16-byte form */
+	uint8_t len; /* of the connected prefix, in the 16-byte form */
+	/* those with TP_RTPROT are ours and do not appear here */
 	bool temporary;  /* IFA_F_TEMPORARY or IFA_F_DEPRECATED or IFA_F_TENTATIVE: not for SNAT */
 	bool link_scope; /* RT_SCOPE_LINK or narrower */
 };

@@ -51,6 +51,15 @@ struct state_route {
 	struct addr prefsrc; /* zero = none */
 };
 
+/*
+ * A fixed SNAT address, as a host prefix on a LAN device. The kernel keeps TP_RTPROT with it
+ * (IFA_PROTO), which is how have knows those that are ours.
+ */
+struct state_lan_address {
+	char device[IF_NAMESIZE];
+	struct addr addr;
+};
+
 struct state_sysctl {
 	char path[96];  /* below /proc/sys */
 	int32_t value;  /* want: what it must be. have: what it is now */
@@ -125,12 +134,13 @@ struct state {
 	bool exists; /* have: there is anything of ours at all */
 	char node[TP_NAME_SIZE];
 	struct state_tunnel tunnel;
-	ARRAY_OF(struct state_route) routes;           /* sorted by prefix */
-	ARRAY_OF(struct state_sysctl) sysctls;         /* in the order they must be written */
-	ARRAY_OF(struct state_attachment) attachments; /* sorted by device, then hook */
-	ARRAY_OF(struct state_device) devices;         /* sorted by name */
-	ARRAY_OF(struct peer_info_row) peer_info;      /* sorted by id */
-	ARRAY_OF(struct route_info_row) route_info;    /* sorted by id */
+	ARRAY_OF(struct state_route) routes;              /* sorted by prefix */
+	ARRAY_OF(struct state_lan_address) lan_addresses; /* sorted by device, then address */
+	ARRAY_OF(struct state_sysctl) sysctls;            /* in the order they must be written */
+	ARRAY_OF(struct state_attachment) attachments;    /* sorted by device, then hook */
+	ARRAY_OF(struct state_device) devices;            /* sorted by name */
+	ARRAY_OF(struct peer_info_row) peer_info;         /* sorted by id */
+	ARRAY_OF(struct route_info_row) route_info;       /* sorted by id */
 	struct tp_limits limits;
 	struct tables tables; /* have: only hash is filled */
 	uint64_t generation;  /* have only */

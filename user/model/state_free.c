@@ -34,6 +34,7 @@ void state_free(struct state *state)
 	state_tunnel_clear(&state->tunnel);
 	clear_tables(&state->tables);
 	array_clear(&state->routes);
+	array_clear(&state->lan_addresses);
 	array_clear(&state->sysctls);
 	array_clear(&state->attachments);
 	array_clear(&state->devices);

@@ -44,8 +44,6 @@ static void add_route(struct list *list, const struct config_route *route)
 		add(list, route->place, "via", "an order among the advertisers of a route");
 	if (route->translate_set)
 		add(list, route->place, "translate", "translation of a route");
-	if (route->snat == SNAT_ADDRESS)
-		add(list, route->place, "snat", "a fixed SNAT address");
 	if (route->local == LOCAL_PREFER_MESH)
 		add(list, route->place, "local", "\"prefer-mesh\"");
 	if (route->local_vips.count)

@@ -2,6 +2,7 @@
 /* The tunnel and the LAN devices: their rows and the programs on them. */
 #include <errno.h>
 #include <fnmatch.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,14 +59,30 @@ static bool is_xdp_forced(const struct config_node *node)
 	return node->xdp == XDP_NATIVE || node->xdp == XDP_GENERIC;
 }
 
-static uint16_t lan_flags(const struct config_node *node)
+/* 2: the kernel itself would rather send from a temporary address (RFC 8981). */
+static bool prefers_temporary(const struct view *view, const char *device)
 {
+	const struct facts_sysctl *sysctl;
+	char path[sizeof(sysctl->path)];
+
+	snprintf(path, sizeof(path), "net/ipv6/conf/%s/use_tempaddr", device);
+	array_for_each(sysctl, &view->facts->sysctls)
+		if (!strcmp(sysctl->path, path))
+			return sysctl->value >= 2;
+	return false;
+}
+
+static uint16_t lan_flags(const struct view *view, const char *device)
+{
+	const struct config_node *node = view->self->node;
 	uint16_t flags = 0;
 
 	if (node->lan_to_lan == LAN_TO_LAN_JUDGE)
 		flags |= TP_DEV_JUDGE;
 	if (is_xdp_forced(node))
 		flags |= TP_DEV_XDP_FORCED;
+	if (prefers_temporary(view, device))
+		flags |= TP_DEV_KEEP_ADDR6;
 	return flags;
 }
 
@@ -83,7 +100,7 @@ static int add_lan(struct want_builder *b, const struct facts_link *link)
 	memcpy(device->name, link->name, sizeof(device->name));
 	device->ifindex = link->ifindex;
 	device->device.role = TP_DEV_LAN;
-	device->device.flags = lan_flags(b->view->self->node);
+	device->device.flags = lan_flags(b->view, link->name);
 	device->device.mtu = device_mtu(link->mtu);
 	memcpy(device->device.mac, link->mac, sizeof(device->device.mac));
 	addr4 = masquerade_addr(b->view, link->ifindex, true);

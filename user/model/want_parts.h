@@ -17,8 +17,9 @@ struct want_builder {
 /* Each fills its part of b->out: 0 or a negative errno with b->err set. */
 int want_tunnel(struct want_builder *b);
 int want_routes(struct want_builder *b);
-int want_devices(struct want_builder *b); /* and attachments */
-int want_sysctls(struct want_builder *b); /* needs the devices */
+int want_devices(struct want_builder *b);       /* and attachments */
+int want_lan_addresses(struct want_builder *b); /* needs the devices */
+int want_sysctls(struct want_builder *b);       /* needs the devices */
 int want_info(struct want_builder *b);
 
 /* -ENOMEM, with the sentence for it. */

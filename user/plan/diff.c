@@ -45,6 +45,22 @@ static int set_limits(struct diff *d)
 	return op_add(&d->plan, PHASE_ADD, OP_LIMITS_SET, "set", "limits", details) ? 0 : -ENOMEM;
 }
 
+/* Flows learn of a new masquerade address when they are judged again. */
+static bool has_moved(const struct diff *d)
+{
+	const struct state_device *want, *have;
+
+	array_for_each(want, &d->want->devices)
+		array_for_each(have, &d->have->devices)
+			if (!strcmp(want->name, have->name) &&
+			    (memcmp(&want->device.addr4, &have->device.addr4,
+				    sizeof(want->device.addr4)) != 0 ||
+			     memcmp(&want->device.addr6, &have->device.addr6,
+				    sizeof(want->device.addr6)) != 0))
+				return true;
+	return false;
+}
+
 /* The tables as a whole, or the name of the file when it means the same as before. */
 static int switch_policy(struct diff *d)
 {
@@ -52,7 +68,7 @@ static int switch_policy(struct diff *d)
 	bool same_tables = !memcmp(want->tables.hash, have->tables.hash, HASH_SIZE);
 	char hash[2 * HASH_SIZE + 1], details[OP_DETAILS_SIZE];
 	bool tables = d->fresh || d->new_link || !have->generation || !same_tables ||
-		      strcmp(want->node, have->node) != 0;
+		      has_moved(d) || strcmp(want->node, have->node) != 0;
 
 	if (!tables && !memcmp(want->policy_hash, have->policy_hash, HASH_SIZE))
 		return 0;
@@ -68,11 +84,27 @@ static int switch_policy(struct diff *d)
 static int run_steps(struct diff *d)
 {
 	static int (*const steps[])(struct diff *) = {
-		load_programs,      diff_link_add,       diff_devices_set,  diff_infos_set,
-		set_limits,         diff_attach,         diff_tunnel_set,   diff_peers_set,
-		diff_addresses_add, diff_link_set,       diff_sysctls,      diff_routes_add,
-		switch_policy,      diff_routes_remove,  diff_peers_remove, diff_addresses_remove,
-		diff_detach,        diff_devices_remove, diff_infos_remove,
+		load_programs,
+		diff_link_add,
+		diff_devices_set,
+		diff_infos_set,
+		set_limits,
+		diff_attach,
+		diff_tunnel_set,
+		diff_peers_set,
+		diff_addresses_add,
+		diff_link_set,
+		diff_sysctls,
+		diff_routes_add,
+		diff_lan_addresses_add,
+		switch_policy,
+		diff_routes_remove,
+		diff_peers_remove,
+		diff_addresses_remove,
+		diff_lan_addresses_remove,
+		diff_detach,
+		diff_devices_remove,
+		diff_infos_remove,
 	};
 	size_t i;
 	int r = 0;

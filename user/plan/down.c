@@ -25,6 +25,17 @@ static int remove_routes(struct plan *plan, const struct state *have)
 	return 0;
 }
 
+static int remove_lan_addresses(struct plan *plan, const struct state *have)
+{
+	const struct state_lan_address *address;
+	int r = 0;
+
+	array_for_each(address, &have->lan_addresses)
+		if (!r)
+			r = op_add_lan_address(plan, false, address);
+	return r;
+}
+
 static int remove_link(struct plan *plan, const struct state *have)
 {
 	char object[OP_OBJECT_SIZE];
@@ -113,7 +124,8 @@ static int remove_programs(struct plan *plan, const struct state *have)
 int plan_build_down(const struct state *have, struct plan *out, struct err *err)
 {
 	static int (*const steps[])(struct plan *, const struct state *) = {
-		remove_routes, remove_link, detach_all, restore_sysctls, remove_programs,
+		remove_routes, remove_link,     remove_lan_addresses,
+		detach_all,    restore_sysctls, remove_programs,
 	};
 	struct plan plan = { 0 };
 	size_t i;

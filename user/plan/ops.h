@@ -14,31 +14,33 @@ enum op_phase { PHASE_ADD, PHASE_SWITCH, PHASE_REMOVE };
 
 /* What an op does, and which member of union op_args it reads. */
 enum op_kind {
-	OP_PROGRAMS_LOAD,  /* maps and programs, pinned: want->object_hash, want->limits.flows */
-	OP_SYSCTL_SET,     /* sysctl; remembers the old value */
-	OP_LINK_ADD,       /* want->tunnel: creates the device (or starts wireguard-go) */
-	OP_LINK_SET,       /* want->tunnel: mtu, up */
-	OP_TUNNEL_SET,     /* want->tunnel: private key, listen port */
-	OP_PEER_SET,       /* peer: add or change, never replaces others; allowed IPs as a whole */
-	OP_PEER_REMOVE,    /* peer */
-	OP_ADDRESS_ADD,    /* addr, on the tunnel */
-	OP_ADDRESS_REMOVE, /* addr */
-	OP_ROUTE_ADD,      /* route, through the tunnel */
-	OP_ROUTE_REMOVE,   /* route */
-	OP_DEVICE_SET,     /* device: row of tp_devices */
-	OP_DEVICE_REMOVE,  /* device */
-	OP_LIMITS_SET,     /* want->limits */
-	OP_PEER_INFO_SET,  /* peer_info */
-	OP_PEER_INFO_REMOVE,  /* peer_info */
-	OP_ROUTE_INFO_SET,    /* route_info */
-	OP_ROUTE_INFO_REMOVE, /* route_info */
-	OP_ATTACH,            /* attachment; an existing one is updated in place */
-	OP_DETACH,            /* attachment */
-	OP_POLICY_SWITCH,     /* want->tables into the idle slot, then the generation word */
-	OP_POLICY_NOTE,       /* want->policy_hash only: the tables are the same */
-	OP_LINK_REMOVE,       /* have->tunnel */
-	OP_SYSCTL_RESTORE,    /* sysctl */
-	OP_PROGRAMS_REMOVE,   /* pins and directories of this instance */
+	OP_PROGRAMS_LOAD,   /* maps and programs, pinned: want->object_hash, want->limits.flows */
+	OP_SYSCTL_SET,      /* sysctl; remembers the old value */
+	OP_LINK_ADD,        /* want->tunnel: creates the device (or starts wireguard-go) */
+	OP_LINK_SET,        /* want->tunnel: mtu, up */
+	OP_TUNNEL_SET,      /* want->tunnel: private key, listen port */
+	OP_PEER_SET,        /* peer: add or change, never replaces others; allowed IPs as a whole */
+	OP_PEER_REMOVE,     /* peer */
+	OP_ADDRESS_ADD,     /* addr, on the tunnel */
+	OP_ADDRESS_REMOVE,  /* addr */
+	OP_LAN_ADDRESS_ADD, /* lan_address: probed for, put and announced */
+	OP_LAN_ADDRESS_REMOVE, /* lan_address */
+	OP_ROUTE_ADD,          /* route, through the tunnel */
+	OP_ROUTE_REMOVE,       /* route */
+	OP_DEVICE_SET,         /* device: row of tp_devices */
+	OP_DEVICE_REMOVE,      /* device */
+	OP_LIMITS_SET,         /* want->limits */
+	OP_PEER_INFO_SET,      /* peer_info */
+	OP_PEER_INFO_REMOVE,   /* peer_info */
+	OP_ROUTE_INFO_SET,     /* route_info */
+	OP_ROUTE_INFO_REMOVE,  /* route_info */
+	OP_ATTACH,             /* attachment; an existing one is updated in place */
+	OP_DETACH,             /* attachment */
+	OP_POLICY_SWITCH,      /* want->tables into the idle slot, then the generation word */
+	OP_POLICY_NOTE,        /* want->policy_hash only: the tables are the same */
+	OP_LINK_REMOVE,        /* have->tunnel */
+	OP_SYSCTL_RESTORE,     /* sysctl */
+	OP_PROGRAMS_REMOVE,    /* pins and directories of this instance */
 };
 
 struct op {
@@ -51,6 +53,7 @@ struct op {
 	union {
 		const struct state_peer *peer;
 		const struct addr *addr;
+		const struct state_lan_address *lan_address;
 		const struct state_route *route;
 		const struct state_sysctl *sysctl;
 		const struct state_device *device;

@@ -12,6 +12,9 @@
 struct op *op_add(struct plan *plan, enum op_phase phase, enum op_kind kind, const char *verb,
 		  const char *object, const char *details);
 
+/* OP_LAN_ADDRESS_ADD or _REMOVE: 0 or -ENOMEM. */
+int op_add_lan_address(struct plan *plan, bool is_add, const struct state_lan_address *address);
+
 /* "route 10.0.0.0/8" and the like. A buffer of OP_OBJECT_SIZE; each returns it. */
 #define OP_OBJECT_SIZE  192
 #define OP_DETAILS_SIZE 512
@@ -36,6 +39,8 @@ int diff_peers_set(struct diff *d);
 int diff_peers_remove(struct diff *d);
 int diff_addresses_add(struct diff *d);
 int diff_addresses_remove(struct diff *d);
+int diff_lan_addresses_add(struct diff *d);
+int diff_lan_addresses_remove(struct diff *d);
 int diff_link_set(struct diff *d);
 
 int diff_routes_add(struct diff *d);
