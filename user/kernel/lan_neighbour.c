@@ -167,10 +167,11 @@ int lan_probe(const struct facts_link *link, const struct addr *addr, struct err
 /* RFC 4443 2.3; everything behind the IPv6 header, and a pseudo header. */
 static uint16_t icmp6_checksum(const struct advertisement *message)
 {
-	const uint8_t *bytes = (const uint8_t *)message;
+	uint8_t bytes[sizeof(*message)];
 	size_t i, payload = sizeof(*message) - sizeof(message->ip);
 	uint32_t sum = (uint32_t)payload + NEXT_ICMPV6;
 
+	memcpy(bytes, message, sizeof(bytes));
 	/* addresses and payload follow each other */
 	for (i = sizeof(message->ip) - 32; i < sizeof(*message); i += 2)
 		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
