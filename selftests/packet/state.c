@@ -318,6 +318,18 @@ void state_write_mapping(const struct tp_nat_in_key *key, const struct tp_nat_in
 		die("tp_nat_in");
 }
 
+static void count_live(int change)
+{
+	struct tp_slot_cursor cursor;
+	const uint32_t zero = 0;
+
+	if (bpf_map_lookup_elem(rig_map("tp_slot_cursor"), &zero, &cursor))
+		die("tp_slot_cursor");
+	cursor.live += (uint32_t)change;
+	if (bpf_map_update_elem(rig_map("tp_slot_cursor"), &zero, &cursor, BPF_ANY))
+		die("tp_slot_cursor");
+}
+
 void state_bury(const struct tp_flow_key *key)
 {
 	struct tp_flow_state state;
@@ -330,6 +342,7 @@ void state_bury(const struct tp_flow_key *key)
 	state.died = rig_jiffies() - 3ULL * rig_hz();
 	state_write_slot(flow.slot, &state);
 	state_queue_dead(flow.slot);
+	count_live(-1);
 }
 
 void state_make_stale(void)

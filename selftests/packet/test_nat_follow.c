@@ -40,6 +40,7 @@ static void lan0_moves_back(void)
 	ip_of_family("addr del 192.0.2.7/24 dev lan0", "addr del 2001:db8:30::7/64 dev lan0");
 	ip_of_family("route replace 203.0.113.0/24 via 192.0.2.254",
 		     "route replace 2001:db8:71::/64 via 2001:db8:30::fe");
+	world_neighbours();
 }
 
 static void lan0_moves_and_time_passes(void)
@@ -237,6 +238,7 @@ static void lan1_has_its_address(void)
 	ip_of_family("route del 198.51.100.0/24 dev lan1", "route del 2001:db8:31::/64 dev lan1");
 	ip_of_family("addr add 198.51.100.1/24 dev lan1",
 		     "addr add 2001:db8:31::1/64 dev lan1 nodad");
+	world_neighbours(); /* the kernel took them with the address */
 }
 
 TEST(never_masquerades_as_a_mesh_address)
