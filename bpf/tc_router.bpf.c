@@ -15,9 +15,10 @@
 #include "lib/foreign.h"
 #include "lib/ingress.h"
 
-enum stage { STAGE_INGRESS, STAGE_EGRESS, STAGE_ERROR, STAGE_ANSWER, STAGES };
+enum stage { STAGE_INGRESS, STAGE_OPEN, STAGE_EGRESS, STAGE_ERROR, STAGE_ANSWER, STAGES };
 
 int tp_tc_ingress(struct __sk_buff *skb);
+int tp_tc_open(struct __sk_buff *skb);
 int tp_tc_out(struct __sk_buff *skb);
 int tp_tc_error(struct __sk_buff *skb);
 int tp_tc_answer(struct __sk_buff *skb);
@@ -31,6 +32,7 @@ struct {
 } tp_stages SEC(".maps") = {
 	.values = {
 		[STAGE_INGRESS] = (void *)&tp_tc_ingress,
+		[STAGE_OPEN] = (void *)&tp_tc_open,
 		[STAGE_EGRESS] = (void *)&tp_tc_out,
 		[STAGE_ERROR] = (void *)&tp_tc_error,
 		[STAGE_ANSWER] = (void *)&tp_tc_answer,
@@ -60,6 +62,8 @@ static __always_inline int finish_or_go(struct __sk_buff *skb, int r)
 {
 	if (r == GO_SLOW)
 		return go_to(skb, STAGE_INGRESS);
+	if (r == GO_OPEN)
+		return go_to(skb, STAGE_OPEN);
 	if (r == GO_ERROR)
 		return go_to(skb, STAGE_ERROR);
 	if (r == GO_ANSWER)
@@ -117,6 +121,16 @@ int tp_tc_ingress(struct __sk_buff *skb)
 	if (pkt.key.side == TP_SIDE_TUNNEL)
 		return finish_or_go(skb, from_tunnel(&pkt, skb->ifindex));
 	return finish_or_go(skb, from_lan(&pkt, skb->ifindex));
+}
+
+SEC("tc")
+int tp_tc_open(struct __sk_buff *skb)
+{
+	struct pkt pkt;
+
+	if (!stage_start(&pkt, skb))
+		return finish(TP_R_no_policy);
+	return finish_or_go(skb, from_stranger(&pkt, skb->ifindex));
 }
 
 SEC("tc")

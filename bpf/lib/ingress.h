@@ -64,7 +64,7 @@ static __always_inline int new_flow(struct pkt *pkt, const struct tp_flow *old,
 	return r;
 }
 
-/* Known flow or new one: the same for both ways in. */
+/* Known flow, or another program's: the same for both ways in. */
 static __always_inline int route_packet(struct pkt *pkt, __u32 ingress)
 {
 	struct tp_scratch *s = scratch_find();
@@ -77,14 +77,32 @@ static __always_inline int route_packet(struct pkt *pkt, __u32 ingress)
 	if (!s)
 		return TP_R_ct_full;
 	if (!flow || !state || is_reopened(pkt, state))
-		return new_flow(pkt, flow, state, ingress);
+		return GO_OPEN;
 
 	if (flow_copy(&s->forward, flow, state)) {
 		if (snat_is_current(pkt, &s->forward, state, ingress))
 			return forward_known(pkt, &s->forward, flow, state, ingress);
 		flow_kill(state, s->forward.slot, s->forward.slot_gen, pkt->now);
 	}
-	return new_flow(pkt, NULL, NULL, ingress);
+	return GO_OPEN;
+}
+
+/*
+ * In the program that opens flows: parsed by the one before, which has let the packet so far. A
+ * flow that another CPU has opened since is known there.
+ */
+static __always_inline int from_stranger(struct pkt *pkt, __u32 ingress)
+{
+	struct tp_flow_state *state = NULL;
+	struct tp_flow *old;
+	int r = parse(pkt);
+
+	if (r != GO_ON)
+		return r;
+	old = flow_find(&pkt->key, &state);
+	if (old && state && !is_reopened(pkt, state))
+		return GO_SLOW;
+	return new_flow(pkt, old, state, ingress);
 }
 
 static __always_inline int from_tunnel(struct pkt *pkt, __u32 ingress)

@@ -20,6 +20,7 @@
 enum go {
 	GO_SLOW = -1,
 	GO_ERROR = -2,  /* an ICMP error */
+	GO_OPEN = -4,   /* of no flow: may it open one? */
 	GO_ANSWER = -3, /* the sender must hear that it goes no further */
 };
 
