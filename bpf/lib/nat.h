@@ -111,13 +111,19 @@ __noinline int nat_release(const struct tp_addr *outside, __be16 port, __u8 prot
  * Uses the mapping of an inside port: the row that the index names, if it is what the index
  * says. The inside is compared between two looks at the word: the index may have lied by then.
  */
-static __always_inline bool nat_join(struct tp_scratch *scratch, struct nat_hold *hold)
+__noinline int nat_join(struct nat_hold *hold)
 {
-	const struct tp_nat_out_key *key = &scratch->nat_out_key;
-	struct tp_nat_out *row = bpf_map_lookup_elem(&tp_nat_out, key);
-	struct tp_nat_in_key *in_key = &scratch->nat_in_key;
+	struct tp_scratch *scratch = scratch_find();
+	const struct tp_nat_out_key *key;
+	struct tp_nat_in_key *in_key;
 	struct tp_nat_in *mapping;
+	struct tp_nat_out *row;
 
+	if (!scratch || !hold)
+		return false;
+	key = &scratch->nat_out_key;
+	in_key = &scratch->nat_in_key;
+	row = bpf_map_lookup_elem(&tp_nat_out, key);
 	if (!row)
 		return false;
 	hold->id = row->id;
@@ -139,6 +145,26 @@ static __always_inline bool nat_port_in_range(const struct tp_limits *limits, __
 	return port >= limits->port_min && port <= limits->port_max;
 }
 
+/* What an answer to nat_in_key would look like. */
+static __always_inline void nat_put_sockets(struct tp_scratch *scratch)
+{
+	const struct tp_addr *outside = &scratch->nat_in_key.outside;
+	struct bpf_sock_tuple *tuple = &scratch->sockets;
+	__be16 port = scratch->nat_in_key.port;
+
+	if (addr_is_mapped(outside)) {
+		tuple->ipv4.saddr = addr_word(&scratch->forward.dst, 3);
+		tuple->ipv4.daddr = addr_word(outside, 3);
+		tuple->ipv4.sport = scratch->forward.dport;
+		tuple->ipv4.dport = port;
+	} else {
+		__builtin_memcpy(tuple->ipv6.saddr, &scratch->forward.dst, 16);
+		__builtin_memcpy(tuple->ipv6.daddr, outside, 16);
+		tuple->ipv6.sport = scratch->forward.dport;
+		tuple->ipv6.dport = port;
+	}
+}
+
 /*
  * Whether a socket of this machine would be given what comes to the outside port, from where
  * this flow's answers come. Seen are listening and unconnected ones, also on wildcard addresses,
@@ -156,6 +182,7 @@ __noinline int nat_is_taken(HOOK_CONTEXT *ctx)
 
 	if (!ctx || !scratch)
 		return 0;
+	nat_put_sockets(scratch);
 	size = addr_is_mapped(&scratch->nat_in_key.outside) ? sizeof(scratch->sockets.ipv4)
 							    : sizeof(scratch->sockets.ipv6);
 	if (scratch->nat_in_key.proto == IPPROTO_TCP)
@@ -168,25 +195,6 @@ __noinline int nat_is_taken(HOOK_CONTEXT *ctx)
 		return 0;
 	bpf_sk_release(sock);
 	return 1;
-}
-
-/* What an answer to `port` would look like. */
-static __always_inline void nat_put_sockets(struct tp_scratch *scratch, __be16 port)
-{
-	const struct tp_addr *outside = &scratch->nat_in_key.outside;
-	struct bpf_sock_tuple *tuple = &scratch->sockets;
-
-	if (addr_is_mapped(outside)) {
-		tuple->ipv4.saddr = addr_word(&scratch->forward.dst, 3);
-		tuple->ipv4.daddr = addr_word(outside, 3);
-		tuple->ipv4.sport = scratch->forward.dport;
-		tuple->ipv4.dport = port;
-	} else {
-		__builtin_memcpy(tuple->ipv6.saddr, &scratch->forward.dst, 16);
-		__builtin_memcpy(tuple->ipv6.daddr, outside, 16);
-		tuple->ipv6.sport = scratch->forward.dport;
-		tuple->ipv6.dport = port;
-	}
 }
 
 /* The i-th candidate: the inside port if it may stay (REQ-3), then a walk from a random start. */
@@ -235,7 +243,6 @@ static __always_inline bool nat_allocate(HOOK_CONTEXT *ctx, const struct tp_limi
 	for (i = 0; i < NAT_TRIES; i++) {
 		*port = bpf_htons(nat_candidate(limits, inside, start, i));
 		scratch->nat_in_key.port = *port;
-		nat_put_sockets(scratch, *port);
 		if (nat_is_taken(ctx))
 			continue;
 		if (!bpf_map_update_elem(&tp_nat_in, &scratch->nat_in_key, &scratch->nat_in,
@@ -257,7 +264,7 @@ __noinline int nat_bind(HOOK_CONTEXT *ctx, struct tp_limits *limits, struct nat_
 
 	if (!ctx || !limits || !scratch || !hold)
 		return TP_R_nat_full;
-	if (nat_join(scratch, hold))
+	if (nat_join(hold))
 		return GO_ON;
 	row.id = nat_prepare(scratch);
 	if (!row.id || !nat_allocate(ctx, limits, scratch, &row.port))
@@ -266,7 +273,7 @@ __noinline int nat_bind(HOOK_CONTEXT *ctx, struct tp_limits *limits, struct nat_
 		struct tp_nat_in_key ours = scratch->nat_in_key;
 
 		/* another CPU was faster with the same inside port: give ours back, use that one */
-		if (nat_join(scratch, hold)) {
+		if (nat_join(hold)) {
 			bpf_map_delete_elem(&tp_nat_in, &ours);
 			return GO_ON;
 		}
