@@ -160,6 +160,7 @@ static __always_inline int egress_start(struct pkt *pkt, struct __sk_buff *skb)
 		return TP_R_not_ours;
 	if (hook_take_mark(pkt))
 		return TP_R_judged;
+	pkt->out = true;
 	if (skb->ifindex == pkt->tunnel_ifindex)
 		return GO_ON;
 

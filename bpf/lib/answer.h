@@ -3,7 +3,8 @@
  * Errors that the stack cannot send: about a packet that was to be destination-translated. With
  * its translation undone the stack would quote what the sender never sent, and without it the
  * packet is for this machine. So we answer: the packet as it came is quoted, from the address that
- * it was sent to. Reached for whole unicast packets of live flows only; no ICMP error has one.
+ * it was sent to. Reached for unicast packets of live flows only: no ICMP error has one, and of
+ * fragments only the first is answered (RFC 1812 4.3.2.7).
  */
 #ifndef BPF_LIB_ANSWER_H
 #define BPF_LIB_ANSWER_H
@@ -167,7 +168,7 @@ static __always_inline int answer(struct pkt *pkt, __u32 ingress)
 	struct tp_flow *flow = NULL;
 	int r;
 
-	if (parse(pkt) == GO_ON && !pkt->fragment)
+	if (parse(pkt) == GO_ON && !pkt->frag_offset)
 		flow = flow_find(&pkt->key, &state);
 	if (!flow || !(flow->flags & TP_FLOW_DST_NAT) || !hook_has_unicast_sender(pkt))
 		return TP_R_unanswered; /* the flow may have ended since */

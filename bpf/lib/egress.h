@@ -4,6 +4,7 @@
 #define BPF_LIB_EGRESS_H
 
 #include "lib/error.h"
+#include "lib/frag.h"
 #include "lib/known.h"
 #include "lib/open.h"
 #include "lib/parse.h"
@@ -12,22 +13,25 @@
 /* As fast_egress, for a flow that needs a second look. */
 static __always_inline bool is_judged(struct pkt *pkt)
 {
+	struct tp_scratch *s = scratch_find();
 	struct tp_flow_state *state = NULL;
-	struct tp_flow_key key;
 	struct tp_flow *flow;
 
-	flow_key_reverse(&key, &pkt->key, pkt->key.side);
-	flow = flow_find(&key, &state);
-	if (!flow || !state)
+	if (!s)
 		return false;
-	if (!(flow->flags & TP_FLOW_LOCAL))
-		return true; /* its way in has looked at it just now */
+	flow_key_reverse(&s->reply_key, &pkt->key, pkt->key.side);
+	flow = flow_find(&s->reply_key, &state);
+	if (!flow || !state || !frag_follows(pkt, flow))
+		return false;
 
-	if (!is_still_allowed(pkt, 0, flow, state) || is_reopened(pkt, state)) {
-		flow_kill(state, flow->slot, flow->slot_gen, pkt->now);
-		return false;
+	if (flow->flags & TP_FLOW_LOCAL) { /* else its way in has looked at it just now */
+		if (!is_still_allowed(pkt, 0, flow, state) || is_reopened(pkt, state)) {
+			flow_kill(state, flow->slot, flow->slot_gen, pkt->now);
+			return false;
+		}
+		flow_touch(pkt, state, !(flow->flags & TP_FLOW_REPLY));
 	}
-	flow_touch(pkt, state, !(flow->flags & TP_FLOW_REPLY));
+	frag_remember(pkt, flow);
 	return true;
 }
 
@@ -58,7 +62,7 @@ static __always_inline int own_to_tunnel(struct pkt *pkt, struct tp_scratch *s)
 	struct tp_route *dst = route_find(pkt->generation, &pkt->key.dst);
 	struct verdict *v = &s->verdict;
 
-	if (!dst || dst->kind != TP_ROUTE_MESH || pkt->fragment)
+	if (!dst || dst->kind != TP_ROUTE_MESH || pkt->frag_offset)
 		return TP_R_own;
 	if (proto_is_icmp(pkt) && !icmp_is_query(pkt))
 		return TP_R_own;
@@ -81,7 +85,7 @@ static __always_inline int stack_to_tunnel(struct pkt *pkt, struct tp_scratch *s
 	struct admit_at at = { .generation = pkt->generation, .now = pkt->now };
 	int r;
 
-	if (pkt->fragment)
+	if (pkt->frag_offset)
 		return TP_R_frag_unknown;
 	pkt->key.side = TP_SIDE_LAN;
 	r = admit(&pkt->key, &at, &s->verdict);
@@ -103,10 +107,14 @@ static __always_inline int tunnel_egress(struct __sk_buff *skb, struct pkt *pkt)
 		return TP_R_unjudged;
 	if (r == TP_R_local_scope || (pkt->has_addrs && scope_is_local(pkt)))
 		return TP_R_local_scope;
-	if (r == GO_ON && !pkt->fragment && (is_judged(pkt) || error_is_judged(pkt)))
+	if (r == GO_ON)
+		r = frag_recall(pkt);
+	if (r == GO_ON && (is_judged(pkt) || error_is_judged(pkt)))
 		return TP_R_judged;
 	if (!skb->ingress_ifindex)
 		return r == GO_ON ? own_to_tunnel(pkt, s) : TP_R_own;
+	if (r == TP_R_frag_unknown)
+		return r;
 	return r == GO_ON ? stack_to_tunnel(pkt, s) : TP_R_unjudged;
 }
 
@@ -119,7 +127,9 @@ static __always_inline int lan_egress(struct pkt *pkt)
 {
 	int r = parse(pkt);
 
-	if (r == GO_ON && !pkt->fragment && (is_judged(pkt) || error_is_judged(pkt)))
+	if (r == GO_ON)
+		r = frag_recall(pkt);
+	if (r == GO_ON && (is_judged(pkt) || error_is_judged(pkt)))
 		return TP_R_judged;
 	return TP_R_unjudged;
 }
@@ -129,7 +139,7 @@ static __always_inline int lan_egress(struct pkt *pkt)
  * a flow of ours goes between the very same ends, its answers would be taken for his, and his for
  * ours: it is closed at once, the others that hold the mapping when they are looked at next.
  */
-static __always_inline int foreign_to_lan(struct pkt *pkt)
+static __noinline int foreign_to_lan(struct pkt *pkt)
 {
 	struct tp_nat_in_key mapping = {};
 	struct tp_flow_state *state = NULL;

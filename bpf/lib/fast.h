@@ -7,6 +7,7 @@
 #define BPF_LIB_FAST_H
 
 #include "lib/forward.h"
+#include "lib/frag.h"
 #include "lib/icmp.h"
 #include "lib/known.h"
 
@@ -40,17 +41,24 @@ static __always_inline int fast_ingress(struct pkt *pkt)
 
 	if (r == TP_R_local_scope)
 		return r;
-	if (r != GO_ON || pkt->fragment)
+	if (r != GO_ON)
 		return GO_ON; /* the slow program gives the reason */
+	r = frag_recall(pkt);
+	if (r != GO_ON)
+		return r == TP_R_frag_unknown ? GO_ON : GO_SLOW;
 	entry = flow_find(&pkt->key, &state);
+	if (pkt->frag_offset && (!entry || !state))
+		return GO_SLOW; /* its first one was ours */
 	if (!entry || !state)
 		return icmp_is_error(pkt) ? GO_ERROR : GO_ON;
 	if (!flow_copy(&flow, entry, state))
 		return GO_SLOW;
-	if (!fast_is_settled(pkt, &flow, state) || !fast_fits(pkt, &flow))
+	if (!fast_is_settled(pkt, &flow, state) || !fast_fits(pkt, &flow) ||
+	    !frag_follows(pkt, &flow))
 		return GO_SLOW;
 
 	flow_touch(pkt, state, flow.flags & TP_FLOW_REPLY);
+	frag_remember(pkt, &flow);
 	return flow.flags & TP_FLOW_LOCAL ? TP_R_deliver : send_direct(pkt, &flow);
 }
 
@@ -64,18 +72,19 @@ static __always_inline int fast_egress(struct pkt *pkt)
 	struct tp_flow_key key;
 	struct tp_flow *flow;
 
-	if (parse(pkt) != GO_ON || pkt->fragment)
+	if (parse(pkt) != GO_ON || frag_recall(pkt) != GO_ON)
 		return GO_SLOW;
 	flow_key_reverse(&key, &pkt->key, pkt->key.side);
 	flow = flow_find(&key, &state);
-	if (!flow || !state)
-		return GO_SLOW;
-	if (!(flow->flags & TP_FLOW_LOCAL))
-		return TP_R_judged; /* its way in has looked at it just now */
-	if (!fast_is_settled(pkt, flow, state))
+	if (!flow || !state || !frag_follows(pkt, flow))
 		return GO_SLOW;
 
-	flow_touch(pkt, state, !(flow->flags & TP_FLOW_REPLY));
+	if (flow->flags & TP_FLOW_LOCAL) { /* else its way in has looked at it just now */
+		if (!fast_is_settled(pkt, flow, state))
+			return GO_SLOW;
+		flow_touch(pkt, state, !(flow->flags & TP_FLOW_REPLY));
+	}
+	frag_remember(pkt, flow);
 	return TP_R_judged;
 }
 

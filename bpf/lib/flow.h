@@ -102,7 +102,7 @@ static __always_inline void flow_touch(struct pkt *pkt, struct tp_flow_state *st
 
 	if (state->seen != pkt->now)
 		state->seen = pkt->now;
-	if (pkt->key.proto == IPPROTO_TCP)
+	if (pkt->key.proto == IPPROTO_TCP && !pkt->frag_offset)
 		tcp_see(pkt, state, reply);
 
 	/* one direction is on one CPU nearly always: a lost count costs less than two atomics */

@@ -148,6 +148,15 @@ static __always_inline long hook_csum_addr(const struct pkt *pkt, __u32 offset, 
 	return bpf_l4_csum_replace(hook_skb(pkt), offset, 0, difference, flags | BPF_F_PSEUDO_HDR);
 }
 
+/*
+ * What a device summed up of the whole packet, when something in it changes that no checksum of its
+ * own makes up for.
+ */
+static __always_inline void hook_csum_whole(const struct pkt *pkt, __u32 difference)
+{
+	bpf_csum_update(hook_skb(pkt), difference); /* fails where no device did */
+}
+
 #define HOOK_CSUM_UDP BPF_F_MARK_MANGLED_0 /* 0 means "no checksum" in UDP */
 
 /*

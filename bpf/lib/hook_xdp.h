@@ -157,6 +157,11 @@ static __always_inline long hook_csum_addr(const struct pkt *pkt, __u32 offset, 
 	return hook_csum(pkt, offset, difference, flags);
 }
 
+/* No device has summed up what is not a skb yet. */
+static __always_inline void hook_csum_whole(const struct pkt *pkt, __u32 difference)
+{
+}
+
 /* What is tagged is tc's. */
 static __always_inline long hook_untag(const struct pkt *pkt)
 {

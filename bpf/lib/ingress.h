@@ -7,6 +7,7 @@
 #define BPF_LIB_INGRESS_H
 
 #include "lib/error.h"
+#include "lib/frag.h"
 #include "lib/hairpin.h"
 #include "lib/known.h"
 #include "lib/lan.h"
@@ -16,9 +17,11 @@
 #include "lib/start.h"
 #include "lib/verdict.h"
 
-/* Judged as what it is meant for: a hairpin's destination stands for a member. */
-static __always_inline int admit_new(struct pkt *pkt, struct tp_scratch *s, __u32 ingress,
-				     bool *hairpin)
+/*
+ * Judged as what it is meant for: a hairpin's destination stands for a member. Not inlined: what it
+ * needs of the stack is free again when the flow is opened.
+ */
+static __noinline int admit_new(struct pkt *pkt, struct tp_scratch *s, __u32 ingress, bool *hairpin)
 {
 	struct admit_at at = { .generation = pkt->generation, .now = pkt->now };
 
@@ -64,6 +67,18 @@ static __always_inline int new_flow(struct pkt *pkt, const struct tp_flow *old,
 	return r;
 }
 
+/* scratch->forward: a copy of the flow. */
+static __always_inline int known_on_its_way(struct pkt *pkt, struct tp_scratch *s,
+					    struct tp_flow *flow, struct tp_flow_state *state,
+					    __u32 ingress)
+{
+	int r = forward_known(pkt, &s->forward, flow, state, ingress);
+
+	if (verdict_of(r) != TP_DROP)
+		frag_remember(pkt, &s->forward);
+	return r;
+}
+
 /* Known flow, or another program's: the same for both ways in. */
 static __always_inline int route_packet(struct pkt *pkt, __u32 ingress)
 {
@@ -76,15 +91,17 @@ static __always_inline int route_packet(struct pkt *pkt, __u32 ingress)
 		return r;
 	if (!s)
 		return TP_R_ct_full;
+	if (pkt->frag_offset && (!flow || !frag_follows(pkt, flow)))
+		return TP_R_frag_unknown; /* not the flow that its first fragment was judged for */
 	if (!flow || !state || is_reopened(pkt, state))
 		return GO_OPEN;
 
 	if (flow_copy(&s->forward, flow, state)) {
 		if (snat_is_current(pkt, &s->forward, state, ingress))
-			return forward_known(pkt, &s->forward, flow, state, ingress);
+			return known_on_its_way(pkt, s, flow, state, ingress);
 		flow_kill(state, s->forward.slot, s->forward.slot_gen, pkt->now);
 	}
-	return GO_OPEN;
+	return pkt->frag_offset ? TP_R_frag_unknown : GO_OPEN;
 }
 
 /*
@@ -115,9 +132,15 @@ static __always_inline int from_tunnel(struct pkt *pkt, __u32 ingress)
 		return r;
 	if (scope_is_martian(pkt))
 		return TP_R_martian;
-	if (pkt->fragment)
-		return TP_R_frag_unknown;
-	return route_packet(pkt, ingress);
+	r = frag_recall(pkt);
+	return r == GO_ON ? route_packet(pkt, ingress) : r;
+}
+
+static __always_inline int lan_unknown_fragment(const struct pkt *pkt, __u32 ingress)
+{
+	if (lan_is_spoofed(pkt))
+		return TP_R_spoof;
+	return lan_is_ours(pkt, ingress) ? TP_R_frag_unknown : TP_R_not_ours;
 }
 
 static __always_inline int from_lan(struct pkt *pkt, __u32 ingress)
@@ -128,12 +151,13 @@ static __always_inline int from_lan(struct pkt *pkt, __u32 ingress)
 		return TP_R_local_scope;
 	if (r == GO_ON && scope_is_martian(pkt))
 		r = TP_R_martian;
-	if (r == GO_ON && pkt->fragment)
-		r = lan_is_spoofed(pkt) ? TP_R_spoof : TP_R_frag_unknown;
 	/* what is wrong with other people's packets is not our business */
 	if (r != GO_ON)
 		return lan_concerns_us(pkt, ingress) ? r : TP_R_not_ours;
-	return route_packet(pkt, ingress);
+	r = frag_recall(pkt);
+	if (r == TP_R_frag_unknown)
+		return lan_unknown_fragment(pkt, ingress);
+	return r == GO_ON ? route_packet(pkt, ingress) : r;
 }
 
 /* An ICMP error, by either way in. About no flow of ours it is nobody's, or on a LAN others'. */

@@ -118,6 +118,17 @@ struct {
 	__type(value, struct tp_bucket);
 } tp_answer_rate SEC(".maps");
 
+/*
+ * programs: what later fragments need of their first. The oldest give way: 16384 datagrams on their
+ * way at a time, seen coming and going, in two MiB.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, TP_FRAG_MAX);
+	__type(key, struct tp_frag_key);
+	__type(value, struct tp_frag);
+} tp_frags SEC(".maps");
+
 /* What a program builds before it inserts it: too large for its stack. Programs, per CPU. */
 struct tp_scratch {
 	struct tp_flow forward;
@@ -128,6 +139,7 @@ struct tp_scratch {
 	struct tp_nat_in nat_in;
 	struct bpf_sock_tuple sockets; /* whose local end nat_is_taken asks for */
 	__u32 mapping[2];              /* for tp_flow_state */
+	struct nat_hold hold;
 	struct bpf_fib_lookup fib;
 	/* what follows outlives scratch_start */
 	struct verdict verdict;

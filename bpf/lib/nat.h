@@ -21,13 +21,6 @@
 
 #define NAT_GONE (TP_NAT_RETIRED | TP_NAT_DEAD)
 
-/* A mapping that a flow holds. */
-struct nat_hold {
-	__u32 id;
-	__be16 port;
-	__u16 pad;
-};
-
 static __always_inline __u32 nat_id(__u64 users)
 {
 	return users >> 32;

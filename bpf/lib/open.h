@@ -5,6 +5,7 @@
 
 #include "lib/admit.h"
 #include "lib/forward.h"
+#include "lib/frag.h"
 #include "lib/maps.h"
 #include "lib/slots.h"
 #include "lib/snat.h"
@@ -114,6 +115,7 @@ static __noinline int flow_remember(struct pkt *pkt, struct tp_scratch *s, const
 	}
 	count_flow(FLOW_CREATED);
 	flow_touch(pkt, state, v->by_answerer);
+	frag_remember(pkt, &s->forward);
 	return GO_ON;
 }
 

@@ -18,11 +18,15 @@
 #include "lib/mss.h"
 #include "lib/scope.h"
 
-#define PARSE_EXT_MAX    8      /* IPv6 extension headers; more is refused */
-#define PARSE_L4_MAX     512    /* a transport header further back is refused */
-#define IP_FRAGMENT_MASK 0x3fff /* MF and the offset */
-#define IP_OPTIONS_MAX   40
-#define IP_DF            0x4000
+#define PARSE_EXT_MAX  8   /* IPv6 extension headers; more is refused */
+#define PARSE_L4_MAX   512 /* a transport header further back is refused */
+#define IP_OPTIONS_MAX 40
+#define IP_DF          0x4000
+#define IP_MORE        0x2000 /* MF */
+#define IP_OFFSET      0x1fff /* in units of eight bytes, as IPv6's */
+#define IPV6_MORE      0x0001
+#define IPV6_OFFSET    0xfff8
+#define FRAGMENT_FIRST 16 /* bytes of payload in the shortest first fragment */
 
 /* linux/icmp.h drags in userspace headers */
 #define ICMP_ECHOREPLY 0
@@ -82,10 +86,34 @@ __noinline int ipv4_options_sum(HOOK_CONTEXT *ctx, __u32 at, __u32 length)
 	return sum;
 }
 
+/*
+ * One of several fragments, its payload of `length` bytes being put at `offset`. No fragment begins
+ * or ends in the first 16 bytes (RFC 1858 3.2, RFC 3128: that splits or overwrites what filters
+ * look at; a link with the least MTU of RFC 791 could make one of a header full of options). All
+ * but the last are multiples of eight bytes, and none passes the end of the longest packet.
+ */
+static __always_inline int parse_fragment(struct pkt *pkt, __u32 offset, bool more, __u32 length)
+{
+	__u32 end = offset + length;
+
+	if (!offset && !more)
+		return GO_ON;
+	if (!length || (more && length % 8) || end > 0xffff || end < FRAGMENT_FIRST)
+		return TP_R_malformed;
+	if (offset && offset < FRAGMENT_FIRST)
+		return TP_R_malformed;
+
+	pkt->fragment = true;
+	pkt->frag_offset = offset;
+	pkt->frag_end = end;
+	pkt->frag_way = pkt->key.side | (pkt->out ? TP_FRAG_OUT : 0);
+	return GO_ON;
+}
+
 static __always_inline int parse_ipv4(struct pkt *pkt)
 {
 	struct iphdr *ip = hook_ptr(pkt, pkt->l2_len, sizeof(*ip));
-	__u32 ihl, options_sum = 0;
+	__u32 ihl, field, options_sum = 0;
 
 	if (!ip)
 		return TP_R_malformed;
@@ -112,27 +140,48 @@ static __always_inline int parse_ipv4(struct pkt *pkt)
 		return TP_R_malformed;
 
 	pkt->l4 = pkt->l2_len + ihl;
-	pkt->fragment = ip->frag_off & bpf_htons(IP_FRAGMENT_MASK);
-	pkt->whole = ip->frag_off & bpf_htons(IP_DF);
-	return GO_ON;
+	pkt->frag_id = ip->id;
+	field = bpf_ntohs(ip->frag_off);
+	pkt->whole = field & IP_DF;
+	return parse_fragment(pkt, (field & IP_OFFSET) * 8, field & IP_MORE, pkt->len - ihl);
 }
 
-/* What each extension header begins with; for the fragment header the rest follows. */
+/* What each extension header begins with; for the fragment header the identification follows. */
 struct ext_header {
 	__u8 next;
 	__u8 length;
-	__u8 type;     /* routing type */
-	__u8 segments; /* segments left */
+	union {
+		__u8 type; /* routing type */
+		__be16 fragment;
+	};
 };
 
-/* Walks to the transport header: pkt->l4 and key.proto. */
+/* offset: of the fragment header. */
+static __always_inline int parse_fragment_header(struct pkt *pkt, __u32 offset, __u32 field)
+{
+	__u32 end = pkt->l2_len + pkt->len;
+
+	offset += sizeof(struct ext_header);
+	if (hook_load(pkt, offset, &pkt->frag_id, sizeof(pkt->frag_id)))
+		return TP_R_malformed;
+	offset += sizeof(pkt->frag_id);
+	if (offset > end)
+		return TP_R_malformed;
+	return parse_fragment(pkt, field & IPV6_OFFSET, field & IPV6_MORE, end - offset);
+}
+
+/*
+ * Walks to the transport header: pkt->l4 and key.proto. Behind the header of a later fragment is
+ * the middle of something: what looks like headers there is none.
+ */
 static __always_inline int parse_extensions(struct pkt *pkt)
 {
-	struct ext_header ext;
 	__u32 offset = pkt->l4;
+	struct ext_header ext;
+	bool fragment = false;
 	int i;
 
-	for (i = 0; i < PARSE_EXT_MAX; i++) {
+	for (i = 0; i < PARSE_EXT_MAX && !pkt->frag_offset; i++) {
 		__u8 proto = pkt->key.proto;
 
 		if (proto != EXT_HOP_BY_HOP && proto != EXT_ROUTING && proto != EXT_FRAGMENT &&
@@ -144,7 +193,10 @@ static __always_inline int parse_extensions(struct pkt *pkt)
 			return TP_R_malformed;
 
 		if (proto == EXT_FRAGMENT) {
-			pkt->fragment = true;
+			if (fragment ||
+			    parse_fragment_header(pkt, offset, bpf_ntohs(ext.fragment)) != GO_ON)
+				return TP_R_malformed;
+			fragment = true;
 			offset += 8;
 		} else if (proto == EXT_AUTH) {
 			offset += (ext.length + 2) * 4;
@@ -223,8 +275,10 @@ static __always_inline int parse_udp(struct pkt *pkt)
 	if (parse_l4_len(pkt) < sizeof(*udp))
 		return TP_R_malformed;
 	udp = hook_ptr(pkt, pkt->l4, sizeof(*udp));
-	/* a GSO packet's length field is that of one segment */
-	if (!udp || bpf_ntohs(udp->len) < sizeof(*udp) || bpf_ntohs(udp->len) > parse_l4_len(pkt))
+	if (!udp || bpf_ntohs(udp->len) < sizeof(*udp))
+		return TP_R_malformed;
+	/* a GSO packet's length field is that of one segment, a fragment's that of the whole */
+	if (bpf_ntohs(udp->len) > parse_l4_len(pkt) && !pkt->fragment)
 		return TP_R_malformed;
 
 	pkt->key.sport = udp->source;
@@ -301,8 +355,8 @@ static __always_inline bool proto_has_ports(const struct pkt *pkt)
 
 static __always_inline int parse_l4(struct pkt *pkt)
 {
-	if (pkt->fragment)
-		return GO_ON; /* flow_find refuses it: this version tracks no fragments */
+	if (pkt->frag_offset)
+		return GO_ON; /* lib/frag.h knows what the first one said */
 	if (pkt->key.proto == IPPROTO_TCP)
 		return parse_tcp(pkt);
 	if (pkt->key.proto == IPPROTO_UDP)

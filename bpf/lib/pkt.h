@@ -44,14 +44,34 @@ struct pkt {
 	__u16 mss;     /* TCP with SYN: how far behind l4 the value of its MSS option is; 0: none */
 	bool v6;
 	bool has_addrs; /* key.src and key.dst are filled */
-	bool fragment;
-	bool whole;   /* may not be split: IPv6, or DF */
-	bool options; /* IPv4 options: judged here, sent on by the stack */
-	__u32 seq;    /* TCP, host byte order */
-	__u32 ack;
+	bool options;   /* IPv4 options: judged here, sent on by the stack */
+	bool whole;     /* may not be split: IPv6, or DF */
+	bool out;       /* met on its way out of a device */
 	__u8 ttl;
 	__u8 tcp_flags; /* byte 13 of the TCP header */
 	__u8 icmp_type;
+	bool fragment;     /* one of several; an atomic one (RFC 6946) is an ordinary packet */
+	__u8 frag_way;     /* enum tp_frag_way */
+	__u16 frag_offset; /* bytes; 0: the first one, with the transport header */
+	__u16 frag_end;    /* where it ends, counted alike */
+	__be32 frag_id;
+	union {
+		struct { /* TCP, host byte order */
+			__u32 seq;
+			__u32 ack;
+		};
+		struct { /* a later fragment: the flow of its first */
+			__u32 frag_slot;
+			__u32 frag_slot_gen;
+		};
+	};
+};
+
+/* A mapping that a flow holds. */
+struct nat_hold {
+	__u32 id;
+	__be16 port;
+	__u16 pad;
 };
 
 /* A decision for the first packet of a flow. */

@@ -103,7 +103,9 @@ static __always_inline int rewrite_tuple(struct pkt *pkt, const struct tp_flow *
 	int r;
 
 	difference = (__u32)((both & 0xffffffff) + (both >> 32));
-	if (proto_has_ports(pkt)) {
+	if (pkt->frag_offset) {
+		hook_csum_whole(pkt, pkt->v6 ? difference : 0);
+	} else if (proto_has_ports(pkt)) {
 		r = rewrite_l4_checksum(pkt, to, &l4, difference);
 		if (r == GO_ON)
 			r = rewrite_ports(pkt, to, &l4);

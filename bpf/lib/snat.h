@@ -76,24 +76,24 @@ static __noinline int snat_address(struct pkt *pkt, const struct verdict *v, __u
 /* Source NAT of a new flow to the outside address in nat_out_key, into scratch->forward. */
 static __always_inline int snat_bind(struct pkt *pkt, struct tp_scratch *s)
 {
-	struct nat_hold hold = {};
+	struct nat_hold *hold = &s->hold;
 	int r;
 
 	s->nat_out_key.inside = pkt->key.src;
 	s->nat_out_key.port = pkt->key.sport;
 	s->nat_out_key.proto = pkt->key.proto;
 	s->nat_out_key.pad = 0;
-	r = nat_bind(pkt->ctx, pkt->limits, &hold);
+	r = nat_bind(pkt->ctx, pkt->limits, hold);
 	if (r != GO_ON) {
 		flow_free_ports(pkt);
 		return r;
 	}
 
-	s->mapping[0] = hold.id;
+	s->mapping[0] = hold->id;
 	s->forward.src = s->nat_out_key.outside;
-	s->forward.sport = hold.port;
+	s->forward.sport = hold->port;
 	if (proto_is_icmp(pkt)) /* the identifier is both */
-		s->forward.dport = hold.port;
+		s->forward.dport = hold->port;
 	s->forward.flags |= TP_FLOW_SRC_NAT;
 	return GO_ON;
 }

@@ -96,9 +96,9 @@ struct tp_flow_way {
  * So two CPUs that carry a flow, each in one direction, do not take lines from each other.
  */
 struct tp_flow_state {
-	__u32 gen;     /* odd: in use; even: free or dead */
-	__u8 kind;     /* enum tp_flow_kind */
-	__u8 tcp;      /* enum tp_flow_tcp of the opener; one to the left the answerer's */
+	__u32 gen; /* odd: in use; even: free or dead */
+	__u8 kind; /* enum tp_flow_kind */
+	__u8 tcp;  /* enum tp_flow_tcp of the opener; one to the left the answerer's */
 	__u8 pad;
 	__u8 snat;     /* enum tp_snat of the route that took it */
 	__u32 rule;    /* rule that allowed it; TP_RULE_OWN: this machine's own socket opened it */
@@ -177,6 +177,33 @@ struct tp_nat_in {
 #define TP_NAT_RETIRED (1ULL << 30) /* no new flows: something else sends from this port */
 #define TP_NAT_DEAD    (1ULL << 31) /* being deleted */
 
+/* Where a fragment was met: enum tp_side, and this on its way out of the device. */
+enum tp_frag_way {
+	TP_FRAG_OUT = 1 << 7,
+};
+
+/* Key of tp_frags: one fragmented datagram, as it is at that place (RFC 791, RFC 8200 4.5). */
+struct tp_frag_key {
+	struct tp_addr src;
+	struct tp_addr dst;
+	__be32 id;
+	__u8 proto; /* IPv4; 0 in IPv6, where only the first fragment's counts */
+	__u8 way;   /* enum tp_frag_way */
+	__u16 pad;
+};
+
+/* What its first fragment said, and the flow that this one belongs to. */
+struct tp_frag {
+	__u32 slot;
+	__u32 slot_gen;
+	__u32 seen; /* jiffies, low 32 bits */
+	__be16 sport;
+	__be16 dport;
+	__u16 end;  /* of the first fragment's payload: no other begins before */
+	__u8 proto; /* of the transport header */
+	__u8 pad;
+};
+
 _Static_assert(sizeof(struct tp_flow_key) == 40, "no hole");
 _Static_assert(sizeof(struct tp_flow) == 72, "no hole");
 _Static_assert(sizeof(struct tp_flow_way) == 64, "a line of the cache");
@@ -186,5 +213,7 @@ _Static_assert(sizeof(struct tp_half_open) == 12, "no hole");
 _Static_assert(sizeof(struct tp_nat_out_key) == 36, "no hole");
 _Static_assert(sizeof(struct tp_nat_in_key) == 20, "no hole");
 _Static_assert(sizeof(struct tp_nat_in) == 32, "no hole");
+_Static_assert(sizeof(struct tp_frag_key) == 40, "no hole");
+_Static_assert(sizeof(struct tp_frag) == 20, "no hole");
 
 #endif

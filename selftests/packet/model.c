@@ -126,12 +126,16 @@ const struct train *train_find(const struct wire *w, enum tp_side side)
 
 static const char *judge_stack(const struct judged *j)
 {
-	if (j->unchanged && j->side == TP_SIDE_LAN)
+	if (j->unchanged && j->side == TP_SIDE_LAN) {
+		note_passed(j);
 		return lan_may_pass(j) ? NULL : "handed to the stack: from a LAN into the mesh";
+	}
 	if (j->unchanged && is_link_scope(&j->in))
 		return NULL;
 	if (!j->valid)
 		return "handed to the stack: not valid";
+	if (j->in.offset)
+		return j->unchanged && train_find(&j->in, j->side) ? NULL : judge_later_fragment(j);
 	return judge_known(j, true);
 }
 

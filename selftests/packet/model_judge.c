@@ -174,8 +174,10 @@ static const char *judge_old(const struct judged *j, struct talk *talk, bool ans
 	const char *wrong;
 
 	talk->closing |= j->in.proto == IPPROTO_TCP && j->in.tcp_flags & (FIN | RST);
-	if (to_stack && j->unchanged && !(answers && translated))
+	if (to_stack && j->unchanged && !(answers && translated)) {
+		note_train(j, src, dst); /* the rest may need no help */
 		return NULL;
+	}
 	if (to_stack && j->out.ttl != j->in.ttl)
 		return "handed to the stack: the TTL changed";
 	wrong = compare_translated(j, src, dst);
@@ -188,6 +190,16 @@ static const char *judge_old(const struct judged *j, struct talk *talk, bool ans
 		talk_add(&again);
 	}
 	return NULL;
+}
+
+void note_passed(const struct judged *j)
+{
+	bool answers;
+	struct talk *talk = j->valid && !j->in.error ? talk_find(&j->in, j->side, &answers) : NULL;
+
+	if (talk)
+		note_train(j, answers ? &talk->dst : &talk->out_src,
+			   answers ? &talk->src : &talk->out_dst);
 }
 
 const char *judge_known(const struct judged *j, bool to_stack)
@@ -205,7 +217,7 @@ const char *judge_known(const struct judged *j, bool to_stack)
 		return wrong;
 
 	wrong = judge_new(j, to_stack);
-	if (!wrong && !to_stack)
+	if (!wrong && (!to_stack || j->unchanged))
 		note_train(j, &j->out.src, &j->out.dst);
 	return wrong;
 }

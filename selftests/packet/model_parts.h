@@ -40,6 +40,8 @@ bool lan_may_pass(const struct judged *j);
 /* Each NULL or what is wrong. to_stack: forwarding is left to the stack. */
 const char *judge_known(const struct judged *j, bool to_stack);
 const char *judge_leaving(const struct judged *j);
+/* What passes to the stack may be the first of fragments that need no stack. */
+void note_passed(const struct judged *j);
 const char *judge_later_fragment(const struct judged *j);
 const char *judge_error(const struct judged *j);
 const char *judge_answer(const struct judged *j);

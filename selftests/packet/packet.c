@@ -193,6 +193,42 @@ static void apply_patches(const struct packet *p, uint8_t *out)
 			out[p->patch[i].at] = p->patch[i].value;
 }
 
+uint16_t packet_id(const struct packet *p)
+{
+	if (p->no_id)
+		return 0;
+	return p->id ? p->id : ID_DEFAULT;
+}
+
+static bool is_piece(const struct packet *p)
+{
+	return p->from || p->to || p->atomic;
+}
+
+/* Leaves of the bytes what the fragment holds; returns their number. */
+static size_t cut_piece(const struct packet *p, uint8_t *bytes, size_t length)
+{
+	size_t end = p->to ? p->to : length;
+
+	memmove(bytes, bytes + p->from, end - p->from);
+	return end - p->from;
+}
+
+/* Behind `header` bytes comes a fragment header, then what is left of `length` bytes. */
+static size_t cut_ipv6(const struct packet *p, uint8_t *out, size_t header, size_t length)
+{
+	uint8_t *next = p->ext_size ? out + 40 : out + 6; /* of one extension header at most */
+	uint8_t *fragment = out + header;
+
+	memmove(fragment + 8, fragment, length);
+	memset(fragment, 0, 8);
+	fragment[0] = *next;
+	*next = 44;
+	put16(fragment + 2, p->from | !!p->to);
+	put16(fragment + 6, packet_id(p));
+	return 8 + cut_piece(p, fragment + 8, length);
+}
+
 static size_t put_ipv4(const struct packet *p, const struct ports *ports, uint8_t *out)
 {
 	size_t header = 20 + p->ext_size, length;
@@ -200,7 +236,7 @@ static size_t put_ipv4(const struct packet *p, const struct ports *ports, uint8_
 	memset(out, 0, header);
 	out[0] = (uint8_t)(0x40 | header / 4);
 	out[1] = p->tos;
-	put16(out + 4, p->no_id ? 0 : ID_DEFAULT);
+	put16(out + 4, packet_id(p));
 	put16(out + 6, p->frag);
 	out[8] = ttl_of(p);
 	out[9] = wire_proto(p, V4);
@@ -209,7 +245,12 @@ static size_t put_ipv4(const struct packet *p, const struct ports *ports, uint8_
 	if (p->ext_size)
 		memcpy(out + 20, p->ext, p->ext_size);
 
-	length = header + put_l4(p, V4, ports, out + 12, out + header);
+	length = put_l4(p, V4, ports, out + 12, out + header);
+	if (is_piece(p) && !p->atomic) {
+		put16(out + 6, p->frag | p->from / 8u | (p->to ? MORE : 0u));
+		length = cut_piece(p, out + header, length);
+	}
+	length += header;
 	put16(out + 2, (unsigned int)length);
 	apply_patches(p, out);
 	put16(out + 10,
@@ -231,7 +272,10 @@ static size_t put_ipv6(const struct packet *p, const struct ports *ports, uint8_
 	if (p->ext_size)
 		memcpy(out + 40, p->ext, p->ext_size);
 
-	length = header + put_l4(p, V6, ports, out + 8, out + header);
+	length = put_l4(p, V6, ports, out + 8, out + header);
+	if (is_piece(p))
+		length = cut_ipv6(p, out, header, length);
+	length += header;
 	put16(out + 4, (unsigned int)(length - 40));
 	apply_patches(p, out);
 	return length;

@@ -41,6 +41,12 @@ struct packet {
 	uint8_t tos;
 	uint16_t frag; /* flags and offset of IPv4 */
 	bool no_id;    /* identification 0 */
+	/*
+	 * One fragment of it: these bytes behind the IP header and `ext`. to: not included, and 0
+	 * in the last. atomic: IPv6's header of a fragment that is the whole (RFC 6946).
+	 */
+	uint16_t from, to, id; /* id: 0x1234 */
+	bool atomic;
 	uint8_t tcp_flags;
 	int seq, ack;     /* how far past what comes next: both sides begin at the same number */
 	enum echo echo;   /* else icmp4 or icmp6 */
@@ -71,8 +77,11 @@ struct packet {
 	size_t trailer; /* bytes of link-layer padding behind it */
 };
 
+#define PIECE(first, end) .from = (first), .to = (end)
+
 #define TTL_ZERO (-1)
 #define DF       0x4000
+#define MORE     0x2000
 
 #define EXT(type, bytes)   .ext_type = (type), .ext = (bytes), .ext_size = sizeof(bytes) - 1
 #define V4_OPTIONS(bytes)  .ext = (bytes), .ext_size = sizeof(bytes) - 1
@@ -120,6 +129,9 @@ struct packet {
 /* The packet from its IP header on, without trailer; returns its length. */
 size_t packet_put(const struct packet *packet, enum family family, const struct ports *ports,
 		  uint8_t *out);
+
+/* The identification that it has, or would have as a fragment. */
+uint16_t packet_id(const struct packet *packet);
 
 /* An Ethernet header; out has room for ETHERNET bytes. */
 void packet_put_ethernet(uint8_t *out, const uint8_t to[6], const uint8_t from[6],

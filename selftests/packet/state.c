@@ -28,6 +28,7 @@ union any_key {
 	struct tp_nat_out_key nat_out;
 	struct tp_nat_in_key nat_in;
 	struct tp_addr guard;
+	struct tp_frag_key frag;
 };
 
 static void empty(const char *map)
@@ -80,6 +81,7 @@ void state_forget_flows(void)
 	empty("tp_nat_out");
 	empty("tp_nat_in");
 	empty("tp_guard");
+	empty("tp_frags");
 	forget_slots();
 }
 
@@ -277,6 +279,29 @@ void state_pass_ms(uint32_t ms)
 
 	pass_slots(jiffies);
 	pass_half_open(jiffies);
+}
+
+struct tp_frag_key state_frag_key(const struct packet *packet, enum family family, uint8_t way)
+{
+	struct tp_frag_key key = { .way = way };
+
+	put_addr(packet->src, family, &key.src);
+	put_addr(packet->dst, family, &key.dst);
+	key.id = family == V4 ? htons(packet_id(packet)) : htonl(packet_id(packet));
+	if (family == V4)
+		key.proto = wire_proto(packet, family);
+	return key;
+}
+
+bool state_find_frag(const struct tp_frag_key *key, struct tp_frag *frag)
+{
+	return !bpf_map_lookup_elem(rig_map("tp_frags"), key, frag);
+}
+
+void state_write_frag(const struct tp_frag_key *key, const struct tp_frag *frag)
+{
+	if (bpf_map_update_elem(rig_map("tp_frags"), key, frag, BPF_ANY))
+		die("tp_frags");
 }
 
 bool state_find_mapping(const struct packet *packet, enum family family, const char *outside,

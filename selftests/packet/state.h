@@ -42,6 +42,11 @@ void state_make_stale(void);
 /* Makes the flow look as if its last packet had passed that long ago. */
 void state_age(const struct tp_flow_key *key, uint32_t seconds);
 
+/* Of the datagram that the packet is a fragment of, met on that way (enum tp_frag_way). */
+struct tp_frag_key state_frag_key(const struct packet *packet, enum family family, uint8_t way);
+bool state_find_frag(const struct tp_frag_key *key, struct tp_frag *frag);
+void state_write_frag(const struct tp_frag_key *key, const struct tp_frag *frag);
+
 /*
  * The port that NAT chose for the packet's source, by the address it leaves with; 0 when there
  * is no mapping or its two halves do not agree.

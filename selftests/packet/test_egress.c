@@ -189,29 +189,8 @@ static const struct row rows[] = {
 		  { INTO_TUNNEL_FROM_OTHER, udp("away", 1, "phone", 7, .cut = 1),
 		    drops(unjudged) },
 	  } },
-	{ .name = "fragments_from_a_pod_are_refused",
-	  .policy = OPEN_ROUTED,
-	  .only = V4,
-	  .steps = {
-		  { INTO_TUNNEL_FROM_OTHER, udp("away", 1, "phone", 7, .frag = 0x2000),
-		    drops(frag_unknown) },
-		  { INTO_TUNNEL_FROM_OTHER, udp("away", 1, "phone", 7, .frag = 0x0010),
-		    drops(frag_unknown) },
-	  } },
 };
 ROWS(rows)
-
-/* Case: what the stack cut up after we had judged and translated it goes on. */
-TEST(fragments_of_nobodys_flow_do_not_leave)
-{
-	static const struct step fragment = { INTO_TUNNEL_FROM_LAN,
-					      udp("host", 53, "phone", 5000, .frag = 0x2000),
-					      drops(frag_unknown) };
-	struct ports none = {};
-
-	row_start(OPEN_ROUTED, V4);
-	row_step(&fragment, V4, &none);
-}
 
 /* The answers leave by the LAN, where no program counts them: its own ACK must do. */
 TEST(a_lan_hosts_connection_to_this_node_is_established_by_its_ack)

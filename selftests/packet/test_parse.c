@@ -12,9 +12,6 @@
 #define TO_ROUTING "\x2b" PAD
 #define ROUTING_0  "\x11\0\0\1\0\0\0\0"
 #define ROUTING_2  "\x11\0\2\0\0\0\0\0"
-#define ATOMIC     "\x11\0\0\0\0\0\0\7" /* fragment header: offset 0, no more */
-#define FIRST      "\x11\0\0\1\0\0\0\7"
-#define LATER      "\x11\0\0\x28\0\0\0\7"
 #define AUTH       "\x11\4\0\0\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0"
 #define NO_NEXT    "\x3b" PAD
 
@@ -235,52 +232,6 @@ static const struct row rows[] = {
 		    drops(malformed) },
 		  { FROM_TUNNEL, udp("phone", 1, "self", 2, .patch = { PATCH(6, IPPROTO_ICMP) }),
 		    drops(malformed) },
-	  } },
-	{ .name = "drops_fragments_of_unknown_packets",
-	  .policy = OPEN_MASQ,
-	  .only = V4,
-	  .steps = {
-		  { FROM_TUNNEL, udp("phone", 1, "host", 2, .frag = 0x2000),
-		    drops(frag_unknown) }, /* first */
-		  { FROM_TUNNEL, udp("phone", 1, "host", 2, .frag = 0x2005),
-		    drops(frag_unknown) },
-		  { FROM_TUNNEL, udp("phone", 1, "host", 2, .frag = 0x0005),
-		    drops(frag_unknown) }, /* last */
-		  { FROM_TUNNEL, tcp(SYN, "phone", 1, "host", 2, .frag = 0x0001),
-		    drops(frag_unknown) }, /* RFC 1858: overlaps the TCP header */
-		  { FROM_TUNNEL,
-		    ip(IPPROTO_TCP + 256, "phone", "host", .payload_size = 8, .frag = 0x2000),
-		    drops(frag_unknown) },
-		  { FROM_LAN, udp("host", 1, "phone", 2, .frag = 0x2000),
-		    drops(frag_unknown) },
-		  { FROM_LAN, udp("host", 1, "elsewhere", 2, .frag = 0x2000),
-		    passes(not_ours) },
-	  } },
-	{ .name = "drops_fragments_of_unknown_packets",
-	  .policy = OPEN_MASQ,
-	  .only = V6,
-	  .steps = {
-		  { FROM_TUNNEL, udp("phone", 1, "host", 2, EXT(FRAGMENT, FIRST)),
-		    drops(frag_unknown) },
-		  { FROM_TUNNEL, udp("phone", 1, "host", 2, EXT(FRAGMENT, LATER)),
-		    drops(frag_unknown) },
-		  { FROM_TUNNEL, udp("phone", 1, "host", 2, EXT(FRAGMENT, ATOMIC)),
-		    drops(frag_unknown) },
-		  { FROM_LAN, udp("host", 1, "phone", 2, EXT(FRAGMENT, FIRST)),
-		    drops(frag_unknown) },
-		  { FROM_LAN, udp("host", 1, "elsewhere", 2, EXT(FRAGMENT, FIRST)),
-		    passes(not_ours) },
-	  } },
-	{ .name = "fragments_of_known_flows_are_not_translated_blindly",
-	  .policy = OPEN_MASQ,
-	  .only = V4,
-	  .steps = {
-		  { FROM_TUNNEL, udp("phone", 20000, "host", 53),
-		    resolves(LAN0, udp("lan", 20000, "host", 53, .ttl = 63)), .flows = 1 },
-		  { FROM_TUNNEL, udp("phone", 20000, "host", 53, .frag = 0x2000),
-		    drops(frag_unknown), .flows = 1 },
-		  { FROM_TUNNEL, udp("phone", 20000, "host", 53, .frag = 0x0010),
-		    drops(frag_unknown), .flows = 1 },
 	  } },
 };
 ROWS(rows)

@@ -3,6 +3,7 @@
 #include <linux/bpf.h>
 #include <string.h>
 
+#include "pieces.h"
 #include "policies.h"
 #include "rows.h"
 #include "state.h"
@@ -178,8 +179,8 @@ static const struct row rows[] = {
 	  .steps = {
 		  OPENED,
 		  { FROM_WIRE, udp("host", 5000, "beyond", 53, V4_OPTIONS("\1\1\1\0")), PASSES },
-		  { FROM_WIRE, udp("host", 5000, "beyond", 53, .frag = 0x2000), PASSES },
-		  { FROM_WIRE, udp("host", 5000, "beyond", 53, .frag = 0x0010), PASSES },
+		  { FROM_WIRE, udp("host", 5000, "beyond", 53, FIRST), PASSES },
+		  { FROM_WIRE, udp("host", 5000, "beyond", 53, LAST), PASSES },
 		  { FROM_WIRE, udp("host", 5000, "beyond", 53, .frag = DF),
 		    sends(LAN1, "beyond", udp("host", 5000, "beyond", 53, .frag = DF, .ttl = 63)),
 		    .flows = 1 },
@@ -190,8 +191,13 @@ static const struct row rows[] = {
 	  .only = V6,
 	  .steps = {
 		  OPENED,
-		  { FROM_WIRE, udp("host", 5000, "beyond", 53, EXT(44, "\x11\0\0\1\0\0\0\1")),
-		    PASSES },
+		  { FROM_WIRE, udp("host", 5000, "beyond", 53, FIRST), PASSES },
+		  { FROM_WIRE, udp("host", 5000, "beyond", 53, LAST), PASSES },
+		  /* one that is the whole is none (RFC 6946) */
+		  { FROM_WIRE, udp("host", 5000, "beyond", 53, .atomic = true),
+		    sends(LAN1, "beyond",
+			  udp("host", 5000, "beyond", 53, .ttl = 63, .atomic = true)),
+		    .flows = 1 },
 		  /* other extension headers are no hindrance */
 		  { FROM_WIRE, udp("host", 5000, "beyond", 53, EXT(60, "\x11\0\1\4\0\0\0\0")),
 		    sends(LAN1, "beyond",

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Fragments. Only the first has ports: what it was judged by and how it was translated is kept for
+ * the others, which must come after it and belong to the flow that it was let through for. One that
+ * comes before is refused: nothing is held back, and nothing leaves untranslated.
+ */
+#ifndef BPF_LIB_FRAG_H
+#define BPF_LIB_FRAG_H
+
+#include "lib/maps.h"
+#include "lib/pkt.h"
+
+/*
+ * How long after its first fragment another is taken. A receiver waits 15 s (RFC 791) to 120 s
+ * (RFC 1122 3.3.2), in IPv6 60 s (RFC 8200 4.5). But where a first fragment is lost, a reused
+ * identification ties fragments to the wrong one (RFC 4963), so this is nearer the lower end: what
+ * Linux waits for IPv4.
+ */
+#define FRAG_SECONDS 30
+
+static __always_inline void frag_key(const struct pkt *pkt, struct tp_frag_key *key)
+{
+	key->src = pkt->key.src;
+	key->dst = pkt->key.dst;
+	key->id = pkt->frag_id;
+	key->proto = pkt->v6 ? 0 : pkt->key.proto;
+	key->way = pkt->frag_way;
+	key->pad = 0;
+}
+
+static __noinline void frag_store(const struct pkt *pkt, const struct tp_flow *flow)
+{
+	struct tp_frag_key key;
+	struct tp_frag frag;
+
+	frag_key(pkt, &key);
+	frag.slot = flow->slot;
+	frag.slot_gen = flow->slot_gen;
+	frag.seen = (__u32)pkt->now;
+	frag.sport = pkt->key.sport;
+	frag.dport = pkt->key.dport;
+	frag.end = pkt->frag_end;
+	frag.proto = pkt->key.proto;
+	frag.pad = 0;
+	bpf_map_update_elem(&tp_frags, &key, &frag, BPF_ANY);
+}
+
+/* What was let through: of a first fragment. Should this fail, the others are refused. */
+static __always_inline void frag_remember(const struct pkt *pkt, const struct tp_flow *flow)
+{
+	if (pkt->fragment && !pkt->frag_offset)
+		frag_store(pkt, flow);
+}
+
+static __noinline int frag_find(struct pkt *pkt)
+{
+	struct tp_frag_key key;
+	struct tp_frag *frag;
+
+	frag_key(pkt, &key);
+	frag = bpf_map_lookup_elem(&tp_frags, &key);
+	/* another CPU may have stored a later `seen` than our `now`: hence the sign */
+	if (!frag || (__s32)((__u32)pkt->now - frag->seen) >
+			     (__s32)(FRAG_SECONDS * (__u32)pkt->limits->second))
+		return TP_R_frag_unknown;
+	if (pkt->frag_offset < frag->end)
+		return TP_R_malformed;
+
+	pkt->key.proto = frag->proto;
+	pkt->key.sport = frag->sport;
+	pkt->key.dport = frag->dport;
+	pkt->frag_slot = frag->slot;
+	pkt->frag_slot_gen = frag->slot_gen;
+	return GO_ON;
+}
+
+/*
+ * Gives a later fragment the protocol and ports of its first; anything else has its own. One that
+ * begins inside the first would overwrite what was judged (RFC 1858, RFC 5722).
+ */
+static __always_inline int frag_recall(struct pkt *pkt)
+{
+	return pkt->frag_offset ? frag_find(pkt) : GO_ON;
+}
+
+/* No later fragment, or one of this very flow, not of a dead one that had the same key. */
+static __always_inline bool frag_follows(const struct pkt *pkt, const struct tp_flow *flow)
+{
+	return !pkt->frag_offset ||
+	       (pkt->frag_slot == flow->slot && pkt->frag_slot_gen == flow->slot_gen);
+}
+
+#endif
