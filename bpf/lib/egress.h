@@ -119,9 +119,34 @@ static __always_inline int tunnel_egress(struct __sk_buff *skb, struct pkt *pkt)
 }
 
 /*
- * Only what came through the tunnel concerns us on a LAN device, and that was judged and
- * translated on its way in. Anything else with a mesh source must not get out, to a link-local
- * address neither: Linux forwards to 169.254.0.0/16, where clouds keep their metadata.
+ * What the stack has finished for us still has the source that it came with: its way in has judged
+ * it by that, and has chosen the address that it leaves with. The TTL went down in the stack.
+ */
+static __noinline int translate_out(struct pkt *pkt)
+{
+	struct tp_flow_state *state = NULL;
+	struct tp_flow *flow;
+	int r;
+
+	pkt->key.side = TP_SIDE_TUNNEL;
+	flow = flow_find(&pkt->key, &state);
+	if (!flow || !state || !(flow->flags & TP_FLOW_SRC_NAT) || !frag_follows(pkt, flow))
+		return TP_R_unjudged;
+	if (flow->policy_gen != (__u32)pkt->generation)
+		return TP_R_unjudged; /* the policy has changed under way */
+
+	r = rewrite_tuple(pkt, flow);
+	if (r != GO_ON)
+		return r;
+	frag_remember(pkt, flow);
+	return TP_R_translated;
+}
+
+/*
+ * Only what came through the tunnel concerns us on a LAN device, and that was judged on its way in,
+ * and translated unless the stack had to finish it. Anything else with a mesh source must not get
+ * out, to a link-local address neither: Linux forwards to 169.254.0.0/16, where clouds keep their
+ * metadata.
  */
 static __always_inline int lan_egress(struct pkt *pkt)
 {
@@ -129,9 +154,11 @@ static __always_inline int lan_egress(struct pkt *pkt)
 
 	if (r == GO_ON)
 		r = frag_recall(pkt);
-	if (r == GO_ON && (is_judged(pkt) || error_is_judged(pkt)))
+	if (r != GO_ON)
+		return TP_R_unjudged;
+	if (is_judged(pkt) || error_is_judged(pkt))
 		return TP_R_judged;
-	return TP_R_unjudged;
+	return translate_out(pkt);
 }
 
 /*

@@ -22,7 +22,7 @@ static __always_inline bool is_too_big(const struct pkt *pkt, __u32 mtu)
 }
 
 /*
- * The stack must finish the packet (options, fragments). What was sent to our SNAT address goes
+ * The stack must answer the packet, or finish it. What was sent to our SNAT address goes
  * there with its translation undone: the stack would take it for its own. flow: a copy.
  */
 static __always_inline int to_stack(struct pkt *pkt, struct tp_flow *flow, int reason)
@@ -53,6 +53,47 @@ static __always_inline __u32 member_mtu(const struct pkt *pkt, const struct tp_f
 static __always_inline bool uses_tunnel(const struct pkt *pkt, const struct tp_flow *flow)
 {
 	return pkt->key.side == TP_SIDE_TUNNEL || (flow->flags & TP_FLOW_L3_OUT);
+}
+
+/* What the sender must be told, or GO_ON. */
+static __always_inline int answer_reason(const struct pkt *pkt, __u32 mtu)
+{
+	if (pkt->ttl <= 1)
+		return TP_R_ttl_exceeded;
+	return pkt->whole && is_too_big(pkt, mtu) ? TP_R_too_big : GO_ON;
+}
+
+/* Whether the stack can do something about a reason that the packet did not go on for. */
+static __always_inline bool stack_may_finish(const struct pkt *pkt, int reason)
+{
+	return reason == TP_R_ip_options || (reason == TP_R_too_big && !pkt->whole);
+}
+
+/* What the stack must finish the packet for, or GO_ON. */
+static __always_inline int stack_reason(const struct pkt *pkt, __u32 mtu)
+{
+	if (pkt->options)
+		return TP_R_ip_options;
+	return is_too_big(pkt, mtu) ? TP_R_too_big : GO_ON;
+}
+
+/*
+ * The stack must finish the packet (options, fragments). What must not leave with a client's
+ * address gets another when the stack is done, in egress.h. But what one LAN device sends out for
+ * another passes no program that looks, and a hairpin's would be taken for this machine's own.
+ */
+static __noinline int finish_by_stack(struct pkt *pkt, struct tp_flow *flow, int reason)
+{
+	int r;
+
+	if ((flow->flags & TP_FLOW_SRC_NAT) &&
+	    (pkt->key.side == TP_SIDE_LAN || (flow->flags & TP_FLOW_DST_NAT)))
+		return TP_R_nat_options;
+	r = to_stack(pkt, flow, reason);
+	if (r == reason && pkt->mss && uses_tunnel(pkt, flow) &&
+	    mss_clamp(pkt, member_mtu(pkt, flow)) != GO_ON)
+		return TP_R_rewrite;
+	return r;
 }
 
 /* Untagged, translated, its MSS clamped and with a lower TTL: ready for a link. */
@@ -105,7 +146,7 @@ static __always_inline int send_neigh(struct pkt *pkt, const struct tp_flow *flo
 /*
  * What fib found, into the flow. The device must be one of ours: answers have to pass us. Its MTU
  * is looked at here again, as the lookup leaves room for a link header that a packet of the tunnel
- * does not have.
+ * does not have. TP_R_too_big leaves a next hop for those that fit, and for what the stack cuts up.
  */
 static __always_inline int next_hop_set(struct pkt *pkt, struct tp_flow *flow,
 					const struct bpf_fib_lookup *fib, long answer)
@@ -118,22 +159,19 @@ static __always_inline int next_hop_set(struct pkt *pkt, struct tp_flow *flow,
 	device = device_find(fib->ifindex, TP_DEV_LAN);
 	if (!device)
 		return TP_R_no_route;
-	if (is_too_big(pkt, device->mtu))
-		return TP_R_too_big;
 
 	flow->ifindex = fib->ifindex;
 	flow->mtu = device->mtu;
 	flow->checked = (__u32)pkt->now;
-	if (answer == BPF_FIB_LKUP_RET_NO_NEIGH) {
-		flow->flags |= TP_FLOW_NEIGH;
-		return GO_ON;
-	}
 	flow->flags &= ~(TP_FLOW_NEIGH | TP_FLOW_XDP);
-	if (device->flags & TP_DEV_XDP_NATIVE)
+	if (answer == BPF_FIB_LKUP_RET_NO_NEIGH)
+		flow->flags |= TP_FLOW_NEIGH;
+	else if (device->flags & TP_DEV_XDP_NATIVE)
 		flow->flags |= TP_FLOW_XDP;
 	__builtin_memcpy(flow->dmac, fib->dmac, sizeof(flow->dmac));
 	__builtin_memcpy(flow->smac, fib->smac, sizeof(flow->smac));
-	return GO_ON;
+	return answer == BPF_FIB_LKUP_RET_FRAG_NEEDED || is_too_big(pkt, device->mtu) ? TP_R_too_big
+										      : GO_ON;
 }
 
 static __always_inline bool next_hop_is_fresh(const struct pkt *pkt, const struct tp_flow *flow)
@@ -198,22 +236,23 @@ static __always_inline int forward_known(struct pkt *pkt, struct tp_flow *flow,
 					 struct tp_flow *entry, struct tp_flow_state *state,
 					 __u32 ingress)
 {
+	int r;
+
 	flow_touch(pkt, state, flow->flags & TP_FLOW_REPLY);
 	if (flow->flags & TP_FLOW_LOCAL)
 		return TP_R_deliver;
-	if (pkt->ttl <= 1)
-		return pkt->ttl ? answered_by(pkt, flow, TP_R_ttl_exceeded) : TP_R_malformed;
-	if (pkt->whole && is_too_big(pkt, flow->mtu))
-		return answered_by(pkt, flow, TP_R_too_big);
-	if (pkt->options && (flow->flags & TP_FLOW_SRC_NAT))
-		return TP_R_nat_options; /* the stack would send it on untranslated */
-	if (pkt->options)
-		return to_stack(pkt, flow, TP_R_ip_options);
-	if (is_too_big(pkt, flow->mtu))
-		return to_stack(pkt, flow, TP_R_too_big);
-	if (next_hop_is_fresh(pkt, flow))
+	if (!pkt->ttl)
+		return TP_R_malformed;
+	r = answer_reason(pkt, flow->mtu);
+	if (r != GO_ON)
+		return answered_by(pkt, flow, r);
+
+	r = stack_reason(pkt, flow->mtu);
+	if (r == GO_ON && next_hop_is_fresh(pkt, flow))
 		return send_direct(pkt, flow);
-	return send_checked(pkt, flow, entry, ingress);
+	if (r == GO_ON)
+		r = send_checked(pkt, flow, entry, ingress);
+	return stack_may_finish(pkt, r) ? finish_by_stack(pkt, flow, r) : r;
 }
 
 #endif

@@ -205,7 +205,7 @@ static __noinline int open_outbound(struct pkt *pkt, const struct verdict *v)
 static __noinline int open_to_tunnel(struct pkt *pkt, const struct verdict *v)
 {
 	struct tp_scratch *s = scratch_find();
-	int r;
+	int r, help; /* what the stack is asked for */
 
 	if (!s)
 		return TP_R_ct_full;
@@ -213,13 +213,16 @@ static __noinline int open_to_tunnel(struct pkt *pkt, const struct verdict *v)
 	s->forward.ifindex = pkt->tunnel_ifindex;
 	s->forward.mtu = tunnel_mtu(pkt, v->mtu);
 	s->forward.flags = TP_FLOW_L3_OUT;
-	if (is_too_big(pkt, s->forward.mtu))
-		return TP_R_too_big;
+	help = stack_reason(pkt, s->forward.mtu);
+	if (pkt->whole && is_too_big(pkt, s->forward.mtu))
+		return TP_R_too_big; /* nobody carries it: no flow */
 
 	scratch_reply(pkt, s, v);
 	reply_next_hop(pkt, s, v);
 	r = flow_remember(pkt, s, v, ENTRY_BOTH);
-	return r == GO_ON ? send_direct(pkt, &s->forward) : r;
+	if (r != GO_ON)
+		return r;
+	return help == GO_ON ? send_direct(pkt, &s->forward) : help;
 }
 
 static __always_inline int open_snat(struct pkt *pkt, struct tp_scratch *s, const struct verdict *v,
@@ -234,17 +237,18 @@ static __noinline int open_to_lan(struct pkt *pkt, const struct verdict *v, __u3
 {
 	struct tp_scratch *s = scratch_find();
 	struct bpf_fib_lookup *fib; /* not on the stack: six calls deep share 512 bytes */
+	int r, help;                /* what the stack is asked for */
 	long answer;
-	int r;
 
 	if (!s)
 		return TP_R_ct_full;
 	scratch_start(pkt, s);
 	fib = &s->fib;
 	answer = route_next_hop(pkt, &pkt->key.src, &pkt->key.dst, ingress, fib);
-	r = next_hop_set(pkt, &s->forward, fib, answer);
-	if (r == GO_ON && v->snat != TP_SNAT_NONE)
-		r = open_snat(pkt, s, v, ingress);
+	help = next_hop_set(pkt, &s->forward, fib, answer);
+	if (help != GO_ON && (help != TP_R_too_big || pkt->whole))
+		return help;
+	r = v->snat == TP_SNAT_NONE ? GO_ON : open_snat(pkt, s, v, ingress);
 	if (r != GO_ON)
 		return r;
 
@@ -253,7 +257,9 @@ static __noinline int open_to_lan(struct pkt *pkt, const struct verdict *v, __u3
 	r = flow_remember(pkt, s, v, ENTRY_BOTH);
 	if (r != GO_ON)
 		return r;
-	return send_neigh(pkt, &s->forward, fib);
+	if (pkt->options)
+		help = TP_R_ip_options;
+	return help == GO_ON ? send_neigh(pkt, &s->forward, fib) : help;
 }
 
 /*
@@ -269,6 +275,7 @@ static __always_inline bool goes_on_here(const struct pkt *pkt, const struct ver
 /* An admitted packet that belongs to no flow yet. */
 static __always_inline int open_flow(struct pkt *pkt, struct verdict *v, __u32 ingress)
 {
+	struct tp_scratch *s = scratch_find();
 	int r = admit_opening(pkt);
 
 	if (r == TP_R_invalid && goes_on_here(pkt, v))
@@ -277,15 +284,13 @@ static __always_inline int open_flow(struct pkt *pkt, struct verdict *v, __u32 i
 		return r;
 	if (!v->out_side)
 		return open_local(pkt, v);
-	if (pkt->options && v->snat != TP_SNAT_NONE)
-		return TP_R_nat_options;
-	if (pkt->options)
-		return TP_R_ip_options; /* what egress makes of it decides */
 	if (pkt->ttl <= 1)
 		return pkt->ttl ? TP_R_ttl_exceeded : TP_R_malformed;
 	if (v->out_side == TP_SIDE_TUNNEL)
-		return open_to_tunnel(pkt, v);
-	return open_to_lan(pkt, v, ingress);
+		r = open_to_tunnel(pkt, v);
+	else
+		r = open_to_lan(pkt, v, ingress);
+	return s && stack_may_finish(pkt, r) ? finish_by_stack(pkt, &s->forward, r) : r;
 }
 
 #endif

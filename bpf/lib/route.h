@@ -54,9 +54,9 @@ static __always_inline int fib_reason(long answer)
 {
 	switch (answer) {
 	case BPF_FIB_LKUP_RET_SUCCESS:
+	case BPF_FIB_LKUP_RET_FRAG_NEEDED: /* the next hop is there all the same */
 	case BPF_FIB_LKUP_RET_NO_NEIGH: return GO_ON;
 	case BPF_FIB_LKUP_RET_BLACKHOLE: return TP_R_blackhole;
-	case BPF_FIB_LKUP_RET_FRAG_NEEDED: return TP_R_too_big;
 	/* by a device that is none of ours, and so past the translation */
 	case BPF_FIB_LKUP_RET_UNSUPP_LWT: return TP_R_no_route;
 	default: return TP_R_stack_route;

@@ -22,11 +22,12 @@ enum tp_verdict {
 	X(deliver,        STACK,   "judged and allowed, addressed to this machine") \
 	X(own,            STACK,   "sent by this machine's own sockets") \
 	X(judged,         STACK,   "already judged on its way in") \
+	X(translated,     STACK,   "finished by the stack, then translated on its way out") \
 	X(not_ip,         STACK,   "neither IPv4 nor IPv6: ARP, LLDP and the like") \
 	X(not_ours,       STACK,   "neither from nor to the mesh") \
 	X(local_scope,    STACK,   "link-local, multicast, broadcast or neighbour discovery") \
 	X(other_host,     STACK,   "frame addressed to another machine") \
-	X(ip_options,     STACK,   "IPv4 options: the stack forwards it, egress judges it") \
+	X(ip_options,     STACK,   "IPv4 options: judged, and forwarded by the stack") \
 	X(ttl_exceeded,   STACK,   "TTL or hop limit used up: the stack answers") \
 	X(too_big,        STACK,   "larger than the next link: the stack answers or fragments") \
 	X(stack_route,    STACK,   "the route is one that the stack must answer for") \
@@ -46,7 +47,7 @@ enum tp_verdict {
 	X(clash,          DROP,    "another flow has the key that its answers would have") \
 	X(nat_full,       DROP,    "no free SNAT port") \
 	X(nat_proto,      DROP,    "protocol without ports cannot be translated") \
-	X(nat_options,    DROP,    "IPv4 options on a packet that needs translation") \
+	X(nat_options,    DROP,    "needs the stack and a translation that it cannot get there") \
 	X(nat_no_address, DROP,    "egress device has no address of this family to leave with") \
 	X(peer_expired,   DROP,    "key_expiry of the peer has passed") \
 	X(unjudged,       DROP,    "on its way out of the tunnel or a LAN without a verdict") \

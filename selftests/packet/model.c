@@ -110,14 +110,16 @@ const struct train *train_find(const struct wire *w, enum tp_side side)
 {
 	size_t i, kept = train_count < TRAINS_MAX ? train_count : TRAINS_MAX;
 
-	for (i = 0; i < kept; i++) {
-		const struct wire *first = &trains[i].first;
+	/* an identification that comes again is the youngest's */
+	for (i = train_count; i-- > train_count - kept;) {
+		const struct train *train = &trains[i % TRAINS_MAX];
+		const struct wire *first = &train->first;
 
-		if (trains[i].side == side && first->family == w->family && first->id == w->id &&
+		if (train->side == side && first->family == w->family && first->id == w->id &&
 		    (w->family == V6 || first->proto == w->proto) &&
 		    !memcmp(first->src.addr, w->src.addr, 16) &&
 		    !memcmp(first->dst.addr, w->dst.addr, 16))
-			return &trains[i];
+			return train;
 	}
 	return NULL;
 }

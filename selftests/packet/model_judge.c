@@ -4,8 +4,9 @@
 
 #include "model_parts.h"
 
-#define PORT_MIN 16384
-#define PORT_MAX 29999
+#define PORT_MIN   16384
+#define PORT_MAX   29999
+#define MTU_TUNNEL 1420
 
 static bool is_link_local_v4(const uint8_t *v4)
 {
@@ -106,6 +107,35 @@ static const char *check_mapping(const struct judged *j, const struct talk *talk
 	return NULL;
 }
 
+static void note_train(const struct judged *j, const struct end *src, const struct end *dst)
+{
+	struct train train = { j->side, j->in, *src, *dst };
+
+	if (j->in.fragment)
+		train_add(&train);
+}
+
+/* Whether the stack was to forward it, not to answer it: then a conversation has begun. */
+static bool stack_forwards_it(const struct judged *j)
+{
+	bool whole = j->in.family == V6 || j->in_ip[6] & 0x40;
+
+	return j->in.ttl > 1 && !(whole && j->in.length > MTU_TUNNEL);
+}
+
+/* It comes by the egress program again, if it goes to a LAN. */
+static const char *judge_new_to_stack(const struct judged *j, const struct talk *talk)
+{
+	j->counts->delivered++;
+	if (!talk->out_side || (talk->out_side == TP_SIDE_TUNNEL && stack_forwards_it(j))) {
+		talk_add(talk);
+		note_train(j, &talk->out_src, &talk->out_dst);
+	}
+	if (j->out.ttl != j->in.ttl)
+		return "handed to the stack: the TTL changed";
+	return j->unchanged ? NULL : compare_translated(j, &j->in.src, &j->in.dst);
+}
+
 /* A packet that no conversation knows was let through: may it open one? */
 static const char *judge_new(const struct judged *j, bool to_stack)
 {
@@ -128,13 +158,8 @@ static const char *judge_new(const struct judged *j, bool to_stack)
 		return "let through: it cannot open a conversation";
 	if (!model_grants(&j->in))
 		return "let through: no grant allows it";
-	if (to_stack) { /* it comes by the egress program again, if it goes anywhere */
-		j->counts->delivered++;
-		if (!talk.out_side)
-			talk_add(&talk);
-		return j->unchanged ? NULL : "handed to the stack: it was changed";
-	}
-
+	if (to_stack)
+		return judge_new_to_stack(j, &talk);
 	if (masqueraded) {
 		talk.out_src = j->out.src;
 		if (j->in.query) /* the identifier is both ports */
@@ -157,18 +182,11 @@ static bool is_reopened(const struct judged *j, const struct talk *talk)
 	return talk->closing && may_open(&j->in) && j->in.proto == IPPROTO_TCP;
 }
 
-static void note_train(const struct judged *j, const struct end *src, const struct end *dst)
-{
-	struct train train = { j->side, j->in, *src, *dst };
-
-	if (j->in.fragment)
-		train_add(&train);
-}
-
 static const char *judge_old(const struct judged *j, struct talk *talk, bool answers, bool to_stack)
 {
 	const struct end *src = answers ? &talk->dst : &talk->out_src;
 	const struct end *dst = answers ? &talk->src : &talk->out_dst;
+	bool later = to_stack && !answers; /* translated when the stack is done with it */
 	bool translated = !end_is(&talk->src, &talk->out_src);
 	struct talk again;
 	const char *wrong;
@@ -180,7 +198,7 @@ static const char *judge_old(const struct judged *j, struct talk *talk, bool ans
 	}
 	if (to_stack && j->out.ttl != j->in.ttl)
 		return "handed to the stack: the TTL changed";
-	wrong = compare_translated(j, src, dst);
+	wrong = compare_translated(j, later ? &talk->src : src, later ? &talk->dst : dst);
 	if (wrong)
 		return wrong;
 	note_train(j, src, dst);
@@ -200,6 +218,9 @@ void note_passed(const struct judged *j)
 	if (talk)
 		note_train(j, answers ? &talk->dst : &talk->out_src,
 			   answers ? &talk->src : &talk->out_dst);
+	else if (j->valid && !j->in.error && !j->in.offset && may_open(&j->in) &&
+		 model_place(j->in.dst.addr, j->in.family) == PLACE_MESH && model_grants(&j->in))
+		judge_new(j, true);
 }
 
 const char *judge_known(const struct judged *j, bool to_stack)
@@ -238,15 +259,20 @@ const char *judge_later_fragment(const struct judged *j)
 const char *judge_leaving(const struct judged *j)
 {
 	const struct end *src, *dst;
-	const char *wrong;
+	const char *wrong = NULL;
 	bool answers;
 	struct talk *talk = talk_find(&j->in, j->side, &answers);
 
-	if (!talk)
-		return "left: of no conversation";
-	src = answers ? &talk->dst : &talk->out_src;
-	dst = answers ? &talk->src : &talk->out_dst;
-	wrong = compare_translated(j, src, dst);
+	if (talk) {
+		src = answers ? &talk->dst : &talk->out_src;
+		dst = answers ? &talk->src : &talk->out_dst;
+		wrong = compare_translated(j, src, dst);
+	}
+	if (!talk || (wrong && is_reopened(j, talk))) { /* begun on its way to the stack */
+		src = &j->out.src;
+		dst = &j->out.dst;
+		wrong = judge_new(j, false);
+	}
 	if (wrong)
 		return wrong;
 	note_train(j, src, dst);

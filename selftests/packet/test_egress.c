@@ -110,7 +110,9 @@ static const struct row rows[] = {
 	  .steps = {
 		  { FROM_TUNNEL, udp("phone", 5000, "host", 53),
 		    resolves(LAN0, udp("lan", PORT_A, "host", 53, .ttl = 63)), .flows = 1 },
-		  { INTO_LAN_FROM_TUNNEL, udp("phone", 5000, "host", 53, .ttl = 63),
+		  { INTO_LAN_FROM_TUNNEL, udp("phone", 5000, "host", 54, .ttl = 63),
+		    drops(unjudged), .flows = 1 },
+		  { INTO_LAN_FROM_TUNNEL, udp("tablet", 5000, "host", 53, .ttl = 63),
 		    drops(unjudged), .flows = 1 },
 		  { INTO_LAN_FROM_TUNNEL, ip(47, "phone", "host", .ttl = 63), drops(unjudged),
 		    .flows = 1 },

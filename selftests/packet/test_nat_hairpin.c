@@ -5,7 +5,8 @@
 #include "state.h"
 #include "test.h"
 
-#define TWO_PORTS POLICY(MASQUERADE, GRANT_ALL, POLICY_LIMITS("\"snat_ports\": \"20000-20001\""))
+#define WHOLE_1300 .frag = DF, .payload_size = 1300
+#define TWO_PORTS  POLICY(MASQUERADE, GRANT_ALL, POLICY_LIMITS("\"snat_ports\": \"20000-20001\""))
 
 /* The router's own address is in the prefix that both may go to; each other is not. */
 #define LAN_ONLY       POLICY(MASQUERADE, TO_LAN, "")
@@ -188,9 +189,9 @@ static const struct row rows[] = {
 		  { FROM_TUNNEL, udp("phone", 20000, "lan", 20001, .ttl = 1),
 		    passes_as(ttl_exceeded, udp("phone", 20000, "tablet", 20001, .ttl = 1)),
 		    .flows = 2 },
-		  { FROM_TUNNEL, udp("phone", 20000, "lan", 20001, .payload_size = 1300),
+		  { FROM_TUNNEL, udp("phone", 20000, "lan", 20001, WHOLE_1300),
 		    passes_as(too_big,
-			      udp("phone", 20000, "tablet", 20001, .payload_size = 1300)),
+			      udp("phone", 20000, "tablet", 20001, WHOLE_1300)),
 		    .flows = 2 },
 	  } },
 	{ .name = "a_hairpin_takes_a_port_of_its_own",
