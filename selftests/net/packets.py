@@ -104,6 +104,8 @@ class Packet:
         self.ports = self._ports()
 
     def _ports(self):
+        if len(self.segment) < 6:   # the end of a fragmented one
+            return None, None
         if self.proto in (TCP, UDP):
             return struct.unpack_from("!HH", self.segment)
         if self.proto in (ICMP, ICMP6):
