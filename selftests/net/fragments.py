@@ -1,13 +1,37 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Fragments: cutting packets up, and putting together what a capture saw."""
+"""Fragments: cutting packets up, and putting together what a capture saw. And a lab for cases
+that must hold with SNAT and without."""
 
+import contextlib
 import struct
 
-from lib import check
+from lib import Lab, check, run
 from packets import Packet, checksum
 
 V6_FRAGMENT = 44
 MORE, OFFSET = 0x2000, 0x1fff
+
+
+@contextlib.contextmanager
+def lab_with(prefix, grants):
+    """A lab by these prefixes of main(): lab.source is what the phone is to the LAN, lab.wanted
+    the policy."""
+    snat = {"masquerade.": "masquerade", "routed.": "none"}[prefix]
+    with Lab() as lab:
+        lab.wanted = lab.policy()
+        del lab.wanted["tests"]     # they hold for the example's grants only
+        lab.wanted["grants"] += grants
+        lab.wanted["routes"] = {p: {"snat": snat} for p in ("10.10.30.0/24", "fd10:30::/64")}
+        lab.apply(lab.wanted)
+        for short in ("dns", "web"):
+            netns = lab.netns(short)
+            run("ip", "-n", netns, "route", "add", "100.80.0.0/24", "via", lab.LAN)
+            run("ip", "-n", netns, "route", "add", "fd7a:70::/64", "via", lab.LAN6)
+        inside, outside = (lab.PHONE, lab.PHONE6), (lab.LAN, lab.LAN6)
+        lab.source = outside if snat == "masquerade" else inside
+        lab.next_port = 21000       # inside limits.snat_ports and free: the mapping keeps it
+        lab.wait_for_tunnel()
+        yield lab
 
 
 def with_checksum(header):

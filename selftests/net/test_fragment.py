@@ -5,8 +5,8 @@
 import contextlib
 import socket
 
-from fragments import check_fragments, expect_whole, pieces
-from lib import (Lab, bound_socket, case, check, check_equal, client_socket, main, run)
+from fragments import check_fragments, expect_whole, lab_with, pieces
+from lib import bound_socket, case, check, check_equal, client_socket, main
 from packets import ICMP, ICMP6, UDP, udp
 
 BIG = 8000
@@ -21,22 +21,9 @@ GRANTS = [
 
 @contextlib.contextmanager
 def applied(prefix):
-    snat = {"masquerade.": "masquerade", "routed.": "none"}[prefix]
-    with Lab() as lab:
-        policy = lab.policy()
-        del policy["tests"]
-        policy["grants"] += GRANTS
-        policy["routes"] = {p: {"snat": snat} for p in ("10.10.30.0/24", "fd10:30::/64")}
-        lab.apply(policy)
-        for short in ("dns", "web"):
-            netns = lab.netns(short)
-            run("ip", "-n", netns, "route", "add", "100.80.0.0/24", "via", lab.LAN)
-            run("ip", "-n", netns, "route", "add", "fd7a:70::/64", "via", lab.LAN6)
-            # IPv6 routers cut nothing up: what the LAN hosts send has to fit
+    with lab_with(prefix, GRANTS) as lab:
+        for short in ("dns", "web"):    # IPv6 routers cut nothing up: what these send has to fit
             lab.exec(short, "sysctl", "-qw", "net.ipv6.conf.eth0.mtu=1400")
-        lab.sources = (lab.LAN, lab.LAN6) if snat == "masquerade" else (lab.PHONE, lab.PHONE6)
-        lab.next_port = 21000
-        lab.wait_for_tunnel()
         yield lab
 
 
@@ -70,12 +57,12 @@ def big_datagrams_go_both_ways(lab, phone, server, source):
 
 @case
 def udp4_of_8_kb_goes_both_ways(lab):
-    big_datagrams_go_both_ways(lab, lab.PHONE, lab.DNS, lab.sources[0])
+    big_datagrams_go_both_ways(lab, lab.PHONE, lab.DNS, lab.source[0])
 
 
 @case
 def udp6_of_8_kb_goes_both_ways(lab):
-    big_datagrams_go_both_ways(lab, lab.PHONE6, lab.DNS6, lab.sources[1])
+    big_datagrams_go_both_ways(lab, lab.PHONE6, lab.DNS6, lab.source[1])
 
 
 def big_echo_is_answered(lab, phone, server, source, proto):
@@ -93,12 +80,12 @@ def big_echo_is_answered(lab, phone, server, source, proto):
 
 @case
 def echo4_of_3000_bytes_is_answered(lab):
-    big_echo_is_answered(lab, lab.PHONE, lab.WEB, lab.sources[0], ICMP)
+    big_echo_is_answered(lab, lab.PHONE, lab.WEB, lab.source[0], ICMP)
 
 
 @case
 def echo6_of_3000_bytes_is_answered(lab):
-    big_echo_is_answered(lab, lab.PHONE6, lab.WEB6, lab.sources[1], ICMP6)
+    big_echo_is_answered(lab, lab.PHONE6, lab.WEB6, lab.source[1], ICMP6)
 
 
 @case
@@ -152,8 +139,8 @@ def later_ones_do_not_leak(lab, phone, dns, source):
 
 @case
 def what_comes_before_the_first_does_not_leak(lab):
-    later_ones_do_not_leak(lab, lab.PHONE, lab.DNS, lab.sources[0])
-    later_ones_do_not_leak(lab, lab.PHONE6, lab.DNS6, lab.sources[1])
+    later_ones_do_not_leak(lab, lab.PHONE, lab.DNS, lab.source[0])
+    later_ones_do_not_leak(lab, lab.PHONE6, lab.DNS6, lab.source[1])
 
 
 if __name__ == "__main__":
