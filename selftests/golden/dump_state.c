@@ -112,8 +112,7 @@ static void dump_infos(FILE *out, const struct state *state)
 		dump_route_info(out, route);
 	fprintf(out,
 		"limits flows %u ports %u-%u tunnel-port %u opening %llu established %llu "
-		"closing %llu udp %llu icmp %llu other %llu second %llu
-",
+		"closing %llu udp %llu icmp %llu other %llu second %llu\n",
 		limits->flows, limits->port_min, limits->port_max, ntohs(limits->tunnel_port),
 		(unsigned long long)limits->timeout[TP_FLOW_TCP_OPENING],
 		(unsigned long long)limits->timeout[TP_FLOW_TCP_ESTABLISHED],
