@@ -198,8 +198,10 @@ int tp_tc_out(struct __sk_buff *skb)
 
 	if (r != GO_ON)
 		return finish(r);
-	if (skb->ifindex == pkt.tunnel_ifindex)
-		return finish(tunnel_egress(skb, &pkt));
+	if (skb->ifindex == pkt.tunnel_ifindex) {
+		r = tunnel_egress(skb, &pkt);
+		return r == GO_SLOW ? go_to(skb, STAGE_EGRESS) : finish(r);
+	}
 	return finish(is_foreign(&pkt, skb) ? foreign_to_lan(&pkt) : lan_egress(&pkt));
 }
 

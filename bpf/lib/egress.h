@@ -75,8 +75,7 @@ static __always_inline int own_to_tunnel(struct pkt *pkt, struct tp_scratch *s)
 	v->peer[1] = dst->peer;
 	v->expires_at = dst->expires_at;
 	pkt->key.side = TP_SIDE_LAN;
-	open_outbound(pkt, v);
-	return TP_R_own;
+	return open_outbound(pkt, v) == GO_SLOW ? GO_SLOW : TP_R_own;
 }
 
 /* From a pod, a bridge, another device: judged here, where the stack has routed it. */

@@ -55,30 +55,71 @@ static __always_inline bool reply_is_taken(struct pkt *pkt, struct tp_scratch *s
 		return false;
 	if (!flow_is_expired(pkt->limits, state, pkt->now))
 		return true;
-	flow_kill(state, flow->slot, flow->slot_gen, pkt->now);
+	if (flow_kill(state, flow->slot, flow->slot_gen, pkt->now))
+		count_flow(FLOW_EXPIRED);
 	return false;
 }
 
-/* From here on the slot is in use. */
+/* From here on the flow is alive: all that it consists of is in its place. */
 static __always_inline void flow_begin(struct tp_flow_state *state, __u32 slot, __u64 now)
 {
 	struct tp_slot_cursor *cursor = flow_cursor();
 	__u32 gen = state->gen + 1;
 
-	__sync_fetch_and_add(&state->gen, 1);
+	__sync_val_compare_and_swap(&state->gen, gen - 1, gen); /* unlike an addition, a barrier */
 	if (cursor)
 		__sync_fetch_and_add(&cursor->live, 1);
 	if (flow_is_half_open(state))
 		half_open_remember(slot, gen, now);
+	count_flow(FLOW_CREATED);
 }
 
 enum flow_entries { ENTRY_FORWARD = 1, ENTRY_REPLY = 2, ENTRY_BOTH = 3 };
 
+static __always_inline void flow_stamp(struct pkt *pkt, struct tp_scratch *s, __u32 slot, __u32 gen)
+{
+	s->forward.slot = slot;
+	s->forward.slot_gen = gen;
+	s->forward.policy_gen = (__u32)pkt->generation;
+	s->reply.slot = slot;
+	s->reply.slot_gen = gen;
+	s->reply.policy_gen = s->forward.policy_gen;
+}
+
+/*
+ * All entries, or not the flow. The key of the tunnel's side comes first: so those who open one
+ * flow from its two ends want the same key first. Where both keys are of one side, each of two
+ * CPUs may win one: then neither flow comes about, and the ends have to send again.
+ */
+static __always_inline int flow_claim(struct pkt *pkt, struct tp_scratch *s,
+				      enum flow_entries entries)
+{
+	bool reply_first = pkt->key.side != TP_SIDE_TUNNEL;
+	int r = CLAIM_WON;
+
+	if (reply_first && (entries & ENTRY_REPLY))
+		r = claim_key(&s->reply_key, &s->reply);
+	if (r == CLAIM_WON && (entries & ENTRY_FORWARD))
+		r = claim_key(&pkt->key, &s->forward);
+	if (r == CLAIM_WON && !reply_first && (entries & ENTRY_REPLY))
+		r = claim_key(&s->reply_key, &s->reply);
+	return r;
+}
+
+/* Somebody else has a key: if it is this very flow, another CPU's, the packet goes on with it. */
+static __always_inline int flow_lost(struct pkt *pkt, struct tp_scratch *s,
+				     enum flow_entries entries, int looks)
+{
+	const struct tp_flow_key *key = entries & ENTRY_FORWARD ? &pkt->key : &s->reply_key;
+
+	return claim_await(key, looks) ? GO_SLOW : TP_R_clash;
+}
+
 /*
  * Puts scratch->forward (under pkt->key) and scratch->reply (under scratch->reply_key) into the
- * table, or the one of them that `entries` names. A key can still hold a dead flow's entry, so
- * it is overwritten: the caller came here because nothing alive was there. Takes over the
- * hold on NAT mappings, also on failure.
+ * table, or the one of them that `entries` names. GO_SLOW: another CPU has just opened the flow,
+ * and the packet, untouched and not counted yet, belongs to it. Takes over the hold on NAT
+ * mappings, also on failure: the sweep releases it with the slot.
  */
 static __noinline int flow_remember(struct pkt *pkt, struct tp_scratch *s, const struct verdict *v,
 				    enum flow_entries entries)
@@ -86,6 +127,7 @@ static __noinline int flow_remember(struct pkt *pkt, struct tp_scratch *s, const
 	bool taken;
 	struct tp_flow_state *state;
 	__u32 slot = 0;
+	int r;
 
 	if (!pkt || !s || !v)
 		return TP_R_ct_full;
@@ -93,28 +135,18 @@ static __noinline int flow_remember(struct pkt *pkt, struct tp_scratch *s, const
 	state = taken ? NULL : flow_take_slot(pkt, &slot);
 	if (!state) {
 		flow_release_nat(&pkt->key, &s->reply_key, s->mapping);
-		return taken ? TP_R_clash : TP_R_ct_full;
+		return taken ? flow_lost(pkt, s, entries, 1) : TP_R_ct_full;
 	}
 
 	flow_fill_state(pkt, state, v, s);
-	s->forward.slot = slot;
-	s->forward.slot_gen = state->gen + 1;
-	s->forward.policy_gen = (__u32)pkt->generation;
-	s->reply.slot = slot;
-	s->reply.slot_gen = s->forward.slot_gen;
-	s->reply.policy_gen = s->forward.policy_gen;
-	flow_begin(state, slot, pkt->now);
-
-	/* on failure the sweep releases the mapping with the slot */
-	if (((entries & ENTRY_REPLY) &&
-	     bpf_map_update_elem(&tp_flows, &s->reply_key, &s->reply, BPF_ANY)) ||
-	    ((entries & ENTRY_FORWARD) &&
-	     bpf_map_update_elem(&tp_flows, &pkt->key, &s->forward, BPF_ANY))) {
-		flow_kill(state, slot, s->forward.slot_gen, pkt->now);
-		return TP_R_ct_full;
+	flow_stamp(pkt, s, slot, state->gen + 1);
+	r = flow_claim(pkt, s, entries);
+	if (r != CLAIM_WON) {
+		flow_abandon(state, slot, pkt->now);
+		return r == CLAIM_LOST ? flow_lost(pkt, s, entries, CLAIM_LOOKS) : TP_R_ct_full;
 	}
-	count_flow(FLOW_CREATED);
 	flow_touch(pkt, state, v->by_answerer);
+	flow_begin(state, slot, pkt->now);
 	frag_remember(pkt, &s->forward);
 	return GO_ON;
 }

@@ -6,6 +6,7 @@
 #ifndef BPF_LIB_SLOTS_H
 #define BPF_LIB_SLOTS_H
 
+#include "lib/claim.h"
 #include "lib/count.h"
 #include "lib/flow.h"
 #include "lib/half_open.h"
@@ -21,16 +22,6 @@ static __always_inline bool slot_is_used(__u32 gen)
 	return gen & 1;
 }
 
-/* Deletes the entry unless a younger flow has taken its key over. */
-static __always_inline void flow_delete_entry(const struct tp_flow_key *key, __u32 slot,
-					      __u32 slot_gen)
-{
-	struct tp_flow *flow = bpf_map_lookup_elem(&tp_flows, key);
-
-	if (flow && flow->slot == slot && flow->slot_gen == slot_gen)
-		bpf_map_delete_elem(&tp_flows, key);
-}
-
 /* Gives back what mappings a flow holds. */
 static __always_inline void flow_release_nat(const struct tp_flow_key *key,
 					     const struct tp_flow_key *reply, const __u32 *mapping)
@@ -41,13 +32,21 @@ static __always_inline void flow_release_nat(const struct tp_flow_key *key,
 		nat_release(&key->dst, key->dport, key->proto, mapping[1]);
 }
 
+/* The slot of a flow that has not come alive: what it has got so far goes as any dead flow's. */
+static __always_inline void flow_abandon(struct tp_flow_state *state, __u32 slot, __u64 now)
+{
+	__sync_fetch_and_add(&state->gen, 2);
+	state->died = now;
+	bpf_map_push_elem(&tp_dead_slots, &slot, BPF_ANY);
+}
+
 /* Takes a dead slot's entries and NAT mappings away and puts the slot on the free list. */
 static __always_inline void flow_bury(struct tp_flow_state *state, __u32 slot)
 {
 	__u32 made_with = state->gen - 1;
 
-	flow_delete_entry(&state->way[TP_OPENER].key, slot, made_with);
-	flow_delete_entry(&state->way[TP_ANSWERER].key, slot, made_with);
+	claim_give_up(&state->way[TP_OPENER].key, slot, made_with);
+	claim_give_up(&state->way[TP_ANSWERER].key, slot, made_with);
 	flow_release_nat(&state->way[TP_OPENER].key, &state->way[TP_ANSWERER].key, state->mapping);
 	state->died = 0;
 	bpf_map_push_elem(&tp_free_slots, &slot, BPF_ANY);

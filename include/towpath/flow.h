@@ -41,8 +41,9 @@ enum tp_flow_flags {
 
 /* Value of tp_flows: all an established packet needs. */
 struct tp_flow {
-	__u32 slot;       /* index into tp_flow_state */
-	__u32 slot_gen;   /* must equal tp_flow_state[slot].gen, or the entry is a miss */
+	__u32 slot;     /* index into tp_flow_state */
+	__u32 slot_gen; /* must equal tp_flow_state[slot].gen, or the entry is a miss; even: it goes
+			 */
 	__u32 policy_gen; /* generation that judged it; 32 bits of tp_state.generation */
 	__u32 checked;    /* jiffies, low 32 bits, when the next hop was looked up */
 	__u32 ifindex;    /* egress device; 0 with TP_FLOW_LOCAL */

@@ -44,7 +44,7 @@ enum tp_verdict {
 	X(no_route,       DROP,    "no active route to the destination") \
 	X(blackhole,      DROP,    "a blackhole route") \
 	X(ct_full,        DROP,    "flow table full, or the insert failed") \
-	X(clash,          DROP,    "another flow has the key that its answers would have") \
+	X(clash,          DROP,    "another flow has, or is being given, a key that it needs") \
 	X(nat_full,       DROP,    "no free SNAT port") \
 	X(nat_proto,      DROP,    "protocol without ports cannot be translated") \
 	X(nat_options,    DROP,    "needs the stack and a translation that it cannot get there") \

@@ -175,15 +175,7 @@ uint32_t rig_hz(void)
 
 uint64_t rig_jiffies(void)
 {
-	struct facts facts = { .hz = fixture.facts.hz };
-	uint64_t jiffies;
-	struct err err;
-
-	if (gather_facts(fixture.policy, &facts, &err))
-		die("clock", &err);
-	jiffies = facts.jiffies;
-	facts_free(&facts);
-	return jiffies;
+	return gather_jiffies(fixture.facts.hz);
 }
 
 /* ---- running ------------------------------------------------------------------------------ */

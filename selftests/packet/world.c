@@ -26,6 +26,8 @@ static const uint8_t macs[DEVICES][6] = { [LAN0] = { 2, 0, 0, 0, 0, 1 },
 					  [LAN1] = { 2, 0, 0, 0, 0, 2 },
 					  [OTHER0] = { 2, 0, 0, 0, 0, 3 } };
 
+static uint32_t indexes[DEVICES];
+
 /* The alias marks the tunnel as made by the instance, so that the model takes it for its own. */
 static const char devices_script[] =
 	"link set lo up\n"
@@ -145,6 +147,18 @@ void world_neighbours(void)
 	run_ip(script);
 }
 
+/* Asking the kernel for each packet would cost more than the packet. */
+static void note_indexes(void)
+{
+	int i;
+
+	for (i = 0; i < DEVICES; i++) {
+		indexes[i] = if_nametoindex(world_device_names[i]);
+		if (!indexes[i])
+			die(world_device_names[i]);
+	}
+}
+
 void world_make(void)
 {
 	static bool made;
@@ -165,12 +179,13 @@ void world_make(void)
 	world_sysctl("net/ipv6/conf/all/forwarding", 1);
 	make_tunnel();
 	run_ip(devices_script);
+	note_indexes();
 	world_neighbours();
 }
 
 uint32_t world_ifindex(enum device device)
 {
-	return if_nametoindex(world_device_names[device]);
+	return indexes[device];
 }
 
 const uint8_t *world_mac(enum device device)

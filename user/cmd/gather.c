@@ -167,7 +167,7 @@ static int read_secrets(const struct policy *policy, struct facts *facts, struct
  * jiffies64 of now. It starts 300 s before it wraps its low 32 bits (INITIAL_JIFFIES) and goes
  * with CLOCK_MONOTONIC, which stands still in suspend as it does.
  */
-static uint64_t jiffies_now(uint32_t hz)
+uint64_t gather_jiffies(uint32_t hz)
 {
 	struct timespec now;
 
@@ -178,7 +178,7 @@ static uint64_t jiffies_now(uint32_t hz)
 
 int gather_facts(const struct policy *policy, struct facts *facts, struct err *err)
 {
-	facts->jiffies = jiffies_now(facts->hz);
+	facts->jiffies = gather_jiffies(facts->hz);
 	bpf_object_hash(facts->object_hash);
 	if (resolve_endpoints(policy, facts))
 		return err_sys(err, -ENOMEM, "resolve endpoints");

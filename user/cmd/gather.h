@@ -16,5 +16,7 @@ int gather_self(const struct policy *policy, const char *node_name, struct key *
 
 /* Endpoint names, preshared keys, jiffies and the hash of the embedded programs. */
 int gather_facts(const struct policy *policy, struct facts *facts, struct err *err);
+/* The same for jiffies alone. */
+uint64_t gather_jiffies(uint32_t hz);
 
 #endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who is given a key of the flow table when several CPUs want it at once. The kernel cannot
+ * replace or delete an entry only if it is still the one that was looked at, so:
+ *
+ * - An entry is put only where there is none (BPF_NOEXIST): one CPU wins.
+ * - An entry is deleted only by the CPU that has marked it, and only that of a dead flow. Slot and
+ *   generation are one word, no other flow ever has the same, and marking is a compare-and-swap.
+ * - A flow is given its entries before it is alive: until then its slot's generation is one
+ *   behind theirs.
+ *
+ * So a flow alive has all its entries, from its first moment to its last. A CPU that loses leaves
+ * what it has put behind as a dead flow's, which the next one that wants the key takes away.
+ */
+#ifndef BPF_LIB_CLAIM_H
+#define BPF_LIB_CLAIM_H
+
+#include "lib/flow.h"
+#include "lib/maps.h"
+
+#define EEXIST 17
+
+#define CLAIM_TRIES 3  /* an entry may have gone, or died, since it was in the way */
+#define CLAIM_LOOKS 64 /* some microseconds, for what takes another CPU less than one */
+
+enum claim {
+	CLAIM_WON,
+	CLAIM_LOST, /* to a flow alive, or to a CPU that is at it just now */
+	CLAIM_NO_ROOM,
+};
+
+/* The first two members of struct tp_flow. */
+union claim_owner {
+	struct {
+		__u32 slot;
+		__u32 gen; /* odd; of an entry that is marked one less, which no slot ever has again
+			    */
+	};
+	__u64 word;
+};
+
+static __always_inline bool claim_swap(struct tp_flow *entry, const union claim_owner *from,
+				       const union claim_owner *to)
+{
+	__u64 *word = (void *)entry;
+
+	return __sync_val_compare_and_swap(word, from->word, to->word) == from->word;
+}
+
+/*
+ * Takes away the entry of a dead flow. Its memory can have been given to another key before it was
+ * marked: hence the second look. False: it is not there any more, or another CPU is at it.
+ */
+static __always_inline bool claim_clear(const struct tp_flow_key *key, struct tp_flow *entry,
+					const union claim_owner *dead)
+{
+	union claim_owner marked = *dead;
+
+	marked.gen--;
+	if (!claim_swap(entry, dead, &marked))
+		return false;
+	if (bpf_map_lookup_elem(&tp_flows, key) != entry) {
+		claim_swap(entry, &marked, dead);
+		return false;
+	}
+	return !bpf_map_delete_elem(&tp_flows, key);
+}
+
+/* Whether the flow is dead. Not if it has yet to come alive, nor if its entry is marked. */
+static __always_inline bool claim_is_dead(const union claim_owner *owner)
+{
+	__u32 slot = owner->slot, gen;
+	const struct tp_flow_state *state = bpf_map_lookup_elem(&tp_flow_state, &slot);
+
+	if (!state || !(owner->gen & 1))
+		return false;
+	gen = *(const volatile __u32 *)&state->gen;
+	return gen != owner->gen && gen != owner->gen - 1;
+}
+
+/* Makes way for a new entry. False: what is there stays. */
+static __always_inline bool claim_make_way(const struct tp_flow_key *key)
+{
+	struct tp_flow *entry = bpf_map_lookup_elem(&tp_flows, key);
+	union claim_owner owner;
+
+	if (!entry)
+		return true;
+	owner.word = *(const volatile __u64 *)(const void *)entry;
+	return claim_is_dead(&owner) && claim_clear(key, entry, &owner);
+}
+
+/* Puts the entry of a flow that is not alive yet. */
+static __noinline int claim_key(const struct tp_flow_key *key, const struct tp_flow *entry)
+{
+	long r;
+	int i;
+
+	for (i = 0; i < CLAIM_TRIES; i++) {
+		r = bpf_map_update_elem(&tp_flows, key, entry, BPF_NOEXIST);
+		if (r != -EEXIST)
+			return r ? CLAIM_NO_ROOM : CLAIM_WON;
+		if (!claim_make_way(key))
+			return CLAIM_LOST;
+	}
+	return CLAIM_LOST;
+}
+
+/* Deletes the entry, unless the key is a younger flow's. */
+static __always_inline void claim_give_up(const struct tp_flow_key *key, __u32 slot, __u32 slot_gen)
+{
+	struct tp_flow *entry = bpf_map_lookup_elem(&tp_flows, key);
+	union claim_owner owner = { { .slot = slot, .gen = slot_gen } };
+
+	if (entry)
+		claim_clear(key, entry, &owner);
+}
+
+/* Waits for the flow that another CPU may be opening under the key. False: nothing comes of it. */
+static __noinline bool claim_await(const struct tp_flow_key *key, int looks)
+{
+	struct tp_flow_state *state = NULL;
+	int i;
+
+	for (i = 0; i < CLAIM_LOOKS && i < looks; i++)
+		if (flow_find(key, &state))
+			return true;
+	return false;
+}
+
+#endif
