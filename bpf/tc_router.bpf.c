@@ -186,7 +186,10 @@ int tp_tc_egress(struct __sk_buff *skb)
 
 	if (r != GO_ON)
 		return finish(r);
-	r = is_foreign(&pkt, skb) ? fast_foreign(&pkt) : fast_egress(&pkt);
+	if (is_foreign(&pkt, skb))
+		r = fast_foreign(&pkt, !skb->ingress_ifindex);
+	else
+		r = fast_egress(&pkt);
 	return r == GO_SLOW ? go_to(skb, STAGE_EGRESS) : finish(r);
 }
 

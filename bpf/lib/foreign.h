@@ -4,6 +4,7 @@
 #define BPF_LIB_FOREIGN_H
 
 #include "lib/fast.h"
+#include "lib/learn.h"
 #include "lib/nat.h"
 #include "lib/parse.h"
 
@@ -30,28 +31,34 @@ static __always_inline __u32 peek_ipv6(const struct pkt *pkt, struct tp_nat_in_k
 	return pkt->l2_len + sizeof(*ip);
 }
 
-/* Where a packet of whoever is sent from. False: it has no ports. */
-static __always_inline bool peek_source(const struct pkt *pkt, struct tp_nat_in_key *key)
+/* Where a packet of whoever is sent from; returns where its ports are, 0: it has none. */
+static __always_inline __u32 peek_source(const struct pkt *pkt, struct tp_nat_in_key *key)
 {
 	const __u8 *first = hook_ptr(pkt, pkt->l2_len, 1);
 	bool v6 = first && *first >> 4 == 6;
 	__u32 l4 = v6 ? peek_ipv6(pkt, key) : peek_ipv4(pkt, key);
 
 	if (!l4 || (key->proto != IPPROTO_TCP && key->proto != IPPROTO_UDP))
-		return false;
-	return !hook_load(pkt, l4, &key->port, sizeof(key->port));
+		return 0;
+	return hook_load(pkt, l4, &key->port, sizeof(key->port)) ? 0 : l4;
 }
 
 /*
  * On its way to a LAN, and it did not come through the tunnel: other people's, and not looked at
  * but for the source port. A port of the SNAT range, which this machine's own sockets are not
- * given by default, costs a lookup; only one that a mapping stands on goes on to nat_retire.
+ * given by default, costs a lookup; only one that a mapping stands on goes on to nat_retire. What
+ * this machine itself sends from the tunnel's port tells the guard whom WireGuard knows.
  */
-static __always_inline int fast_foreign(struct pkt *pkt)
+static __always_inline int fast_foreign(struct pkt *pkt, bool own)
 {
 	struct tp_nat_in_key key = {};
+	__u32 l4 = peek_source(pkt, &key);
 
-	if (!peek_source(pkt, &key) || !nat_port_in_range(pkt->limits, bpf_ntohs(key.port)))
+	if (!l4)
+		return TP_R_not_ours;
+	if (key.port == pkt->limits->tunnel_port && own && key.proto == IPPROTO_UDP)
+		learn_endpoint(pkt, l4, !addr_is_mapped(&key.outside));
+	if (!nat_port_in_range(pkt->limits, bpf_ntohs(key.port)))
 		return TP_R_not_ours;
 	return bpf_map_lookup_elem(&tp_nat_in, &key) ? GO_SLOW : TP_R_not_ours;
 }

@@ -7,8 +7,18 @@
  *
  * Nothing but type 1 is limited. So whoever sends initiations, under whatever source, hurts
  * no session that is up, whose data is type 4, nor a handshake that this machine begins, whose
- * answers are types 2 and 3. A flood under a peer's own address can delay what that peer begins;
- * this machine then begins in its place, when it has something to send.
+ * answers are types 2 and 3.
+ *
+ * An endpoint that WireGuard knows, by address and port, has a bucket of its own. The egress
+ * program learns it: WireGuard answers an initiation (type 2) when it has authenticated it, and
+ * begins a handshake (type 1) with those it knows. So a flood under a peer's address, from a
+ * neighbour behind the same NAT or spoofed, does not delay what the peer begins.
+ *
+ * What remains: who spoofs the very address and port of a peer, at more than 20 a second, delays
+ * what that peer begins; its session goes on until it is due for another key, and this machine
+ * then begins in its place, when it has something to send. A peer that has changed its address or
+ * port is one of its prefix until it has been answered there once. So is one that is answered
+ * through a device which is no LAN device.
  */
 #ifndef BPF_LIB_GUARD_H
 #define BPF_LIB_GUARD_H
@@ -56,34 +66,41 @@ static __always_inline bool wg_is_well_formed(const struct wg_header *header, __
 	}
 }
 
-static __always_inline void guard_source(const struct pkt *pkt, struct tp_addr *source)
-{
-	*source = pkt->key.src;
-	if (pkt->v6)
-		__builtin_memset(source->bytes + 8, 0, 8);
-}
-
 /*
  * A token bucket as one number: when it will be full. A lost race costs at most a token too many.
  */
-static __always_inline bool guard_take_token(const struct pkt *pkt)
+static __always_inline __u64 guard_cost(const struct pkt *pkt)
 {
-	__u64 cost = pkt->limits->second / GUARD_PER_SECOND ?: 1;
-	__u64 *full, seen, from, next = pkt->now + cost;
-	struct tp_addr source;
+	return pkt->limits->second / GUARD_PER_SECOND ?: 1;
+}
 
-	guard_source(pkt, &source);
-	full = bpf_map_lookup_elem(&tp_guard, &source);
-	if (!full) {
-		/* no room is no reason to refuse: WireGuard limits too */
-		bpf_map_update_elem(&tp_guard, &source, &next, BPF_ANY);
-		return true;
-	}
-	seen = *full;
-	from = seen > pkt->now ? seen : pkt->now;
+static __always_inline bool guard_take_token(const struct pkt *pkt, __u64 *full)
+{
+	__u64 cost = guard_cost(pkt), seen = *full;
+	__u64 from = seen > pkt->now ? seen : pkt->now;
+
 	if (from - pkt->now > cost * (GUARD_BURST - 1))
 		return false;
 	__sync_val_compare_and_swap(full, seen, from + cost);
+	return true;
+}
+
+/* By where it says that it comes from: an endpoint that is known, or else a prefix. */
+static __always_inline bool guard_admits(const struct pkt *pkt)
+{
+	struct tp_endpoint from = { .addr = pkt->key.src, .port = pkt->key.sport };
+	__u64 *full = bpf_map_lookup_elem(&tp_guard_known, &from), next;
+
+	if (full)
+		return guard_take_token(pkt, full);
+	if (pkt->v6)
+		__builtin_memset(from.addr.bytes + 8, 0, 8);
+	full = bpf_map_lookup_elem(&tp_guard, &from.addr);
+	if (full)
+		return guard_take_token(pkt, full);
+	next = pkt->now + guard_cost(pkt);
+	/* no room is no reason to refuse: WireGuard limits too */
+	bpf_map_update_elem(&tp_guard, &from.addr, &next, BPF_ANY);
 	return true;
 }
 
@@ -98,7 +115,7 @@ static __always_inline int guard(struct pkt *pkt)
 	    hook_load(pkt, pkt->l4 + sizeof(*udp), &header, sizeof(header)) ||
 	    !wg_is_well_formed(&header, length))
 		return TP_R_wg_malformed;
-	if (header.type == WG_INITIATION && !guard_take_token(pkt))
+	if (header.type == WG_INITIATION && !guard_admits(pkt))
 		return TP_R_wg_limited;
 	return GO_ON;
 }

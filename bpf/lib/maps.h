@@ -303,6 +303,14 @@ struct {
 	__type(value, __u64);
 } tp_guard SEC(".maps");
 
+/* programs: the same for each endpoint that this machine's WireGuard knows, by address and port */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, TP_GUARD_MAX);
+	__type(key, struct tp_endpoint);
+	__type(value, __u64);
+} tp_guard_known SEC(".maps");
+
 /* user, for `status` and bpftool: names of the rows above */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -24,9 +24,17 @@ struct tp_prefix {
 	struct tp_addr addr;
 };
 
+/* Key of tp_guard_known. */
+struct tp_endpoint {
+	struct tp_addr addr;
+	__be16 port;
+	__u16 pad;
+};
+
 #define TP_MAPPED_BITS 96
 
 _Static_assert(sizeof(struct tp_addr) == 16, "tp_addr is one address");
 _Static_assert(sizeof(struct tp_prefix) == 20, "tp_prefix has no hole");
+_Static_assert(sizeof(struct tp_endpoint) == 20, "tp_endpoint has no hole");
 
 #endif

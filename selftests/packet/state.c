@@ -28,6 +28,7 @@ union any_key {
 	struct tp_nat_out_key nat_out;
 	struct tp_nat_in_key nat_in;
 	struct tp_addr guard;
+	struct tp_endpoint guard_known;
 	struct tp_frag_key frag;
 };
 
@@ -81,6 +82,7 @@ void state_forget_flows(void)
 	empty("tp_nat_out");
 	empty("tp_nat_in");
 	empty("tp_guard");
+	empty("tp_guard_known");
 	empty("tp_frags");
 	forget_slots();
 }

@@ -23,26 +23,43 @@
 		FROM_WIRE, TO_PORT(__VA_ARGS__), drops(wg_malformed) \
 	}
 
+/* From this machine's WireGuard to the host. */
+#define FROM_PORT(...) udp("lan", PORT, "host", 40000, __VA_ARGS__)
+#define SENT_OUT(hook, ...)                         \
+	{                                           \
+		hook, __VA_ARGS__, passes(not_ours) \
+	}
+#define RESPONSE WG("\2", 92)
+
+/* The one bucket of a map, whose keys are no longer than an endpoint. */
+static void set_bucket(const char *map, uint64_t full)
+{
+	struct tp_endpoint key;
+
+	if (CHECK(!bpf_map_get_next_key(rig_map(map), NULL, &key)))
+		CHECK(!bpf_map_update_elem(rig_map(map), &key, &full, BPF_EXIST));
+}
+
 /* It is full: nobody has come for a while. */
 static void all_are_back(void)
 {
-	int fd = rig_map("tp_guard");
-	struct tp_addr source;
-	__u64 full = 0;
-
-	if (CHECK(!bpf_map_get_next_key(fd, NULL, &source)))
-		CHECK(!bpf_map_update_elem(fd, &source, &full, BPF_EXIST));
+	set_bucket("tp_guard", 0);
 }
 
 /* All tokens are gone, and none comes while the test looks. */
 static void none_is_left(void)
 {
-	int fd = rig_map("tp_guard");
-	struct tp_addr source;
-	__u64 full = rig_jiffies() + 100 * rig_hz();
+	set_bucket("tp_guard", rig_jiffies() + 100 * rig_hz());
+}
 
-	if (CHECK(!bpf_map_get_next_key(fd, NULL, &source)))
-		CHECK(!bpf_map_update_elem(fd, &source, &full, BPF_EXIST));
+static void none_is_left_of_known(void)
+{
+	set_bucket("tp_guard_known", rig_jiffies() + 100 * rig_hz());
+}
+
+static void all_are_back_of_known(void)
+{
+	set_bucket("tp_guard_known", 0);
 }
 
 /* Beside the one that was just taken, two more of five. */
@@ -146,8 +163,92 @@ static const struct row rows[] = {
 		  REFUSED(WG("\1", 147)), REFUSED(WG("\1", 147)), REFUSED(WG("\1", 147)),
 		  REFUSED(WG("\1", 147)), PASSED_ON(INITIATION),
 	  } },
+	/* of a neighbour behind the same NAT, or of nobody at all */
+	{ .name = "a_flood_from_its_address_does_not_hurt_a_known_endpoint",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  SENT_OUT(INTO_LAN_OWN, FROM_PORT(RESPONSE)),
+		  { FROM_WIRE, udp("host", 1, "lan", PORT, INITIATION), passes(none) },
+		  { FROM_WIRE, udp("host", 1, "lan", PORT, INITIATION), drops(wg_limited),
+		    .before = none_is_left },
+		  PASSED_ON(INITIATION),
+		  { FROM_WIRE, udp("host", 1, "lan", PORT, INITIATION), drops(wg_limited) },
+	  } },
+	{ .name = "a_known_endpoint_is_limited_too",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  SENT_OUT(INTO_LAN_OWN, FROM_PORT(RESPONSE)),
+		  PASSED_ON(INITIATION),
+		  { FROM_WIRE, TO_PORT(INITIATION), drops(wg_limited),
+		    .before = none_is_left_of_known },
+		  /* more of the same that it is sent does not help it */
+		  SENT_OUT(INTO_LAN_OWN, FROM_PORT(RESPONSE)),
+		  { FROM_WIRE, TO_PORT(INITIATION), drops(wg_limited) },
+		  /* nor does it take others with it */
+		  { FROM_WIRE, udp("host", 1, "lan", PORT, INITIATION), passes(none) },
+		  { FROM_WIRE, TO_PORT(INITIATION), passes(none),
+		    .before = all_are_back_of_known },
+	  } },
+	{ .name = "whom_this_machine_calls_is_known",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  SENT_OUT(INTO_LAN_OWN, FROM_PORT(INITIATION)),
+		  { FROM_WIRE, udp("host", 1, "lan", PORT, INITIATION), passes(none) },
+		  { FROM_WIRE, TO_PORT(INITIATION), passes(none), .before = none_is_left },
+	  } },
 };
 ROWS(rows)
+
+/* None of it is sent to somebody whom WireGuard has authenticated, or by WireGuard at all. */
+static const struct step unknown[] = {
+	SENT_OUT(INTO_LAN_OWN, FROM_PORT(WG("\3", 64))),
+	SENT_OUT(INTO_LAN_OWN, FROM_PORT(WG("\4", 32))),
+	SENT_OUT(INTO_LAN_OWN, FROM_PORT(WG("\2", 91))),
+	SENT_OUT(INTO_LAN_OWN, FROM_PORT(WG("\1", 92))),
+	SENT_OUT(INTO_LAN_OWN, FROM_PORT(WG("\2\1", 92))),
+	SENT_OUT(INTO_LAN_OWN, FROM_PORT(WG("\2", 1))),
+	SENT_OUT(INTO_LAN_OWN, udp("lan", PORT + 1, "host", 40000, RESPONSE)),
+	SENT_OUT(INTO_LAN_OWN, tcp(ACK, "lan", PORT, "host", 40000, RESPONSE)),
+	SENT_OUT(INTO_LAN_FROM_OTHER, FROM_PORT(RESPONSE)),
+	SENT_OUT(INTO_LAN_FROM_OTHER, udp("away", PORT, "host", 40000, RESPONSE)),
+};
+
+static void check_unknown(enum family family)
+{
+	struct ports none = {};
+	size_t i;
+
+	row_start(OPEN_ROUTED, family);
+	for (i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		row_step(&unknown[i], family, &none);
+		CHECK_INT(state_count("tp_guard_known"), 0);
+	}
+}
+
+TEST(nothing_else_makes_an_endpoint_known)
+{
+	check_unknown(V4);
+	check_unknown(V6);
+}
+
+TEST(an_endpoint_is_an_address_and_a_port)
+{
+	static const struct step steps[] = {
+		SENT_OUT(INTO_LAN_OWN, FROM_PORT(RESPONSE)),
+		SENT_OUT(INTO_LAN_OWN, FROM_PORT(INITIATION)),
+		SENT_OUT(INTO_LAN_OWN, udp("lan", PORT, "host", 40001, RESPONSE)),
+		SENT_OUT(INTO_LAN_OWN, udp("lan", PORT, "host2", 40000, RESPONSE)),
+	};
+	static const size_t known[] = { 1, 1, 2, 3 };
+	struct ports none = {};
+	size_t i;
+
+	row_start(OPEN_ROUTED, V4);
+	for (i = 0; i < 2 * sizeof(steps) / sizeof(steps[0]); i++) {
+		row_step(&steps[i % 4], i / 4 ? V6 : V4, &none);
+		CHECK_INT(state_count("tp_guard_known"), known[i % 4] + i / 4 * 3);
+	}
+}
 
 static int initiation(enum family family, const char *src)
 {
