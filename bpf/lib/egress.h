@@ -175,6 +175,12 @@ static __noinline int foreign_to_lan(struct pkt *pkt)
 
 	if (parse(pkt) != GO_ON || pkt->fragment)
 		return TP_R_not_ours;
+	/*
+	 * No socket need stand behind a RST: the stack refuses with one whatever reached it of no
+	 * flow. Else any LAN host could end everybody's connections by trying the ports.
+	 */
+	if (pkt->tcp_flags & TCP_RST)
+		return TP_R_not_ours;
 	mapping.outside = pkt->key.src;
 	mapping.port = pkt->key.sport;
 	mapping.proto = pkt->key.proto;

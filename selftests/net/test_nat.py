@@ -4,6 +4,7 @@
 change, and fixed addresses."""
 
 import contextlib
+import errno
 import json
 import platform
 import select
@@ -11,8 +12,8 @@ import socket
 import struct
 import time
 
-from lib import (DEADLINE_S, Lab, Skip, bound_socket, case, check, check_equal, inside, main, run,
-                 wait_until)
+from lib import (DEADLINE_S, Lab, Skip, bound_socket, case, check, check_equal, client_socket,
+                 inside, main, run, wait_until)
 from packets import Packet, forwarded, tcp, udp
 
 FIXED, FIXED6 = "10.10.30.5", "fd10:30::5"
@@ -154,6 +155,20 @@ def moved_port(lab, capture, phone, server, sport):
     lab.from_phone(udp(phone, server, sport, 5353, payload))
     now = capture.expect_payload(payload).ports[0]
     return now if now != sport else None
+
+
+@case
+def a_stranger_who_tries_the_ports_ends_nobodys_connection(lab):
+    for phone, router, server in families(lab):
+        sport = port(lab)
+        lost = ports_lost(lab)
+        payload = b"with data %d" % sport
+        with lab.capture("dns") as capture:
+            lab.from_phone(tcp(phone, server, sport, 80, payload=payload))
+            check_equal(capture.expect_payload(payload).ports[0], sport, "the port")
+        with client_socket(lab, "web", socket.SOCK_STREAM, router) as stranger:
+            check_equal(stranger.connect_ex((router, sport)), errno.ECONNREFUSED, "the answer")
+        check_equal(ports_lost(lab), lost, "retired mappings")
 
 
 # ---- the LAN's address changes ----------------------------------------------------------
