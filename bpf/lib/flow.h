@@ -82,6 +82,12 @@ static __always_inline bool flow_copy(struct tp_flow *to, const struct tp_flow *
 	       *(const volatile __u32 *)&state->gen == to->slot_gen;
 }
 
+/* Of either family: parsing refuses the one that is not the packet's. */
+static __always_inline bool flow_key_is_icmp(const struct tp_flow_key *key)
+{
+	return key->proto == IPPROTO_ICMP || key->proto == IPPROTO_ICMPV6;
+}
+
 /* The same flow seen from the device it leaves by. */
 static __always_inline void flow_key_reverse(struct tp_flow_key *out, const struct tp_flow_key *key,
 					     __u8 side)
@@ -92,6 +98,7 @@ static __always_inline void flow_key_reverse(struct tp_flow_key *out, const stru
 	out->dport = key->sport;
 	out->proto = key->proto;
 	out->side = side;
+	out->answer = flow_key_is_icmp(key) && !key->answer;
 	out->pad = 0;
 }
 

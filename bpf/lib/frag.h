@@ -41,7 +41,7 @@ static __noinline void frag_store(const struct pkt *pkt, const struct tp_flow *f
 	frag.dport = pkt->key.dport;
 	frag.end = pkt->frag_end;
 	frag.proto = pkt->key.proto;
-	frag.pad = 0;
+	frag.answer = pkt->key.answer;
 	bpf_map_update_elem(&tp_frags, &key, &frag, BPF_ANY);
 }
 
@@ -69,6 +69,7 @@ static __noinline int frag_find(struct pkt *pkt)
 	pkt->key.proto = frag->proto;
 	pkt->key.sport = frag->sport;
 	pkt->key.dport = frag->dport;
+	pkt->key.answer = frag->answer;
 	pkt->frag_slot = frag->slot;
 	pkt->frag_slot_gen = frag->slot_gen;
 	return GO_ON;

@@ -170,6 +170,7 @@ static __always_inline void scratch_reply(struct pkt *pkt, struct tp_scratch *s,
 	s->reply_key.dport = s->forward.sport;
 	s->reply_key.proto = pkt->key.proto;
 	s->reply_key.side = v->out_side;
+	s->reply_key.answer = proto_is_icmp(pkt); /* a query has opened the flow */
 
 	s->reply.src = pkt->key.dst;
 	s->reply.dst = pkt->key.src;

@@ -337,6 +337,7 @@ static __always_inline int parse_icmp(struct pkt *pkt)
 	if (icmp_is_query(pkt) || icmp_is_reply(pkt)) {
 		pkt->key.sport = icmp->icmp6_identifier;
 		pkt->key.dport = icmp->icmp6_identifier;
+		pkt->key.answer = icmp_is_reply(pkt);
 	} else {
 		pkt->key.dport = ICMP_NO_ECHO;
 	}

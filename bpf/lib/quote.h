@@ -86,11 +86,14 @@ static __always_inline int quote_read_v6(HOOK_CONTEXT *ctx, struct quote *q, __u
 	return quote_walk(ctx, q, end);
 }
 
+static __always_inline bool quote_is_reply(const struct quote *q, __u8 type)
+{
+	return type == (q->v6 ? ICMPV6_ECHO_REPLY : ICMP_ECHOREPLY);
+}
+
 static __always_inline bool quote_is_echo(const struct quote *q, __u8 type)
 {
-	if (q->v6)
-		return type == ICMPV6_ECHO_REQUEST || type == ICMPV6_ECHO_REPLY;
-	return type == ICMP_ECHO || type == ICMP_ECHOREPLY;
+	return type == (q->v6 ? ICMPV6_ECHO_REQUEST : ICMP_ECHO) || quote_is_reply(q, type);
 }
 
 /* An error about an error is nobody's (RFC 1122 3.2.2): of ICMP only echoes have a flow. */
@@ -100,6 +103,7 @@ static __always_inline int quote_read_icmp(struct quote *q, const __be16 first[4
 		return TP_R_icmp_unrelated;
 	q->key.sport = first[2];
 	q->key.dport = first[2];
+	q->key.answer = quote_is_reply(q, *(const __u8 *)first);
 	q->sport = offsetof(struct icmp6hdr, icmp6_identifier);
 	q->dport = q->sport;
 	q->check = offsetof(struct icmp6hdr, icmp6_cksum);

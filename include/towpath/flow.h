@@ -24,9 +24,10 @@ struct tp_flow_key {
 	struct tp_addr dst;
 	__be16 sport; /* ICMP and ICMPv6 echo: the identifier, in both */
 	__be16 dport;
-	__u8 proto; /* IPPROTO_* */
-	__u8 side;  /* enum tp_side */
-	__u16 pad;
+	__u8 proto;  /* IPPROTO_* */
+	__u8 side;   /* enum tp_side */
+	__u8 answer; /* 1: an echo reply; a request with that identifier is none */
+	__u8 pad;
 };
 
 enum tp_flow_flags {
@@ -200,9 +201,9 @@ struct tp_frag {
 	__u32 seen; /* jiffies, low 32 bits */
 	__be16 sport;
 	__be16 dport;
-	__u16 end;  /* of the first fragment's payload: no other begins before */
-	__u8 proto; /* of the transport header */
-	__u8 pad;
+	__u16 end;   /* of the first fragment's payload: no other begins before */
+	__u8 proto;  /* of the transport header */
+	__u8 answer; /* as in tp_flow_key */
 };
 
 _Static_assert(sizeof(struct tp_flow_key) == 40, "no hole");

@@ -44,13 +44,13 @@ bool end_is(const struct end *a, const struct end *b)
 static bool talk_is(const struct talk *talk, const struct wire *w, enum tp_side side)
 {
 	return talk->family == w->family && talk->proto == w->proto && talk->side == side &&
-	       end_is(&talk->src, &w->src) && end_is(&talk->dst, &w->dst);
+	       end_is(&talk->src, &w->src) && end_is(&talk->dst, &w->dst) && !w->reply;
 }
 
 static bool talk_is_answered_by(const struct talk *talk, const struct wire *w, enum tp_side side)
 {
 	return talk->family == w->family && talk->proto == w->proto && talk->out_side == side &&
-	       end_is(&talk->out_dst, &w->src) && end_is(&talk->out_src, &w->dst);
+	       end_is(&talk->out_dst, &w->src) && end_is(&talk->out_src, &w->dst) && !w->query;
 }
 
 struct talk *talk_find(const struct wire *w, enum tp_side side, bool *answers)

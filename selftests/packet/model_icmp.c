@@ -48,9 +48,12 @@ static void blank_quote_checks(uint8_t *ip, size_t size, const struct wire *w)
 static void flip(struct wire *w)
 {
 	struct end end = w->src;
+	bool query = w->query;
 
 	w->src = w->dst;
 	w->dst = end;
+	w->query = w->reply;
+	w->reply = query;
 }
 
 static const char *compare_quote(const struct judged *j, const struct wire *quote,

@@ -195,6 +195,7 @@ struct tp_flow_key state_key(const struct packet *packet, enum family family,
 	put_addr(packet->dst, family, &key.dst);
 	key.sport = htons(packet_port(packet->sport, ports));
 	key.dport = htons(packet_port(dport, ports));
+	key.answer = packet->echo == REPLY;
 	return key;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* TCP connections and ICMP queries: what opens a flow, what closes it, how long it lives. */
+/* TCP connections: what opens a flow, what closes it, how long it lives. */
 #include "policies.h"
 #include "rows.h"
 #include "state.h"
@@ -311,59 +311,6 @@ static const struct row rows[] = {
 		  { FROM_LAN, tcp(SYN | ACK, "host", 80, "lan", PORT_A),
 		    tunnels(to_client(SYN | ACK, .ttl = 63)), .flows = 1,
 		    .before = is_opening },
-	  } },
-	{ .name = "an_echo_is_answered_by_its_identifier",
-	  .policy = OPEN_ROUTED,
-	  .steps = {
-		  { FROM_LAN, pong("host", "phone", 7), drops(icmp_unrelated) },
-		  { FROM_TUNNEL, ping("phone", "host", 7),
-		    resolves(LAN0, ping("phone", "host", 7, .ttl = 63)), .flows = 1 },
-		  { FROM_LAN, pong("host", "phone", 7),
-		    tunnels(pong("host", "phone", 7, .ttl = 63)), .flows = 1 },
-		  { FROM_LAN, pong("host", "phone", 8), drops(icmp_unrelated), .flows = 1 },
-		  { FROM_LAN, pong("host2", "phone", 7), drops(icmp_unrelated), .flows = 1 },
-		  { FROM_TUNNEL, pong("phone", "host", 9), drops(icmp_unrelated), .flows = 1 },
-	  } },
-	{ .name = "an_echo_with_identifier_zero_admits_nothing_but_echoes",
-	  .policy = OPEN_ROUTED,
-	  .steps = {
-		  { FROM_TUNNEL, ping("phone", "host", 0),
-		    resolves(LAN0, ping("phone", "host", 0, .ttl = 63)), .flows = 1 },
-		  { FROM_TUNNEL,
-		    ip(IPPROTO_ICMP, "phone", "host", .icmp4 = { 13 }, .icmp6 = { 100 }),
-		    drops(icmp_unrelated), .flows = 1 },
-		  { FROM_TUNNEL,
-		    ip(IPPROTO_ICMP, "phone", "host", .icmp4 = { 3, 1 }, .icmp6 = { 1, 4 }),
-		    drops(icmp_unrelated), .flows = 1 },
-		  { FROM_LAN, ip(IPPROTO_ICMP, "host", "phone", .icmp4 = { 14 }, .icmp6 = { 101 }),
-		    drops(icmp_unrelated), .flows = 1 },
-		  { FROM_LAN, pong("host", "phone", 0),
-		    tunnels(pong("host", "phone", 0, .ttl = 63)), .flows = 1 },
-	  } },
-	{ .name = "refuses_unsolicited_icmp_errors",
-	  .policy = OPEN_ROUTED,
-	  .steps = {
-		  { FROM_TUNNEL,
-		    ip(IPPROTO_ICMP, "phone", "host", .icmp4 = { 3, 3 }, .icmp6 = { 1, 4 }),
-		    drops(icmp_unrelated) },
-		  { FROM_LAN,
-		    ip(IPPROTO_ICMP, "host", "phone", .icmp4 = { 3, 4 }, .icmp6 = { 2, 0 }),
-		    drops(icmp_unrelated) },
-		  { FROM_LAN,
-		    ip(IPPROTO_ICMP, "router", "phone", .icmp4 = { 11 }, .icmp6 = { 3 }),
-		    drops(icmp_unrelated) },
-		  { FROM_TUNNEL,
-		    ip(IPPROTO_ICMP, "phone", "self", .icmp4 = { 3, 3 }, .icmp6 = { 1, 4 }),
-		    drops(icmp_unrelated) },
-	  } },
-	{ .name = "refuses_icmp_queries_that_are_no_echo",
-	  .policy = OPEN_ROUTED,
-	  .only = V4,
-	  .steps = {
-		  { FROM_TUNNEL, ip(IPPROTO_ICMP, "phone", "host", .icmp4 = { 13 }),
-		    drops(icmp_unrelated) }, /* timestamp */
-		  { FROM_TUNNEL, ip(IPPROTO_ICMP, "phone", "host", .icmp4 = { 5, 1 }),
-		    drops(icmp_unrelated) }, /* redirect */
 	  } },
 };
 ROWS(rows)
