@@ -126,12 +126,12 @@ static __always_inline int from_tunnel(struct pkt *pkt, __u32 ingress)
 {
 	int r = parse(pkt);
 
-	if (r == TP_R_local_scope || (pkt->has_addrs && scope_is_local(pkt)))
-		return TP_R_local_scope;
 	if (r != GO_ON)
-		return r;
+		return r; /* local_scope: neighbour or listener discovery */
 	if (scope_is_martian(pkt))
 		return TP_R_martian;
+	if (scope_is_beyond_grants(pkt))
+		return TP_R_no_route;
 	r = frag_recall(pkt);
 	return r == GO_ON ? route_packet(pkt, ingress) : r;
 }

@@ -45,21 +45,40 @@ static __always_inline bool v6_is_martian(const struct tp_addr *addr)
 					!addr_word(addr, 2) && bpf_ntohl(addr_word(addr, 3)) <= 1);
 }
 
+static __always_inline bool addr_is_link_local(const struct tp_addr *addr)
+{
+	return addr_is_mapped(addr) ? v4_is_link_local(addr) : v6_is_link_local(addr);
+}
+
+/* Multicast, and limited broadcast: whoever listens is meant. */
+static __always_inline bool addr_is_group(const struct tp_addr *addr)
+{
+	if (!addr_is_mapped(addr))
+		return v6_is_multicast(addr);
+	return v4_is_multicast(addr) || addr_word(addr, 3) == 0xffffffff;
+}
+
 /*
- * Stays on its link: the stack's business, whatever else is wrong with it. Unicast link-local
- * addresses mean something on a LAN only. In the tunnel nobody owns them, and a local service on
- * one (169.254.0.0/16 is popular for that) must not be reached around the policy.
+ * Stays on its link: the stack's business, whatever else is wrong with it. So it is on a LAN, and
+ * with what this machine sends.
  */
 static __always_inline bool scope_is_local(const struct pkt *pkt)
 {
 	const struct tp_addr *src = &pkt->key.src, *dst = &pkt->key.dst;
-	bool lan = pkt->key.side == TP_SIDE_LAN;
 
-	if (pkt->v6)
-		return v6_is_multicast(dst) ||
-		       (lan && (v6_is_link_local(src) || v6_is_link_local(dst)));
-	return v4_is_multicast(dst) || addr_word(dst, 3) == 0xffffffff ||
-	       (lan && (v4_is_link_local(src) || v4_is_link_local(dst)));
+	if (pkt->key.side != TP_SIDE_LAN)
+		return pkt->out && addr_is_group(dst);
+	return addr_is_group(dst) || addr_is_link_local(src) || addr_is_link_local(dst);
+}
+
+/*
+ * Out of the tunnel these would reach local services around the policy: a socket on a wildcard
+ * address is given what is for everybody, and 169.254.0.0/16 is popular for services. No grant
+ * names such addresses, and a default route leads to none.
+ */
+static __always_inline bool scope_is_beyond_grants(const struct pkt *pkt)
+{
+	return addr_is_group(&pkt->key.dst) || addr_is_link_local(&pkt->key.dst);
 }
 
 static __always_inline bool scope_is_martian(const struct pkt *pkt)

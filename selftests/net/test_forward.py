@@ -339,6 +339,30 @@ def judges_what_is_for_the_router_itself(lab):
                 check(can_connect(lab, address, 2222), f"{address}:2222 is not reached by a grant")
 
 
+def route_all_from_phone(lab):
+    """The phone sends whatever into its tunnel, as its owner can make it do."""
+    peer = lab.exec("phone", "wg", "show", lab.phone_tunnel, "peers").stdout.split()[0]
+    lab.exec("phone", "wg", "set", lab.phone_tunnel, "peer", peer, "allowed-ips",
+             "0.0.0.0/0,::/0")
+
+
+@case
+def what_is_for_everybody_is_no_way_around_the_grants(lab):
+    route_all_from_phone(lab)
+    for phone, local, group, reason in ((lab.PHONE, "", "255.255.255.255", "martian"),
+                                        (lab.PHONE, "", "224.0.0.1", "no_route"),
+                                        (lab.PHONE6, "::", "ff02::1", "no_route")):
+        with bound_socket(lab, "router", socket.SOCK_DGRAM, local, 2222) as server:
+            before = lab.drops(reason)
+            lab.from_phone(udp(phone, group, 5000, 2222, b"to all"))
+            lab.counted(reason, before)
+            server.setblocking(False)
+            try:
+                check(False, f"the router has read {server.recvfrom(64)}")
+            except BlockingIOError:
+                check(True, "nothing was read")
+
+
 def goes_on_without_its_flow(lab, address):
     """A session with the router whose flow has expired, as one that is older than the policy."""
     with bound_socket(lab, "router", socket.SOCK_STREAM, address, 2222) as listener, \

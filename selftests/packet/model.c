@@ -132,7 +132,7 @@ static const char *judge_stack(const struct judged *j)
 		note_passed(j);
 		return lan_may_pass(j) ? NULL : "handed to the stack: from a LAN into the mesh";
 	}
-	if (j->unchanged && is_link_scope(&j->in))
+	if (j->unchanged && is_discovery(&j->in))
 		return NULL;
 	if (!j->valid)
 		return "handed to the stack: not valid";

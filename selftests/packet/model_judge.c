@@ -28,6 +28,17 @@ bool is_link_scope(const struct wire *w)
 	return true; /* neither family: not IP */
 }
 
+/* Of neighbours and listeners: what the stack is left with from the tunnel, unjudged. */
+bool is_discovery(const struct wire *w)
+{
+	uint8_t type = w->icmp_type;
+
+	if (w->family != V6 || w->proto != IPPROTO_ICMPV6 || w->dst.addr[0] != 0xff)
+		return false;
+	return (type >= 133 && type <= 137 && w->ttl == 255) || (type >= 130 && type <= 132) ||
+	       type == 143;
+}
+
 static bool is_of_mesh(enum place_kind kind)
 {
 	return kind == PLACE_MESH || kind == PLACE_EXPIRED || kind == PLACE_SELF;

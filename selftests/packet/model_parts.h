@@ -34,6 +34,7 @@ const struct train *train_find(const struct wire *w, enum tp_side side);
 
 /* What stays on its link: multicast, broadcast, neighbour discovery. */
 bool is_link_scope(const struct wire *w);
+bool is_discovery(const struct wire *w);
 /* Nothing that the mesh could get: the rest of the machine's traffic. */
 bool lan_may_pass(const struct judged *j);
 

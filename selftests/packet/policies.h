@@ -71,6 +71,16 @@
 #define OPEN_MASQ   POLICY(MASQUERADE, GRANT_ALL, "")
 #define OPEN_SNAT   POLICY(SNAT_TO, GRANT_ALL, "")
 
+/* This node leads to the whole internet. */
+#define EXIT_NODE                                                    \
+	"{ \"version\": 1, \"tunnel\": { \"interface\": \"tp0\" }, " \
+	"\"nodes\": { \"gw\": { \"public_key\": \"@gw@\", "          \
+	"\"addresses\": [\"100.64.0.1\", \"fd7a::1\"], "             \
+	"\"advertise_routes\": [\"0.0.0.0/0\", \"::/0\"], "          \
+	"\"lan_interfaces\": [\"lan0\", \"lan1\"] } }, "             \
+	"\"peers\": { " POLICY_PEERS                                 \
+	" }, \"auto_approvers\": { \"exit_node\": [\"gw\"] }" POLICY_GRANTS(GRANT_ALL) "}"
+
 /* The hosts of lan0 may go to those of lan1, not the other way. */
 #define LAN0_TO_LAN1                                  \
 	GRANT("192.0.2.0/24", "198.51.100.0/24", "*") \
