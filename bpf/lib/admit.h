@@ -32,6 +32,8 @@ static __always_inline int admit_member(const struct tp_route *route, const stru
 	v->route = route->id;
 	v->mtu = route->mtu;
 	v->out_side = TP_SIDE_TUNNEL;
+	if (route->expires_at && (!v->expires_at || route->expires_at < v->expires_at))
+		v->expires_at = route->expires_at; /* of two members the earlier */
 	return route_is_expired(route, at->now) ? TP_R_peer_expired : GO_ON;
 }
 
@@ -93,10 +95,8 @@ static __always_inline int admit_lan(const struct tp_flow_key *key, const struct
 		return TP_R_not_ours;
 	if (src && src->kind == TP_ROUTE_HOST) /* this machine's own address */
 		return TP_R_spoof;
-	if (dst->kind == TP_ROUTE_MESH) {
-		v->expires_at = dst->expires_at;
+	if (dst->kind == TP_ROUTE_MESH)
 		return admit_member(dst, at, v);
-	}
 	if (dst->kind == TP_ROUTE_LAN)
 		admit_to_lan(dst, v);
 	return GO_ON; /* SELF: it ends here */
