@@ -20,6 +20,7 @@ static __noinline bool hairpin_find(struct pkt *pkt)
 {
 	struct tp_scratch *s = scratch_find();
 	const struct tp_nat_in *mapping;
+	const struct tp_route *inside;
 	__u64 users;
 
 	if (!pkt || !s || pkt->key.side != TP_SIDE_TUNNEL ||
@@ -39,7 +40,10 @@ static __noinline bool hairpin_find(struct pkt *pkt)
 	s->inner = pkt->key;
 	s->inner.dst = mapping->inside;
 	s->inner.dport = mapping->port;
-	return !(users & NAT_GONE); /* a retired one's port is this machine's again */
+	if (users & NAT_GONE) /* a retired one's port is this machine's again */
+		return false;
+	inside = route_find(pkt->generation, &s->inner.dst);
+	return inside && inside->kind == TP_ROUTE_MESH; /* not one LAN's host toward another LAN */
 }
 
 /* Holds the mapping of the destination, which must be the one that was judged. */

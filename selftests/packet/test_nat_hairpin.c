@@ -29,6 +29,8 @@ static void allow_lan_only(void)
 	rig_switch(LAN_ONLY);
 }
 
+#define TO_LAN1 GRANT("phone", "198.51.100.1", "*") ", " GRANT("phone", "2001:db8:31::1", "*")
+
 static const struct row rows[] = {
 	{ .name = "a_hairpin_shows_the_outside_of_both",
 	  .policy = OPEN_MASQ,
@@ -222,6 +224,15 @@ static const struct row rows[] = {
 		    tunnels(udp("snat", PORT_A, "tablet", 20001, .ttl = 63)), .flows = 2 },
 		  { FROM_TUNNEL, udp("tablet", 20001, "snat", PORT_A),
 		    tunnels(udp("snat", 20001, "phone", 5000, .ttl = 63)), .flows = 2 },
+	  } },
+	{ .name = "what_one_lan_opened_to_another_is_no_hairpins_end",
+	  .policy = POLICY_JUDGED(MASQUERADE, LAN0_TO_LAN1 ", " TO_LAN ", " TO_LAN1, ""),
+	  .steps = {
+		  { FROM_LAN, udp("host", 20000, "beyond", 53),
+		    resolves(LAN1, udp("lan1", 20000, "beyond", 53, .ttl = 63)), .flows = 1 },
+		  { FROM_TUNNEL, udp("tablet", 5000, "lan1", 20000), drops(acl), .flows = 1 },
+		  { FROM_TUNNEL, udp("phone", 5000, "lan1", 20000), passes(deliver),
+		    .flows = 2 },
 	  } },
 };
 ROWS(rows)
