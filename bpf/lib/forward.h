@@ -238,11 +238,11 @@ static __always_inline int forward_known(struct pkt *pkt, struct tp_flow *flow,
 {
 	int r;
 
+	if (!pkt->ttl && !(flow->flags & TP_FLOW_LOCAL))
+		return TP_R_malformed; /* whatever it says, it came too far to be heard */
 	flow_touch(pkt, state, flow->flags & TP_FLOW_REPLY);
 	if (flow->flags & TP_FLOW_LOCAL)
 		return TP_R_deliver;
-	if (!pkt->ttl)
-		return TP_R_malformed;
 	r = answer_reason(pkt, flow->mtu);
 	if (r != GO_ON)
 		return answered_by(pkt, flow, r);

@@ -13,7 +13,7 @@
 static __always_inline bool is_reopened(const struct pkt *pkt, const struct tp_flow_state *state)
 {
 	return pkt->key.proto == IPPROTO_TCP && state->kind == TP_FLOW_TCP_CLOSING &&
-	       (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	       (pkt->tcp_flags & TCP_FLAGS) == TCP_SYN;
 }
 
 /* Whether it would still leave with the same address is asked by snat_is_current, which knows how.

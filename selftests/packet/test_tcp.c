@@ -312,5 +312,26 @@ static const struct row rows[] = {
 		    tunnels(to_client(SYN | ACK, .ttl = 63)), .flows = 1,
 		    .before = is_opening },
 	  } },
+	{ .name = "nonsense_does_not_take_a_closing_one_over",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  HANDSHAKE,
+		  { FROM_LAN, to_client(RST), tunnels(to_client(RST, .ttl = 63)), .flows = 1 },
+		  { FROM_TUNNEL, to_server(SYN | RST),
+		    sends(LAN0, "host", to_server(SYN | RST, .ttl = 63)), .flows = 1,
+		    .before = is_closing },
+		  { FROM_TUNNEL, to_server(SYN | FIN),
+		    sends(LAN0, "host", to_server(SYN | FIN, .ttl = 63)), .flows = 1 },
+		  { FROM_LAN, to_client(ACK), tunnels(to_client(ACK, .ttl = 63)), .flows = 1,
+		    .before = is_closing },
+	  } },
+	{ .name = "a_reset_that_goes_no_further_resets_nothing",
+	  .policy = OPEN_ROUTED,
+	  .steps = {
+		  HANDSHAKE,
+		  { FROM_LAN, to_client(RST, .ttl = TTL_ZERO), drops(malformed), .flows = 1 },
+		  { FROM_TUNNEL, to_server(ACK), sends(LAN0, "host", to_server(ACK, .ttl = 63)),
+		    .flows = 1, .before = is_established },
+	  } },
 };
 ROWS(rows)
