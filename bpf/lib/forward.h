@@ -213,10 +213,9 @@ static __noinline int send_checked(struct pkt *pkt, struct tp_flow *flow, struct
 		return TP_R_no_route;
 	answer = route_next_hop(pkt, &pkt->key.src, &flow->dst, ingress, &s->fib);
 	r = next_hop_set(pkt, flow, &s->fib, answer);
-	if (r != GO_ON)
-		return r;
-	next_hop_note(entry, flow);
-	return send_neigh(pkt, flow, &s->fib);
+	if (r == GO_ON || r == TP_R_too_big) /* whoever answers must know the MTU */
+		next_hop_note(entry, flow);
+	return r == GO_ON ? send_neigh(pkt, flow, &s->fib) : r;
 }
 
 /*
@@ -252,6 +251,8 @@ static __always_inline int forward_known(struct pkt *pkt, struct tp_flow *flow,
 		return send_direct(pkt, flow);
 	if (r == GO_ON)
 		r = send_checked(pkt, flow, entry, ingress);
+	if (r == TP_R_too_big && pkt->whole)
+		return answered_by(pkt, flow, r);
 	return stack_may_finish(pkt, r) ? finish_by_stack(pkt, flow, r) : r;
 }
 

@@ -422,6 +422,16 @@ static void forget_use(struct tp_flow_way *way)
 	way->acked = 0;
 }
 
+static void forget_next_hop(struct tp_flow *flow)
+{
+	flow->checked = 0;
+	flow->ifindex = 0;
+	flow->mtu = 0;
+	flow->flags &= (uint16_t) ~(TP_FLOW_NEIGH | TP_FLOW_XDP);
+	memset(flow->dmac, 0, sizeof(flow->dmac));
+	memset(flow->smac, 0, sizeof(flow->smac));
+}
+
 uint64_t state_digest(bool with_use)
 {
 	struct tp_flow_key key, *from = NULL;
@@ -437,6 +447,7 @@ uint64_t state_digest(bool with_use)
 		flow.policy_gen = 0;
 		state.rule = 0;
 		if (!with_use) {
+			forget_next_hop(&flow);
 			state.seen = 0;
 			state.kind = 0;
 			state.tcp = 0;

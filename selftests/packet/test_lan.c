@@ -34,6 +34,33 @@ static void widen_lan1(void)
 	world_ip("link set lan1 mtu 1500");
 }
 
+static void narrow_lan0(void)
+{
+	world_ip("link set lan0 mtu 1300");
+	rig_switch(JUDGED_MASQ);
+}
+
+static void widen_lan0(void)
+{
+	world_ip("link set lan0 mtu 1500");
+}
+
+static const struct packet too_big = udp("beyond", 53, "lan1", PORT_A, .frag = DF, DATA_1400);
+
+#define answers_on_lan1                                                \
+	{                                                              \
+		.fate = SENT, .reason = TP_R_answered, .device = LAN1, \
+		.out = {.proto = IPPROTO_ICMP,                         \
+			TOO_BIG(1300),                                 \
+			.src = "lan1",                                 \
+			.dst = "beyond",                               \
+			.quote = &too_big,                             \
+			.quote_fits = true,                            \
+			.tos = 0xc0,                                   \
+			.frag = DF,                                    \
+			.no_id = true }                                \
+	}
+
 static const struct row rows[] = {
 	{ .name = "a_grant_lets_one_lan_open_to_the_other",
 	  .policy = JUDGED_ROUTED,
@@ -95,6 +122,18 @@ static const struct row rows[] = {
 		  /* the router's own address is not judged */
 		  { FROM_LAN1, udp("beyond", 53, "lan1", 22), passes(not_ours), .flows = 1 },
 	  } },
+	{ .name = "between_lans_the_first_answer_may_be_too_big",
+	  .policy = JUDGED_MASQ,
+	  .steps = {
+		  { FROM_LAN, udp("host", 5000, "beyond", 53),
+		    resolves(LAN1, udp("lan1", PORT_A, "beyond", 53, .ttl = 63)), .flows = 1,
+		    .before = narrow_lan0 },
+		  { FROM_LAN1, udp("beyond", 53, "lan1", PORT_A, .frag = DF, DATA_1400),
+		    answers_on_lan1, .flows = 1 },
+		  { FROM_LAN1, udp("beyond", 53, "lan1", PORT_A),
+		    sends(LAN0, "host", udp("beyond", 53, "host", 5000, .ttl = 63)), .flows = 1 },
+	  },
+	  .after = widen_lan0 },
 	{ .name = "what_is_no_advertised_route_stays_the_stacks",
 	  .policy = JUDGED_ROUTED,
 	  .steps = {
