@@ -199,6 +199,7 @@ static __always_inline int parse_extensions(struct pkt *pkt)
 			fragment = true;
 			offset += 8;
 		} else if (proto == EXT_AUTH) {
+			pkt->authenticated = true;
 			offset += (ext.length + 2) * 4;
 		} else {
 			offset += (ext.length + 1) * 8;

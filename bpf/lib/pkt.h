@@ -50,10 +50,11 @@ struct pkt {
 	__u8 ttl;
 	__u8 tcp_flags; /* byte 13 of the TCP header */
 	__u8 icmp_type;
-	bool fragment;     /* one of several; an atomic one (RFC 6946) is an ordinary packet */
-	__u8 frag_way;     /* enum tp_frag_way */
-	__u16 frag_offset; /* bytes; 0: the first one, with the transport header */
-	__u16 frag_end;    /* where it ends, counted alike */
+	bool authenticated; /* IPv6: AH in front of the transport header, which covers addresses */
+	bool fragment;      /* one of several; an atomic one (RFC 6946) is an ordinary packet */
+	__u8 frag_way;      /* enum tp_frag_way */
+	__u16 frag_offset;  /* bytes; 0: the first one, with the transport header */
+	__u16 frag_end;     /* where it ends, counted alike */
 	__be32 frag_id;
 	union {
 		struct { /* TCP, host byte order */

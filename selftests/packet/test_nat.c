@@ -27,6 +27,8 @@ static void address_on_lan1(void)
 	world_neighbours();
 }
 
+#define AUTHENTICATED EXT(51, "\21\4\0\0spi.seq.integrity...")
+
 static const struct row rows[] = {
 	{ .name = "a_host_cannot_take_over_what_a_member_has_open_to_it",
 	  .policy = OPEN_MASQ,
@@ -192,6 +194,15 @@ static const struct row rows[] = {
 		  { FROM_TUNNEL, ip(47, "phone", "host"), drops(nat_proto) },
 		  { FROM_TUNNEL, ip(50, "phone", "host"), drops(nat_proto) },
 		  { FROM_TUNNEL, ip(132, "phone", "host"), drops(nat_proto) },
+	  } },
+	{ .name = "what_authenticates_its_addresses_is_not_translated",
+	  .policy = OPEN_MASQ,
+	  .only = V6,
+	  .steps = {
+		  { FROM_TUNNEL, udp("phone", 5000, "host", 53, AUTHENTICATED), drops(nat_proto) },
+		  { FROM_TUNNEL, udp("phone", 5000, "tablet", 53, AUTHENTICATED),
+		    tunnels(udp("phone", 5000, "tablet", 53, AUTHENTICATED, .ttl = 63)),
+		    .flows = 1 },
 	  } },
 	{ .name = "traffic_between_members_is_not_translated",
 	  .policy = OPEN_MASQ,
