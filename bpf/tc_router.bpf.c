@@ -178,6 +178,12 @@ static __always_inline bool is_foreign(const struct pkt *pkt, const struct __sk_
 	return skb->ifindex != pkt->tunnel_ifindex && skb->ingress_ifindex != pkt->tunnel_ifindex;
 }
 
+/* What one LAN sends another is ours where it is judged, and rare here: most needs no stack. */
+static __always_inline bool is_lan_to_lan(const struct __sk_buff *skb)
+{
+	return skb->ingress_ifindex && lan_is_judged(skb->ingress_ifindex);
+}
+
 SEC("tc")
 int tp_tc_egress(struct __sk_buff *skb)
 {
@@ -186,10 +192,10 @@ int tp_tc_egress(struct __sk_buff *skb)
 
 	if (r != GO_ON)
 		return finish(r);
-	if (is_foreign(&pkt, skb))
-		r = fast_foreign(&pkt, !skb->ingress_ifindex);
-	else
+	if (!is_foreign(&pkt, skb))
 		r = fast_egress(&pkt);
+	else
+		r = is_lan_to_lan(skb) ? GO_SLOW : fast_foreign(&pkt, !skb->ingress_ifindex);
 	return r == GO_SLOW ? go_to(skb, STAGE_EGRESS) : finish(r);
 }
 
@@ -205,7 +211,11 @@ int tp_tc_out(struct __sk_buff *skb)
 		r = tunnel_egress(skb, &pkt);
 		return r == GO_SLOW ? go_to(skb, STAGE_EGRESS) : finish(r);
 	}
-	return finish(is_foreign(&pkt, skb) ? foreign_to_lan(&pkt) : lan_egress(&pkt));
+	if (!is_foreign(&pkt, skb))
+		return finish(lan_egress(&pkt));
+	if (is_lan_to_lan(skb))
+		return finish(lan_to_lan_egress(&pkt));
+	return finish(foreign_to_lan(&pkt, parse(&pkt)));
 }
 
 char _license[] SEC("license") = "GPL";

@@ -118,21 +118,44 @@ static __always_inline int tunnel_egress(struct __sk_buff *skb, struct pkt *pkt)
 }
 
 /*
- * What the stack has finished for us still has the source that it came with: its way in has judged
- * it by that, and has chosen the address that it leaves with. The TTL went down in the stack.
+ * Each end has opened to the other, from and to the same two ports, and is translated on the
+ * other's LAN: what goes out here is one's question or the answer to the other's, and both look
+ * alike.
  */
-static __noinline int translate_out(struct pkt *pkt)
+static __always_inline bool may_be_an_answer(const struct pkt *pkt)
+{
+	struct tp_scratch *s = scratch_find();
+	struct tp_flow_state *state = NULL;
+	struct tp_flow *flow;
+
+	if (!s)
+		return true;
+	flow_key_reverse(&s->reply_key, &pkt->key, TP_SIDE_LAN);
+	flow = flow_find(&s->reply_key, &state);
+	return flow && state && (flow->flags & TP_FLOW_SRC_NAT);
+}
+
+/*
+ * What the stack has finished for us still has the source that it came with, by the tunnel or by a
+ * LAN: its way in has judged it by that, and has chosen the address that it leaves with. The TTL
+ * went down in the stack. GO_ON: it has no flow that is translated.
+ */
+static __noinline int translate_out(struct pkt *pkt, __u8 came_by)
 {
 	struct tp_flow_state *state = NULL;
 	struct tp_flow *flow;
 	int r;
 
-	pkt->key.side = TP_SIDE_TUNNEL;
+	pkt->key.side = came_by;
 	flow = flow_find(&pkt->key, &state);
-	if (!flow || !state || !(flow->flags & TP_FLOW_SRC_NAT) || !frag_follows(pkt, flow))
+	if (!flow || !state || !(flow->flags & TP_FLOW_SRC_NAT))
+		return GO_ON;
+	if (!frag_follows(pkt, flow))
 		return TP_R_unjudged;
 	if (flow->policy_gen != (__u32)pkt->generation)
 		return TP_R_unjudged; /* the policy has changed under way */
+	if (came_by == TP_SIDE_LAN && may_be_an_answer(pkt))
+		return TP_R_nat_options;
 
 	r = rewrite_tuple(pkt, flow);
 	if (r != GO_ON)
@@ -142,10 +165,9 @@ static __noinline int translate_out(struct pkt *pkt)
 }
 
 /*
- * Only what came through the tunnel concerns us on a LAN device, and that was judged on its way in,
- * and translated unless the stack had to finish it. Anything else with a mesh source must not get
- * out, to a link-local address neither: Linux forwards to 169.254.0.0/16, where clouds keep their
- * metadata.
+ * What came through the tunnel. It was judged on its way in, and translated unless the stack had to
+ * finish it. Anything else with a mesh source must not get out, to a link-local address neither:
+ * Linux forwards to 169.254.0.0/16, where clouds keep their metadata.
  */
 static __always_inline int lan_egress(struct pkt *pkt)
 {
@@ -157,7 +179,8 @@ static __always_inline int lan_egress(struct pkt *pkt)
 		return TP_R_unjudged;
 	if (is_judged(pkt) || error_is_judged(pkt))
 		return TP_R_judged;
-	return translate_out(pkt);
+	r = translate_out(pkt, TP_SIDE_TUNNEL);
+	return r == GO_ON ? TP_R_unjudged : r;
 }
 
 /*
@@ -165,7 +188,7 @@ static __always_inline int lan_egress(struct pkt *pkt)
  * a flow of ours goes between the very same ends, its answers would be taken for his, and his for
  * ours: it is closed at once, the others that hold the mapping when they are looked at next.
  */
-static __noinline int foreign_to_lan(struct pkt *pkt)
+static __noinline int foreign_to_lan(struct pkt *pkt, int parsed)
 {
 	struct tp_nat_in_key mapping = {};
 	struct tp_flow_state *state = NULL;
@@ -173,7 +196,7 @@ static __noinline int foreign_to_lan(struct pkt *pkt)
 	struct tp_flow *flow;
 	bool retired;
 
-	if (parse(pkt) != GO_ON || pkt->fragment)
+	if (parsed != GO_ON || pkt->fragment)
 		return TP_R_not_ours;
 	/*
 	 * No socket need stand behind a RST: the stack refuses with one whatever reached it of no
@@ -191,6 +214,47 @@ static __noinline int foreign_to_lan(struct pkt *pkt)
 	if (flow && state && (flow->flags & TP_FLOW_DST_NAT))
 		flow_kill(state, flow->slot, flow->slot_gen, pkt->now);
 	return retired ? TP_R_nat_port_lost : TP_R_not_ours;
+}
+
+/*
+ * Where a LAN that is judged sends it: its way in was judged when that is a prefix of ours. But
+ * what another NAT of this machine lets leave as this machine is foreign: NULL.
+ */
+static __always_inline const struct tp_route *judged_route(const struct pkt *pkt)
+{
+	const struct tp_route *src, *dst;
+
+	dst = pkt->has_addrs ? route_find(pkt->generation, &pkt->key.dst) : NULL;
+	if (!dst || dst->kind != TP_ROUTE_LAN || (dst->flags & TP_ROUTE_EXIT))
+		return NULL;
+	src = route_find(pkt->generation, &pkt->key.src);
+	return src && src->kind == TP_ROUTE_HOST ? NULL : dst;
+}
+
+/*
+ * From one LAN to another, by way of the stack, where that is judged. To a prefix with SNAT it
+ * leaves translated or not at all; to any other it is let go in any case: what belongs to no flow
+ * may have been redirected on this machine, and its way in has seen another destination.
+ */
+static __always_inline int lan_to_lan_egress(struct pkt *pkt)
+{
+	int parsed = parse(pkt), r = parsed;
+	const struct tp_route *route = judged_route(pkt);
+	bool translated = route && route->snat != TP_SNAT_NONE;
+
+	if (!route)
+		return foreign_to_lan(pkt, parsed);
+	if (r == GO_ON)
+		r = frag_recall(pkt);
+	if (r != GO_ON)
+		return translated ? TP_R_unjudged : TP_R_not_ours;
+
+	r = translate_out(pkt, TP_SIDE_LAN);
+	if (r != GO_ON)
+		return r;
+	if (is_judged(pkt) || error_is_judged(pkt))
+		return TP_R_judged;
+	return translated ? TP_R_unjudged : foreign_to_lan(pkt, GO_ON);
 }
 
 #endif

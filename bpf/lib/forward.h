@@ -79,15 +79,15 @@ static __always_inline int stack_reason(const struct pkt *pkt, __u32 mtu)
 
 /*
  * The stack must finish the packet (options, fragments). What must not leave with a client's
- * address gets another when the stack is done, in egress.h. But what one LAN device sends out for
- * another passes no program that looks, and a hairpin's would be taken for this machine's own.
+ * address gets another when the stack is done, in egress.h. But of a hairpin both addresses change:
+ * with the outside one of the member that it goes to the stack would take it for this machine's
+ * own, and with the inside one nothing on its way out tells which flow it is of.
  */
 static __noinline int finish_by_stack(struct pkt *pkt, struct tp_flow *flow, int reason)
 {
 	int r;
 
-	if ((flow->flags & TP_FLOW_SRC_NAT) &&
-	    (pkt->key.side == TP_SIDE_LAN || (flow->flags & TP_FLOW_DST_NAT)))
+	if ((flow->flags & TP_FLOW_SRC_NAT) && (flow->flags & TP_FLOW_DST_NAT))
 		return TP_R_nat_options;
 	r = to_stack(pkt, flow, reason);
 	if (r == reason && pkt->mss && uses_tunnel(pkt, flow) &&

@@ -202,6 +202,8 @@ static const struct {
 	[INTO_LAN_OWN] = { HOOK_TC_EGRESS, LAN0, 0, false },
 	[INTO_LAN_FROM_TUNNEL] = { HOOK_TC_EGRESS, LAN0, TUNNEL0, true },
 	[INTO_LAN_FROM_OTHER] = { HOOK_TC_EGRESS, LAN0, OTHER0, true },
+	[INTO_LAN_FROM_LAN1] = { HOOK_TC_EGRESS, LAN0, LAN1, true },
+	[INTO_LAN1_FROM_LAN] = { HOOK_TC_EGRESS, LAN1, LAN0, true },
 };
 
 enum device rig_device(enum hook hook)
