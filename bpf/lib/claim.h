@@ -29,7 +29,7 @@ enum claim {
 	CLAIM_NO_ROOM,
 };
 
-/* The first two members of struct tp_flow. */
+/* The first two members of struct tp_flow_ref. */
 union claim_owner {
 	struct {
 		__u32 slot;
@@ -39,7 +39,7 @@ union claim_owner {
 	__u64 word;
 };
 
-static __always_inline bool claim_swap(struct tp_flow *entry, const union claim_owner *from,
+static __always_inline bool claim_swap(struct tp_flow_ref *entry, const union claim_owner *from,
 				       const union claim_owner *to)
 {
 	__u64 *word = (void *)entry;
@@ -51,7 +51,7 @@ static __always_inline bool claim_swap(struct tp_flow *entry, const union claim_
  * Takes away the entry of a dead flow. Its memory can have been given to another key before it was
  * marked: hence the second look. False: it is not there any more, or another CPU is at it.
  */
-static __always_inline bool claim_clear(const struct tp_flow_key *key, struct tp_flow *entry,
+static __always_inline bool claim_clear(const struct tp_flow_key *key, struct tp_flow_ref *entry,
 					const union claim_owner *dead)
 {
 	union claim_owner marked = *dead;
@@ -81,7 +81,7 @@ static __always_inline bool claim_is_dead(const union claim_owner *owner)
 /* Makes way for a new entry. False: what is there stays. */
 static __always_inline bool claim_make_way(const struct tp_flow_key *key)
 {
-	struct tp_flow *entry = bpf_map_lookup_elem(&tp_flows, key);
+	struct tp_flow_ref *entry = bpf_map_lookup_elem(&tp_flows, key);
 	union claim_owner owner;
 
 	if (!entry)
@@ -91,13 +91,19 @@ static __always_inline bool claim_make_way(const struct tp_flow_key *key)
 }
 
 /* Puts the entry of a flow that is not alive yet. */
-static __noinline int claim_key(const struct tp_flow_key *key, const struct tp_flow *entry)
+static __noinline int claim_key(const struct tp_flow_key *key, const struct tp_flow *flow,
+				enum tp_flow_end way)
 {
+	struct tp_flow_ref entry = {
+		.slot = flow->slot,
+		.slot_gen = flow->slot_gen,
+		.way = way,
+	};
 	long r;
 	int i;
 
 	for (i = 0; i < CLAIM_TRIES; i++) {
-		r = bpf_map_update_elem(&tp_flows, key, entry, BPF_NOEXIST);
+		r = bpf_map_update_elem(&tp_flows, key, &entry, BPF_NOEXIST);
 		if (r != -EEXIST)
 			return r ? CLAIM_NO_ROOM : CLAIM_WON;
 		if (!claim_make_way(key))
@@ -109,7 +115,7 @@ static __noinline int claim_key(const struct tp_flow_key *key, const struct tp_f
 /* Deletes the entry, unless the key is a younger flow's. */
 static __always_inline void claim_give_up(const struct tp_flow_key *key, __u32 slot, __u32 slot_gen)
 {
-	struct tp_flow *entry = bpf_map_lookup_elem(&tp_flows, key);
+	struct tp_flow_ref *entry = bpf_map_lookup_elem(&tp_flows, key);
 	union claim_owner owner = { { .slot = slot, .gen = slot_gen } };
 
 	if (entry)

@@ -36,7 +36,7 @@ static __always_inline bool fast_fits(const struct pkt *pkt, const struct tp_flo
 static __always_inline int fast_ingress(struct pkt *pkt)
 {
 	struct tp_flow_state *state = NULL;
-	struct tp_flow *entry, flow;
+	struct tp_flow *flow;
 	int r = parse(pkt);
 
 	if (r == TP_R_local_scope)
@@ -46,20 +46,17 @@ static __always_inline int fast_ingress(struct pkt *pkt)
 	r = frag_recall(pkt);
 	if (r != GO_ON)
 		return r == TP_R_frag_unknown ? GO_ON : GO_SLOW;
-	entry = flow_find(&pkt->key, &state);
-	if (pkt->frag_offset && (!entry || !state))
+	flow = flow_find_fast(&pkt->key, &state);
+	if (pkt->frag_offset && (!flow || !state))
 		return GO_SLOW; /* its first one was ours */
-	if (!entry || !state)
+	if (!flow || !state)
 		return icmp_is_error(pkt) ? GO_ERROR : GO_ON;
-	if (!flow_copy(&flow, entry, state))
-		return GO_SLOW;
-	if (!fast_is_settled(pkt, &flow, state) || !fast_fits(pkt, &flow) ||
-	    !frag_follows(pkt, &flow))
+	if (!fast_is_settled(pkt, flow, state) || !fast_fits(pkt, flow) || !frag_follows(pkt, flow))
 		return GO_SLOW;
 
-	flow_touch(pkt, state, flow.flags & TP_FLOW_REPLY);
-	frag_remember(pkt, &flow);
-	return flow.flags & TP_FLOW_LOCAL ? TP_R_deliver : send_direct(pkt, &flow);
+	flow_touch(pkt, state, flow->flags & TP_FLOW_REPLY);
+	frag_remember(pkt, flow);
+	return flow->flags & TP_FLOW_LOCAL ? TP_R_deliver : send_direct(pkt, flow);
 }
 
 /*

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The flow table, for packets of known flows. An entry is alive while its slot's generation is the
- * one it was made with; marking the slot dead (one compare-and-swap) makes both directions a miss
- * at once. Deleting comes later: see slots.h.
+ * The flow table, for packets of known flows. A flow is in its slot of tp_flow_state, with the keys
+ * of both directions and what becomes of their packets; tp_flows only finds the slot. Marking the
+ * slot dead (one compare-and-swap) makes both directions a miss at once. Deleting comes later: see
+ * slots.h.
  */
 #ifndef BPF_LIB_FLOW_H
 #define BPF_LIB_FLOW_H
@@ -13,6 +14,8 @@
 #include "lib/maps.h"
 #include "lib/pkt.h"
 #include "lib/tcp.h"
+
+#define FLOW_MIX 0x9e3779b97f4a7c15ULL /* odd, its bits spread: 2^64 by the golden ratio */
 
 static __always_inline bool flow_is_expired(const struct tp_limits *limits,
 					    const struct tp_flow_state *state, __u64 now)
@@ -48,38 +51,79 @@ static __always_inline bool flow_kill(struct tp_flow_state *state, __u32 slot, _
 	return true;
 }
 
-/* The live entry for a key and its state, or NULL. Does not look at the policy generation. */
-static __always_inline struct tp_flow *flow_find(const struct tp_flow_key *key,
-						 struct tp_flow_state **state)
+static __always_inline bool flow_key_same(const struct tp_flow_key *a, const struct tp_flow_key *b)
 {
-	struct tp_flow *flow = bpf_map_lookup_elem(&tp_flows, key);
-	__u32 slot;
+	const __u64 *x = (const void *)a, *y = (const void *)b;
 
-	if (!flow)
-		return NULL;
-
-	slot = flow->slot;
-	*state = bpf_map_lookup_elem(&tp_flow_state, &slot);
-	if (!*state || (*state)->gen != flow->slot_gen)
-		return NULL;
-	return flow;
+	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4]));
 }
 
 /*
- * The entry itself, whole. A dead flow's key may be taken over at once, and the kernel then hands
- * the entry's memory on, to a flow with another key, while we read it. The state's slot is not used
- * again for a second: if the flow is alive after the last byte was read, it was so before.
+ * The flow in a slot, if it is alive and packets with this key are of it. What is returned stays as
+ * it is long enough: should the flow end now, its slot is not used again for TP_FLOW_QUIET_MS.
  */
-static __always_inline bool flow_copy(struct tp_flow *to, const struct tp_flow *flow,
-				      const struct tp_flow_state *state)
+static __always_inline struct tp_flow *flow_at(const struct tp_flow_key *key, __u32 slot, __u32 way,
+					       struct tp_flow_state **state)
 {
-	__u32 slot;
+	struct tp_flow_state *found = bpf_map_lookup_elem(&tp_flow_state, &slot);
 
-	*to = *flow;
-	barrier();
-	slot = to->slot;
-	return bpf_map_lookup_elem(&tp_flow_state, &slot) == state &&
-	       *(const volatile __u32 *)&state->gen == to->slot_gen;
+	way &= 1;
+	if (!found || !(found->gen & 1) || !(found->ways & (1 << way)) ||
+	    !flow_key_same(&found->way[way].key, key))
+		return NULL;
+	*state = found;
+	return &found->way[way].to;
+}
+
+/*
+ * What becomes of packets with this key, or NULL. Does not look at the policy generation. That the
+ * row may be given to another key while it is read here does no harm: the flow has its keys.
+ */
+static __always_inline struct tp_flow *flow_find(const struct tp_flow_key *key,
+						 struct tp_flow_state **state)
+{
+	const struct tp_flow_ref *ref = bpf_map_lookup_elem(&tp_flows, key);
+
+	return ref ? flow_at(key, ref->slot, ref->way, state) : NULL;
+}
+
+/*
+ * Any mixture will do that tells flows apart: a bad one costs time and nothing else. Products carry
+ * upward only, so the upper half, where an IPv4 address has its last byte, is folded down first.
+ */
+static __always_inline __u64 flow_mix(__u64 so_far, __u64 word)
+{
+	so_far = (so_far ^ word) * FLOW_MIX;
+	return so_far ^ so_far >> 32;
+}
+
+static __always_inline __u32 flow_hint_row(const struct tp_flow_key *key)
+{
+	const __u64 *word = (const void *)key;
+	__u64 src = word[0] ^ word[1] ^ word[1] >> 32, dst = word[2] ^ word[3] ^ word[3] >> 32;
+
+	return flow_mix(flow_mix(flow_mix(0, src), dst), word[4] ^ word[4] >> 32) & (TP_HINTS - 1);
+}
+
+/* The same for a packet that most likely follows others of its flow. */
+static __always_inline struct tp_flow *flow_find_fast(const struct tp_flow_key *key,
+						      struct tp_flow_state **state)
+{
+	__u32 row = flow_hint_row(key);
+	__u32 *hint = bpf_map_lookup_elem(&tp_hints, &row);
+	const struct tp_flow_ref *ref;
+	struct tp_flow *flow;
+
+	if (!hint)
+		return NULL;
+	flow = flow_at(key, *hint >> 1, *hint, state);
+	if (flow)
+		return flow;
+	ref = bpf_map_lookup_elem(&tp_flows, key);
+	if (!ref)
+		return NULL;
+	*hint = ref->slot << 1 | ref->way;
+	return flow_at(key, ref->slot, ref->way, state);
 }
 
 /* Of either family: parsing refuses the one that is not the packet's. */

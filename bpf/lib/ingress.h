@@ -96,11 +96,10 @@ static __always_inline int route_packet(struct pkt *pkt, __u32 ingress)
 	if (!flow || !state || is_reopened(pkt, state))
 		return GO_OPEN;
 
-	if (flow_copy(&s->forward, flow, state)) {
-		if (snat_is_current(pkt, &s->forward, state, ingress))
-			return known_on_its_way(pkt, s, flow, state, ingress);
-		flow_kill(state, s->forward.slot, s->forward.slot_gen, pkt->now);
-	}
+	s->forward = *flow;
+	if (snat_is_current(pkt, &s->forward, state, ingress))
+		return known_on_its_way(pkt, s, flow, state, ingress);
+	flow_kill(state, s->forward.slot, s->forward.slot_gen, pkt->now);
 	return pkt->frag_offset ? TP_R_frag_unknown : GO_OPEN;
 }
 

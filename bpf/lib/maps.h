@@ -53,7 +53,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2 * TP_FLOW_LIMIT_DEFAULT);
 	__type(key, struct tp_flow_key);
-	__type(value, struct tp_flow);
+	__type(value, struct tp_flow_ref);
 } tp_flows SEC(".maps");
 
 /* programs (load). Mappable: then a page begins it, and each slot's lines are the cache's. */
@@ -64,6 +64,18 @@ struct {
 	__type(key, __u32);
 	__type(value, struct tp_flow_state);
 } tp_flow_state SEC(".maps");
+
+/*
+ * programs: a key's hash -> where its flow was last found, slot and way as one number. Only a
+ * guess, for a flow has its keys with it. It is small, to stay in a CPU's cache when tp_flows
+ * cannot.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TP_HINTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} tp_hints SEC(".maps");
 
 /* programs: slots that were used and are free again (load) */
 struct {

@@ -74,16 +74,27 @@ static __always_inline void flow_begin(struct tp_flow_state *state, __u32 slot, 
 	count_flow(FLOW_CREATED);
 }
 
-enum flow_entries { ENTRY_FORWARD = 1, ENTRY_REPLY = 2, ENTRY_BOTH = 3 };
+enum flow_entries {
+	ENTRY_FORWARD = 1 << TP_OPENER,
+	ENTRY_REPLY = 1 << TP_ANSWERER,
+	ENTRY_BOTH = ENTRY_FORWARD | ENTRY_REPLY,
+};
 
-static __always_inline void flow_stamp(struct pkt *pkt, struct tp_scratch *s, __u32 slot, __u32 gen)
+static __always_inline void flow_fill_ways(struct pkt *pkt, struct tp_scratch *s,
+					   struct tp_flow_state *state, __u32 slot,
+					   enum flow_entries entries)
 {
+	__u32 gen = state->gen + 1;
+
 	s->forward.slot = slot;
 	s->forward.slot_gen = gen;
 	s->forward.policy_gen = (__u32)pkt->generation;
 	s->reply.slot = slot;
 	s->reply.slot_gen = gen;
 	s->reply.policy_gen = s->forward.policy_gen;
+	state->ways = entries;
+	state->way[TP_OPENER].to = s->forward;
+	state->way[TP_ANSWERER].to = s->reply;
 }
 
 /*
@@ -98,11 +109,11 @@ static __always_inline int flow_claim(struct pkt *pkt, struct tp_scratch *s,
 	int r = CLAIM_WON;
 
 	if (reply_first && (entries & ENTRY_REPLY))
-		r = claim_key(&s->reply_key, &s->reply);
+		r = claim_key(&s->reply_key, &s->reply, TP_ANSWERER);
 	if (r == CLAIM_WON && (entries & ENTRY_FORWARD))
-		r = claim_key(&pkt->key, &s->forward);
+		r = claim_key(&pkt->key, &s->forward, TP_OPENER);
 	if (r == CLAIM_WON && !reply_first && (entries & ENTRY_REPLY))
-		r = claim_key(&s->reply_key, &s->reply);
+		r = claim_key(&s->reply_key, &s->reply, TP_ANSWERER);
 	return r;
 }
 
@@ -139,7 +150,7 @@ static __noinline int flow_remember(struct pkt *pkt, struct tp_scratch *s, const
 	}
 
 	flow_fill_state(pkt, state, v, s);
-	flow_stamp(pkt, s, slot, state->gen + 1);
+	flow_fill_ways(pkt, s, state, slot, entries);
 	r = flow_claim(pkt, s, entries);
 	if (r != CLAIM_WON) {
 		flow_abandon(state, slot, pkt->now);

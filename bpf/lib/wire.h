@@ -53,7 +53,7 @@ static __always_inline int wire_forward(struct pkt *pkt, const struct tp_device 
 
 	if (proto_is_icmp(pkt) && !icmp_is_query(pkt) && !icmp_is_reply(pkt))
 		return GO_ON;
-	flow = flow_find(&pkt->key, &state);
+	flow = flow_find_fast(&pkt->key, &state);
 	if (!flow || !state)
 		return GO_ON;
 	if (!wire_may_send(device, flow) || (pkt->tcp_flags & TCP_SYN))

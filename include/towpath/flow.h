@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Flows. A flow has one entry in tp_flows per direction and one slot in tp_flow_state for both.
+ * Flows. A flow is in one slot of tp_flow_state, and has one entry in tp_flows per direction.
  * Programs only mark a slot dead (by moving its generation on); whoever sweeps it later deletes
  * the entries, at least TP_FLOW_QUIET_MS after, so that no CPU still holds one of them.
  */
@@ -40,11 +40,17 @@ enum tp_flow_flags {
 	TP_FLOW_XDP = 1 << 6,     /* egress device takes what XDP redirects */
 };
 
-/* Value of tp_flows: all an established packet needs. */
-struct tp_flow {
+/* Value of tp_flows: the key is this way of the flow in this slot. */
+struct tp_flow_ref {
 	__u32 slot;     /* index into tp_flow_state */
 	__u32 slot_gen; /* must equal tp_flow_state[slot].gen, or the entry is a miss; even: it goes
 			 */
+	__u32 way;      /* enum tp_flow_end */
+	__u32 pad;
+};
+
+/* What becomes of the packets of one direction. */
+struct tp_flow {
 	__u32 policy_gen; /* generation that judged it; 32 bits of tp_state.generation */
 	__u32 checked;    /* jiffies, low 32 bits, when the next hop was looked up */
 	__u32 ifindex;    /* egress device; 0 with TP_FLOW_LOCAL */
@@ -56,6 +62,9 @@ struct tp_flow {
 	__be16 dport;
 	struct tp_addr src;
 	struct tp_addr dst;
+	/* last, where a cache line ends: the next packet of a settled flow does not ask */
+	__u32 slot;     /* the one that it is in */
+	__u32 slot_gen; /* equals tp_flow_state[slot].gen while the flow is alive */
 };
 
 /* What a flow is and how far it has come: which of tp_limits.timeout it may be silent for. */
@@ -89,19 +98,21 @@ struct tp_flow_way {
 	__u64 bytes;
 	__u32 syn_next;         /* TCP: the number that acknowledges its SYN */
 	__u32 acked;            /* TCP: the last number it acknowledged */
-	struct tp_flow_key key; /* of its entry; the opener's is what a new policy judges again */
+	struct tp_flow_key key; /* of its packets; the opener's is what a new policy judges again */
+	struct tp_flow to;      /* and what becomes of them */
+	__u64 pad[3];
 };
 
 /*
- * Value of tp_flow_state. A packet touches two lines of the cache: the first, which both
- * directions share, is read by all and written once a jiffy; the second is its direction's own.
+ * Value of tp_flow_state: a flow. A packet touches three lines of the cache: the first, which both
+ * directions share, is read by all and written once a jiffy; the others are its direction's own.
  * So two CPUs that carry a flow, each in one direction, do not take lines from each other.
  */
 struct tp_flow_state {
-	__u32 gen; /* odd: in use; even: free or dead */
-	__u8 kind; /* enum tp_flow_kind */
-	__u8 tcp;  /* enum tp_flow_tcp of the opener; one to the left the answerer's */
-	__u8 pad;
+	__u32 gen;     /* odd: in use; even: free or dead */
+	__u8 kind;     /* enum tp_flow_kind */
+	__u8 tcp;      /* enum tp_flow_tcp of the opener; one to the left the answerer's */
+	__u8 ways;     /* bit per enum tp_flow_end: packets of which way are of this flow */
 	__u8 snat;     /* enum tp_snat of the route that took it */
 	__u32 rule;    /* rule that allowed it; TP_RULE_OWN: this machine's own socket opened it */
 	__u32 route;   /* tp_route_info index, 0 = none */
@@ -208,8 +219,9 @@ struct tp_frag {
 
 _Static_assert(sizeof(struct tp_flow_key) == 40, "no hole");
 _Static_assert(sizeof(struct tp_flow) == 72, "no hole");
-_Static_assert(sizeof(struct tp_flow_way) == 64, "a line of the cache");
-_Static_assert(sizeof(struct tp_flow_state) == 3 * 64, "three lines of the cache");
+_Static_assert(sizeof(struct tp_flow_ref) == 16, "no hole");
+_Static_assert(sizeof(struct tp_flow_way) == 160, "no hole");
+_Static_assert(sizeof(struct tp_flow_state) == 6 * 64, "whole lines of the cache");
 _Static_assert(sizeof(struct tp_slot_cursor) == 24, "no hole");
 _Static_assert(sizeof(struct tp_half_open) == 12, "no hole");
 _Static_assert(sizeof(struct tp_nat_out_key) == 36, "no hole");

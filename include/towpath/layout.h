@@ -4,7 +4,7 @@
 #define TOWPATH_LAYOUT_H
 
 /* Bump when the meaning or size of anything below include/towpath changes. */
-#define TP_ABI 5
+#define TP_ABI 7
 
 #define TP_RULE_MAX   4096 /* rules of one policy; a bit each */
 #define TP_RULE_WORDS (TP_RULE_MAX / 64)
@@ -20,6 +20,7 @@
 #define TP_ROUTE_MAX          131072
 #define TP_DEVICE_MAX         256
 #define TP_SYSCTL_MAX         1024
+#define TP_HINTS              16384
 #define TP_GUARD_MAX          16384
 #define TP_FRAG_MAX           16384
 

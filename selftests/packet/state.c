@@ -220,17 +220,41 @@ void state_queue_dead(uint32_t slot)
 		die("tp_dead_slots");
 }
 
+/* What the table says of a key; ends the test when it says nothing. */
+static struct tp_flow_ref find_ref(const struct tp_flow_key *key)
+{
+	struct tp_flow_ref ref;
+
+	if (bpf_map_lookup_elem(rig_map("tp_flows"), key, &ref))
+		die("tp_flows");
+	return ref;
+}
+
 bool state_find_flow(const struct tp_flow_key *key, struct tp_flow *flow)
 {
-	if (bpf_map_lookup_elem(rig_map("tp_flows"), key, flow))
+	struct tp_flow_state state;
+	struct tp_flow_ref ref;
+
+	if (bpf_map_lookup_elem(rig_map("tp_flows"), key, &ref))
 		return false;
-	return state_slot(flow->slot).gen == flow->slot_gen;
+	state = state_slot(ref.slot);
+	if (state.gen != ref.slot_gen)
+		return false;
+	*flow = state.way[ref.way].to;
+	CHECK_BYTES(&state.way[ref.way].key, sizeof(*key), key, sizeof(*key));
+	CHECK_INT(flow->slot, ref.slot);
+	CHECK_INT(flow->slot_gen, ref.slot_gen);
+	CHECK(state.ways & 1 << ref.way);
+	return true;
 }
 
 void state_write_flow(const struct tp_flow_key *key, const struct tp_flow *flow)
 {
-	if (bpf_map_update_elem(rig_map("tp_flows"), key, flow, BPF_EXIST))
-		die("tp_flows");
+	struct tp_flow_ref ref = find_ref(key);
+	struct tp_flow_state state = state_slot(ref.slot);
+
+	state.way[ref.way].to = *flow;
+	state_write_slot(ref.slot, &state);
 }
 
 void state_age(const struct tp_flow_key *key, uint32_t seconds)
@@ -377,11 +401,12 @@ void state_make_stale(void)
 {
 	int fd = rig_map("tp_flows");
 	struct tp_flow_key key, *from = NULL;
+	struct tp_flow_ref ref;
 	struct tp_flow flow;
 
 	while (!bpf_map_get_next_key(fd, from, &key)) {
-		if (bpf_map_lookup_elem(fd, &key, &flow))
-			die("tp_flows");
+		ref = find_ref(&key);
+		flow = state_slot(ref.slot).way[ref.way].to;
 		flow.checked -= 2 * rig_hz();
 		state_write_flow(&key, &flow);
 		from = &key;
@@ -414,14 +439,6 @@ static uint64_t digest(uint64_t so_far, const void *data, size_t size)
 	return so_far;
 }
 
-static void forget_use(struct tp_flow_way *way)
-{
-	way->packets = 0;
-	way->bytes = 0;
-	way->syn_next = 0;
-	way->acked = 0;
-}
-
 static void forget_next_hop(struct tp_flow *flow)
 {
 	flow->checked = 0;
@@ -432,29 +449,37 @@ static void forget_next_hop(struct tp_flow *flow)
 	memset(flow->smac, 0, sizeof(flow->smac));
 }
 
+static void forget_use(struct tp_flow_way *way)
+{
+	forget_next_hop(&way->to);
+	way->packets = 0;
+	way->bytes = 0;
+	way->syn_next = 0;
+	way->acked = 0;
+}
+
 uint64_t state_digest(bool with_use)
 {
 	struct tp_flow_key key, *from = NULL;
 	uint64_t all = 0xcbf29ce484222325;
 	struct tp_flow_state state;
-	struct tp_flow flow;
+	struct tp_flow_ref ref;
 
 	while (!bpf_map_get_next_key(rig_map("tp_flows"), from, &key)) {
 		from = &key;
-		if (bpf_map_lookup_elem(rig_map("tp_flows"), &key, &flow))
-			die("tp_flows");
-		state = state_slot(flow.slot);
-		flow.policy_gen = 0;
+		ref = find_ref(&key);
+		state = state_slot(ref.slot);
+		state.way[TP_OPENER].to.policy_gen = 0;
+		state.way[TP_ANSWERER].to.policy_gen = 0;
 		state.rule = 0;
 		if (!with_use) {
-			forget_next_hop(&flow);
 			state.seen = 0;
 			state.kind = 0;
 			state.tcp = 0;
 			forget_use(&state.way[TP_OPENER]);
 			forget_use(&state.way[TP_ANSWERER]);
 		}
-		all = digest(digest(all, &key, sizeof(key)), &flow, sizeof(flow));
+		all = digest(digest(all, &key, sizeof(key)), &ref, sizeof(ref));
 		all = digest(all, &state, sizeof(state));
 	}
 	return all;
