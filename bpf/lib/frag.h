@@ -7,6 +7,7 @@
 #ifndef BPF_LIB_FRAG_H
 #define BPF_LIB_FRAG_H
 
+#include "lib/flow.h"
 #include "lib/maps.h"
 #include "lib/pkt.h"
 
@@ -28,6 +29,47 @@ static __always_inline void frag_key(const struct pkt *pkt, struct tp_frag_key *
 	key->pad = 0;
 }
 
+#define FRAG_NOBODYS 0 /* instead of a slot's generation, which is odd where it is in use */
+
+static __always_inline bool frag_is_younger(const struct pkt *pkt, const struct tp_frag *frag,
+					    __u32 seconds)
+{
+	/* another CPU may have stored a later `seen` than our `now`: hence the sign */
+	return (__s32)((__u32)pkt->now - frag->seen) <=
+	       (__s32)(seconds * (__u32)pkt->limits->second);
+}
+
+/* What followed that first fragment would be given other addresses than what follows this one. */
+static __always_inline bool frag_goes_elsewhere(const struct pkt *pkt, const struct tp_frag *other,
+						const struct tp_flow *flow)
+{
+	struct tp_flow_key key = pkt->key;
+	struct tp_flow_state *state = NULL;
+	const struct tp_flow *theirs;
+
+	key.sport = other->sport;
+	key.dport = other->dport;
+	key.proto = other->proto;
+	theirs = flow_find(&key, &state);
+	return theirs &&
+	       !(addr_same(&theirs->src, &flow->src) && addr_same(&theirs->dst, &flow->dst));
+}
+
+/*
+ * Two datagrams with one key are on their way at once: their sender is several hosts behind one
+ * address, of which each counts for itself. Whose a later fragment is nobody can tell. A single
+ * host does not come round to the same identification within a second.
+ */
+static __always_inline bool frag_is_ambiguous(const struct pkt *pkt, const struct tp_frag_key *key,
+					      const struct tp_flow *flow)
+{
+	const struct tp_frag *other = bpf_map_lookup_elem(&tp_frags, key);
+
+	if (!other || !frag_is_younger(pkt, other, 1))
+		return false;
+	return other->slot_gen == FRAG_NOBODYS || frag_goes_elsewhere(pkt, other, flow);
+}
+
 static __noinline void frag_store(const struct pkt *pkt, const struct tp_flow *flow)
 {
 	struct tp_frag_key key;
@@ -35,7 +77,7 @@ static __noinline void frag_store(const struct pkt *pkt, const struct tp_flow *f
 
 	frag_key(pkt, &key);
 	frag.slot = flow->slot;
-	frag.slot_gen = flow->slot_gen;
+	frag.slot_gen = frag_is_ambiguous(pkt, &key, flow) ? FRAG_NOBODYS : flow->slot_gen;
 	frag.seen = (__u32)pkt->now;
 	frag.sport = pkt->key.sport;
 	frag.dport = pkt->key.dport;
@@ -59,9 +101,7 @@ static __noinline int frag_find(struct pkt *pkt)
 
 	frag_key(pkt, &key);
 	frag = bpf_map_lookup_elem(&tp_frags, &key);
-	/* another CPU may have stored a later `seen` than our `now`: hence the sign */
-	if (!frag || (__s32)((__u32)pkt->now - frag->seen) >
-			     (__s32)(FRAG_SECONDS * (__u32)pkt->limits->second))
+	if (!frag || !frag_is_younger(pkt, frag, FRAG_SECONDS))
 		return TP_R_frag_unknown;
 	if (pkt->frag_offset < frag->end)
 		return TP_R_malformed;

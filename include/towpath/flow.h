@@ -208,8 +208,8 @@ struct tp_frag_key {
 /* What its first fragment said, and the flow that this one belongs to. */
 struct tp_frag {
 	__u32 slot;
-	__u32 slot_gen;
-	__u32 seen; /* jiffies, low 32 bits */
+	__u32 slot_gen; /* 0: of two flows at once, so of none */
+	__u32 seen;     /* jiffies, low 32 bits */
 	__be16 sport;
 	__be16 dport;
 	__u16 end;   /* of the first fragment's payload: no other begins before */

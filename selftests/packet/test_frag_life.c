@@ -7,6 +7,7 @@
 #include "test.h"
 
 static const struct packet question = udp("phone", 20000, "host", 53, FIRST);
+static const struct packet answer = udp("host", 53, "lan", 20000, FIRST);
 static const struct packet mapped = udp("lan", 20000, "host", 53, FIRST);
 
 static void allow_nothing(void)
@@ -55,7 +56,72 @@ static void age_31_s(void)
 	age_fragments(31);
 }
 
+static void age_the_answers(void)
+{
+	struct tp_frag_key key = state_frag_key(&answer, row_family(), TP_SIDE_LAN);
+	struct tp_frag frag = frag_of(&answer, TP_SIDE_LAN);
+
+	frag.seen = (uint32_t)rig_jiffies() - 2 * rig_hz();
+	state_write_frag(&key, &frag);
+}
+
+#define TWO_CLIENTS                                                                          \
+	{ FROM_TUNNEL, udp("phone", 20000, "host", 53),                                      \
+	  resolves(LAN0, udp("lan", 20000, "host", 53, .ttl = 63)), .flows = 1 },            \
+	{                                                                                    \
+		FROM_TUNNEL, udp("tablet", 20001, "host", 53),                               \
+			resolves(LAN0, udp("lan", 20001, "host", 53, .ttl = 63)), .flows = 2 \
+	}
+
 static const struct row rows[] = {
+	{ .name = "two_clients_may_use_one_identification",
+	  .policy = OPEN_MASQ,
+	  .steps = {
+		  TWO_CLIENTS,
+		  { FROM_TUNNEL, udp("phone", 20000, "host", 53, FIRST),
+		    sends(LAN0, "host", udp("lan", 20000, "host", 53, .ttl = 63, FIRST)),
+		    .flows = 2 },
+		  { FROM_TUNNEL, udp("tablet", 20001, "host", 53, LONG, PIECE(0, 96)),
+		    sends(LAN0, "host",
+			  udp("lan", 20001, "host", 53, .ttl = 63, LONG, PIECE(0, 96))),
+		    .flows = 2 },
+		  { FROM_TUNNEL, udp("phone", 20000, "host", 53, MIDDLE),
+		    sends(LAN0, "host", udp("lan", 20000, "host", 53, .ttl = 63, MIDDLE)),
+		    .flows = 2 },
+		  { FROM_TUNNEL, udp("tablet", 20001, "host", 53, LAST),
+		    sends(LAN0, "host", udp("lan", 20001, "host", 53, .ttl = 63, LAST)),
+		    .flows = 2 },
+	  } },
+	/* whoever sends from there is several hosts himself, say behind another NAT */
+	{ .name = "one_identification_for_two_clients_is_not_guessed",
+	  .policy = OPEN_MASQ,
+	  .steps = {
+		  TWO_CLIENTS,
+		  { FROM_LAN, udp("host", 53, "lan", 20000, FIRST),
+		    tunnels(udp("host", 53, "phone", 20000, .ttl = 63, FIRST)), .flows = 2 },
+		  { FROM_LAN, udp("host", 53, "lan", 20001, FIRST),
+		    tunnels(udp("host", 53, "tablet", 20001, .ttl = 63, FIRST)), .flows = 2 },
+		  { FROM_LAN, udp("host", 53, "lan", 20000, MIDDLE), drops(frag_unknown),
+		    .flows = 2 },
+		  { FROM_LAN, udp("host", 53, "lan", 20001, MIDDLE), drops(frag_unknown),
+		    .flows = 2 },
+		  { FROM_LAN, udp("host", 53, "lan", 20001, FIRST),
+		    tunnels(udp("host", 53, "tablet", 20001, .ttl = 63, FIRST)), .flows = 2 },
+		  { FROM_LAN, udp("host", 53, "lan", 20001, LAST), drops(frag_unknown),
+		    .flows = 2 },
+	  } },
+	{ .name = "an_identification_may_come_round_to_another_client",
+	  .policy = OPEN_MASQ,
+	  .steps = {
+		  TWO_CLIENTS,
+		  { FROM_LAN, udp("host", 53, "lan", 20000, FIRST),
+		    tunnels(udp("host", 53, "phone", 20000, .ttl = 63, FIRST)), .flows = 2 },
+		  { FROM_LAN, udp("host", 53, "lan", 20001, FIRST),
+		    tunnels(udp("host", 53, "tablet", 20001, .ttl = 63, FIRST)),
+		    .flows = 2, .before = age_the_answers },
+		  { FROM_LAN, udp("host", 53, "lan", 20001, LAST),
+		    tunnels(udp("host", 53, "tablet", 20001, .ttl = 63, LAST)), .flows = 2 },
+	  } },
 	{ .name = "a_policy_that_still_allows_lets_the_rest_through",
 	  .policy = OPEN_MASQ,
 	  .steps = {
