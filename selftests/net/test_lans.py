@@ -42,10 +42,11 @@ def make_other_lan(lab):
         run("ip", "-n", far, "route", "add", prefix, "via", via)
 
 
-def judged(lab):
+def judged(lab, xdp):
     policy = lab.policy()
     node = policy["nodes"]["homelab-1"]
     node["lan_to_lan"], node["lan_interfaces"] = "judge", ["lan0", DEVICE]
+    node["xdp"] = xdp
     node["advertise_routes"] += ["10.10.50.0/24", "fd10:50::/64"]
     policy["auto_approvers"]["routes"]["fd10:50::/64"] = ["tag:k8s"]
     policy["routes"] = {p: {"snat": "masquerade"} for p in node["advertise_routes"]}
@@ -56,10 +57,10 @@ def judged(lab):
 
 
 @contextlib.contextmanager
-def applied():
+def applied(prefix):
     with Lab() as lab:
         make_other_lan(lab)
-        lab.wanted = judged(lab)
+        lab.wanted = judged(lab, {"tc.": "off"}.get(prefix, prefix.rstrip(".")))
         lab.apply(lab.wanted)
         lab.next_port = 22000
         lab.router_mac = lab.mac("router", "lan0")
@@ -263,4 +264,4 @@ def a_port_that_another_nat_publishes_is_reached(lab):
 
 
 if __name__ == "__main__":
-    main(applied)
+    main(applied, ("tc.", "native.", "generic."))

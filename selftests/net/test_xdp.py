@@ -8,9 +8,11 @@ import ctypes
 import json
 import os
 import socket
+import struct
 
 import snapshot
-from lib import Lab, case, check, check_equal, inside, main, run
+from lib import Lab, case, check, check_equal, inject_frame, inside, main, run
+from packets import udp
 
 EXTRA = "x0"                # a LAN device that can go away
 OBJECT_HASH = slice(80, 112)    # of struct tp_state
@@ -295,6 +297,43 @@ def a_link_that_was_lost_is_put_back(lab):
     check_equal(kernel_xdp(lab, "lan0")[0], "native", "the kernel's mode")
     check_settled(lab, path)
     lab.towpath("down")
+
+
+MALFORMED, SPOOFED, MARK = b"malformed", b"a mesh source", b"the mark"
+ROUTING = 43
+
+
+def malformed(src, dst):
+    """A wrong header checksum; in IPv6, that has none, a routing header of type 0."""
+    raw = udp(src, dst, 7, 7, MALFORMED)
+    if raw[0] >> 4 == 4:
+        return raw[:10] + bytes((raw[10] ^ 1,)) + raw[11:]
+    return (raw[:4] + struct.pack("!HB", len(raw) - 40 + 8, ROUTING) + raw[7:40]
+            + raw[6:7] + bytes((0, 0, 1, 0, 0, 0, 0)) + raw[40:])
+
+
+def comes_past_xdp(lab, xdp):
+    """What of three frames of each family is still there behind XDP, at the kernel's taps."""
+    lab.towpath("apply", lab.write_policy(policy_with(lab, xdp)))
+    mac = lab.mac("router", "lan0")
+    with lab.capture("router", "lan0") as capture:
+        for member, host, router in ((lab.PHONE, lab.WEB, lab.LAN),
+                                     (lab.PHONE6, lab.WEB6, lab.LAN6)):
+            for raw in (udp(member, router, 7, 7, SPOOFED), malformed(host, member),
+                        udp(host, router, 7, 7, MARK)):
+                inject_frame(lab.netns("lan"), "router", mac, raw)
+            capture.expect_payload(MARK)
+    lab.counted("spoof", 0, 2)
+    lab.counted("malformed", 0, 2)
+    lab.towpath("down")
+    return [t for p in capture.seen for t in (SPOOFED, MALFORMED, MARK) if t in p.segment]
+
+
+@case
+def spoofed_and_malformed_frames_end_in_xdp(lab):
+    check_equal(comes_past_xdp(lab, "off"), [SPOOFED, MALFORMED, MARK] * 2, "where tc refuses")
+    for mode in ("native", "generic"):
+        check_equal(comes_past_xdp(lab, mode), [MARK] * 2, f"behind {mode} XDP")
 
 
 def forget_object(lab):
