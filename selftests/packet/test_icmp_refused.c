@@ -115,6 +115,16 @@ static const struct row refused[] = {
 		  { FROM_LAN, error(UNREACHABLE, "240.0.0.1", "phone", TO_LAN_ROUTED),
 		    drops(martian), .flows = 1 },
 	  } },
+	{ .name = "it_comes_from_no_martian",
+	  .policy = OPEN_ROUTED,
+	  .only = V6,
+	  .steps = {
+		  OPENED_ROUTED,
+		  { FROM_TUNNEL, error(UNREACHABLE, "::1", "host", TO_PHONE), drops(martian),
+		    .flows = 1 },
+		  { FROM_LAN, error(UNREACHABLE, "ff0e::1", "phone", TO_LAN_ROUTED),
+		    drops(martian), .flows = 1 },
+	  } },
 	{ .name = "a_damaged_error_is_dropped",
 	  .policy = OPEN_MASQ,
 	  .steps = {

@@ -68,6 +68,17 @@ static const struct row rows[] = {
 				TCP_OPTIONS("\2\4\x05\x64"))), /* 1380 */
 		    .flows = 2 },
 	  } },
+	{ .name = "a_hairpin_clamps_the_mss",
+	  .policy = OPEN_MASQ,
+	  .only = V6,
+	  .steps = {
+		  TABLET_IS_MAPPED_TCP,
+		  { FROM_TUNNEL,
+		    tcp(SYN, "phone", 5000, "lan", 20001, TCP_OPTIONS("\2\4\x05\xb4")),
+		    tunnels(tcp(SYN, "lan", PORT_A, "tablet", 20001, .ttl = 63,
+				TCP_OPTIONS("\2\4\x05\x50"))), /* 1360 */
+		    .flows = 2 },
+	  } },
 	{ .name = "a_hairpin_keeps_a_port_of_the_range",
 	  .policy = OPEN_MASQ,
 	  .steps = {

@@ -333,5 +333,14 @@ static const struct row rows[] = {
 		  { FROM_TUNNEL, to_server(ACK), sends(LAN0, "host", to_server(ACK, .ttl = 63)),
 		    .flows = 1, .before = is_established },
 	  } },
+	{ .name = "refuses_icmp_queries_that_are_no_echo",
+	  .policy = OPEN_ROUTED,
+	  .only = V6,
+	  .steps = {
+		  { FROM_TUNNEL, ip(IPPROTO_ICMP, "phone", "host", .icmp6 = { 139 }),
+		    drops(icmp_unrelated) }, /* node information, RFC 4620 */
+		  { FROM_TUNNEL, ip(IPPROTO_ICMP, "phone", "host", .icmp6 = { 137 }),
+		    drops(icmp_unrelated) }, /* redirect */
+	  } },
 };
 ROWS(rows)
