@@ -56,6 +56,17 @@ static void dump_device(FILE *out, const struct state_device *device)
 		device->device.flags & TP_DEV_XDP_FORCED ? " xdp-forced" : "");
 }
 
+static void dump_route(FILE *out, const struct state_route *route)
+{
+	char prefix[PREFIX_TEXT_SIZE], addr[ADDR_TEXT_SIZE];
+
+	fprintf(out, "route %s src %s", prefix_put(prefix, &route->prefix),
+		addr_is_zero(&route->prefsrc) ? "-" : addr_put(addr, &route->prefsrc));
+	if (route->mtu)
+		fprintf(out, " mtu lock %u", route->mtu);
+	fputc('\n', out);
+}
+
 static void dump_machine(FILE *out, const struct state *state)
 {
 	static const char *const hooks[] = { "tc-tunnel", "tc-lan", "tc-egress", "xdp-lan" };
@@ -64,11 +75,10 @@ static void dump_machine(FILE *out, const struct state *state)
 	const struct state_device *device;
 	const struct state_sysctl *sysctl;
 	const struct state_route *route;
-	char prefix[PREFIX_TEXT_SIZE], addr[ADDR_TEXT_SIZE];
+	char addr[ADDR_TEXT_SIZE];
 
 	array_for_each(route, &state->routes)
-		fprintf(out, "route %s src %s\n", prefix_put(prefix, &route->prefix),
-			addr_is_zero(&route->prefsrc) ? "-" : addr_put(addr, &route->prefsrc));
+		dump_route(out, route);
 	array_for_each(address, &state->lan_addresses)
 		fprintf(out, "lan-address %s on %s\n", addr_put(addr, &address->addr),
 			address->device);

@@ -34,6 +34,28 @@ TEST(adds_an_ipv4_route_in_these_bytes)
 	CHECK_BYTES(buf.bytes, buf.header.nlmsg_len, want, sizeof(want));
 }
 
+/* What `ip route add ... mtu lock 1280` sends: RTAX_LOCK is a mask, of bit RTAX_MTU here. */
+TEST(locks_the_mtu_of_a_route_in_these_bytes)
+{
+	/* clang-format off */
+	static const uint8_t want[] = {
+		20, 0, RTA_METRICS, 0x80,
+		8, 0, RTAX_LOCK, 0, 1 << RTAX_MTU, 0, 0, 0,
+		8, 0, RTAX_MTU, 0, 0x00, 0x05, 0, 0 };
+	/* clang-format on */
+	struct state_route route = value_route("2001:db8:7::/48", "2001:db8::1");
+	union nl_message buf;
+	uint32_t without;
+
+	REQUIRE(rt_put_route_add(&buf, sizeof(buf), 7, &route, NLM_F_EXCL));
+	without = buf.header.nlmsg_len;
+	route.mtu = 1280;
+	REQUIRE(rt_put_route_add(&buf, sizeof(buf), 7, &route, NLM_F_EXCL));
+	CHECK_BYTES(buf.bytes + without, buf.header.nlmsg_len - without, want, sizeof(want));
+	CHECK(!rt_put_route_add(&buf, without + sizeof(want) - 1, 7, &route, 0));
+	CHECK(rt_put_route_add(&buf, without + sizeof(want), 7, &route, 0));
+}
+
 TEST(reads_back_the_routes_it_adds)
 {
 	struct state_route v6 = value_route("2001:db8:7::/48", "2001:db8::1");
@@ -56,6 +78,12 @@ TEST(reads_back_the_routes_it_adds)
 	CHECK_INT(rt_read_route(&buf.header, &got), 0);
 	CHECK_PREFIX(got.facts.prefix, "::/0");
 	CHECK(addr_is_zero(&got.facts.prefsrc));
+	CHECK_INT(got.mtu, 0);
+
+	v6.mtu = 1280;
+	REQUIRE(rt_put_route_add(&buf, sizeof(buf), 7, &v6, NLM_F_REPLACE));
+	CHECK_INT(rt_read_route(&buf.header, &got), 0);
+	CHECK_INT(got.mtu, 1280);
 }
 
 TEST(removes_only_routes_of_our_protocol_on_the_device)
@@ -220,6 +248,22 @@ TEST(gives_up_when_a_route_has_no_room)
 	CHECK(rt_put_route_lookup(&buf, 48, &addr));
 }
 
+TEST(an_mtu_counts_only_when_it_is_locked)
+{
+	struct nlmsghdr *msg;
+	struct nlattr *nest;
+	struct rt_route got;
+	union nl_message buf;
+
+	msg = begin_route(&buf, AF_INET, 0, RTN_UNICAST);
+	nest = mnl_attr_nest_start(msg, RTA_METRICS);
+	mnl_attr_put_u32(msg, RTAX_LOCK, 1u << RTAX_WINDOW);
+	mnl_attr_put_u32(msg, RTAX_MTU, 1280);
+	mnl_attr_nest_end(msg, nest);
+	CHECK_INT(rt_read_route(msg, &got), 0);
+	CHECK_INT(got.mtu, 0);
+}
+
 static void read_damaged(const struct nlmsghdr *msg)
 {
 	struct rt_route route;
@@ -236,6 +280,7 @@ TEST(survives_damaged_routes)
 	union nl_message buf;
 	struct nlmsghdr *msg;
 
+	route.mtu = 1280;
 	REQUIRE(rt_put_route_add(&buf, sizeof(buf), 7, &route, 0));
 	CHECK(mutate_message(&buf.header, read_damaged) > 300);
 

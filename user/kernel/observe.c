@@ -311,6 +311,7 @@ static int read_tunnel_routes(struct nl *nl, struct state *state, struct err *er
 		}
 		added->prefix = route->facts.prefix;
 		added->prefsrc = route->facts.prefsrc;
+		added->mtu = route->mtu;
 	}
 
 	array_clear(&routes);

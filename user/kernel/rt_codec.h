@@ -36,6 +36,7 @@ struct rt_addr {
 struct rt_route {
 	struct facts_route facts;
 	uint32_t table;
+	uint32_t mtu; /* locked; 0: none, or not locked */
 	uint8_t family;
 };
 

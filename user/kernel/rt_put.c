@@ -167,6 +167,17 @@ static struct nlmsghdr *put_route(void *buf, size_t size, uint16_t type, uint16_
 	return msg;
 }
 
+static bool put_mtu(struct nlmsghdr *msg, size_t size, uint32_t mtu)
+{
+	struct nlattr *nest = mnl_attr_nest_start_check(msg, size, RTA_METRICS);
+
+	if (!nest || !mnl_attr_put_u32_check(msg, size, RTAX_LOCK, 1u << RTAX_MTU) ||
+	    !mnl_attr_put_u32_check(msg, size, RTAX_MTU, mtu))
+		return false;
+	mnl_attr_nest_end(msg, nest);
+	return true;
+}
+
 struct nlmsghdr *rt_put_route_add(void *buf, size_t size, uint32_t ifindex,
 				  const struct state_route *route, uint16_t flags)
 {
@@ -178,6 +189,8 @@ struct nlmsghdr *rt_put_route_add(void *buf, size_t size, uint32_t ifindex,
 
 	if (msg && !addr_is_zero(&route->prefsrc) &&
 	    !nl_put_addr(msg, size, RTA_PREFSRC, &route->prefsrc))
+		return NULL;
+	if (msg && route->mtu && !put_mtu(msg, size, route->mtu))
 		return NULL;
 	return msg;
 }

@@ -170,6 +170,18 @@ static bool is_forwarding(const struct rtmsg *header)
 	       header->rtm_type == RTN_MULTICAST;
 }
 
+/* An MTU that is not locked is the kernel's business: it forgets it when it forwards. */
+static void read_mtu(const struct nlattr *metrics, uint32_t *out)
+{
+	const struct nlattr *attrs[RTAX_MAX + 1];
+	uint32_t lock = 0;
+
+	nl_attrs_of_nest(metrics, attrs, RTAX_MAX);
+	nl_attr_u32(attrs[RTAX_LOCK], &lock);
+	if (lock & (1u << RTAX_MTU))
+		nl_attr_u32(attrs[RTAX_MTU], out);
+}
+
 int rt_read_route(const struct nlmsghdr *msg, struct rt_route *out)
 {
 	const struct nlattr *attrs[RTA_MAX + 1];
@@ -196,6 +208,7 @@ int rt_read_route(const struct nlmsghdr *msg, struct rt_route *out)
 	nl_attr_u32(attrs[RTA_PRIORITY], &route.facts.metric);
 	nl_attr_addr(attrs[RTA_PREFSRC], header.rtm_family, &route.facts.prefsrc);
 	read_gateway(attrs, header.rtm_family, &route.facts.gateway);
+	read_mtu(attrs[RTA_METRICS], &route.mtu);
 	/* multipath routes have none; IPv6 says of a blackhole that it is on "lo" */
 	if (is_forwarding(&header))
 		nl_attr_u32(attrs[RTA_OIF], &route.facts.ifindex);

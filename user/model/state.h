@@ -49,6 +49,7 @@ struct state_tunnel {
 struct state_route {
 	struct prefix prefix;
 	struct addr prefsrc; /* zero = none */
+	uint32_t mtu;        /* locked; 0 = the device's */
 };
 
 /*

@@ -24,7 +24,17 @@ const struct addr *want_mesh_addr(const struct view *view, bool v4)
 	return NULL;
 }
 
-static int add_route(struct want_builder *b, const struct prefix *prefix)
+/*
+ * The kernel looks at a route's MTU when it forwards only where that is locked, and is then right
+ * about all that it does toward a member by itself: answering, cutting up, its own sockets.
+ */
+static uint32_t route_mtu(const struct want_builder *b, const struct policy_member *carrier)
+{
+	return carrier->mtu < b->out->tunnel.mtu ? carrier->mtu : 0;
+}
+
+static int add_route(struct want_builder *b, const struct prefix *prefix,
+		     const struct policy_member *carrier)
 {
 	struct state_route *route = array_add(&b->out->routes);
 	const struct addr *prefsrc;
@@ -36,6 +46,7 @@ static int add_route(struct want_builder *b, const struct prefix *prefix)
 	prefsrc = want_mesh_addr(b->view, prefix_is_v4(prefix));
 	if (prefsrc)
 		route->prefsrc = *prefsrc;
+	route->mtu = route_mtu(b, carrier);
 	return 0;
 }
 
@@ -56,7 +67,7 @@ static int add_member_routes(struct want_builder *b, const struct policy_member 
 		struct prefix host = prefix_host(&addr->addr);
 
 		if (!r && member != b->view->self)
-			r = add_route(b, &host);
+			r = add_route(b, &host, member);
 	}
 	return r;
 }
@@ -71,7 +82,8 @@ int want_routes(struct want_builder *b)
 		r = add_member_routes(b, &policy->members.items[i]);
 	for (i = 0; !r && i < policy->routes.count; i++)
 		if (b->view->routes[i].kind == TP_ROUTE_MESH)
-			r = add_route(b, &policy->routes.items[i].prefix);
+			r = add_route(b, &policy->routes.items[i].prefix,
+				      &policy->members.items[policy->routes.items[i].member]);
 
 	if (!r && b->out->routes.count)
 		qsort(b->out->routes.items, b->out->routes.count, sizeof(*b->out->routes.items),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Kernel routes and sysctls. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "plan/plan_parts.h"
@@ -18,11 +19,15 @@ static int add_route_op(struct diff *d, enum op_kind kind, const char *verb,
 	bool is_add = kind == OP_ROUTE_ADD;
 	char object[OP_OBJECT_SIZE], details[OP_DETAILS_SIZE], src[ADDR_TEXT_SIZE];
 	bool has_src = is_add && !addr_is_zero(&route->prefsrc);
+	char mtu[sizeof(" mtu lock 4294967295")] = "";
 	struct op *op;
 
-	object_printf(details, "dev %s proto %d%s%s",
+	if (is_add && route->mtu)
+		snprintf(mtu, sizeof(mtu), " mtu lock %u", route->mtu);
+
+	object_printf(details, "dev %s proto %d%s%s%s",
 		      is_add ? d->want->tunnel.name : d->have->tunnel.name, TP_RTPROT,
-		      has_src ? " src " : "", has_src ? addr_put(src, &route->prefsrc) : "");
+		      has_src ? " src " : "", has_src ? addr_put(src, &route->prefsrc) : "", mtu);
 	op = op_add(&d->plan, is_add ? PHASE_ADD : PHASE_REMOVE, kind, verb,
 		    object_prefix(object, "route", &route->prefix), details);
 	if (!op)
@@ -31,11 +36,16 @@ static int add_route_op(struct diff *d, enum op_kind kind, const char *verb,
 	return 0;
 }
 
+static bool route_is_equal(const struct state_route *a, const struct state_route *b)
+{
+	return addr_is_equal(&a->prefsrc, &b->prefsrc) && a->mtu == b->mtu;
+}
+
 static int visit_add(struct diff *d, const void *w, const void *h)
 {
 	const struct state_route *want = w, *have = h;
 
-	if (!want || (have && addr_is_equal(&want->prefsrc, &have->prefsrc)))
+	if (!want || (have && route_is_equal(want, have)))
 		return 0;
 	return add_route_op(d, OP_ROUTE_ADD, have ? "change" : "add", want);
 }
