@@ -41,13 +41,11 @@ static __always_inline int to_stack(struct pkt *pkt, struct tp_flow *flow, int r
 /* The tunnel's MTU toward the member at its end of the flow; a SYN is worth the lookups. */
 static __always_inline __u32 member_mtu(const struct pkt *pkt, const struct tp_flow *flow)
 {
-	const struct tp_device *tunnel = device_find(pkt->tunnel_ifindex, TP_DEV_TUNNEL);
 	bool from_member = pkt->key.side == TP_SIDE_TUNNEL;
 	const struct tp_route *route =
 		route_find(pkt->generation, from_member ? &pkt->key.src : &flow->dst);
-	__u32 mtu = tunnel ? tunnel->mtu : 0;
 
-	return route && route->mtu && route->mtu < mtu ? route->mtu : mtu;
+	return tunnel_mtu(pkt, route ? route->mtu : 0);
 }
 
 static __always_inline bool uses_tunnel(const struct pkt *pkt, const struct tp_flow *flow)

@@ -43,7 +43,8 @@ static __always_inline int own_again(const struct tp_flow_key *key, const struct
 }
 
 /*
- * The policy has changed since the flow was judged: once more, by what its opener sent. What
+ * The policy has changed since the flow was judged: once more, by what its opener sent. It may
+ * say something else about the size of packets too, or the tunnel's device may. What
  * this machine's own sockets opened was never judged. ingress: of this packet. Whether LANs are
  * judged is a setting of the whole node, so the opener's device says the same.
  */
@@ -82,6 +83,9 @@ static __noinline int judge_again(struct pkt *pkt, struct tp_flow *flow,
 		state->peer[0] = v->peer[0];
 		state->peer[1] = v->peer[1];
 		state->expires_at = v->expires_at;
+		if (flow->flags & TP_FLOW_L3_OUT)
+			flow->mtu =
+				tunnel_mtu(pkt, flow->flags & TP_FLOW_REPLY ? v->back_mtu : v->mtu);
 	}
 	flow->policy_gen = (__u32)pkt->generation;
 	return GO_ON;

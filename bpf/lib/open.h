@@ -194,14 +194,6 @@ static __always_inline void scratch_reply(struct pkt *pkt, struct tp_scratch *s,
 		s->reply.flags |= TP_FLOW_SRC_NAT;
 }
 
-static __always_inline __u16 tunnel_mtu(const struct pkt *pkt, __u16 peer_mtu)
-{
-	struct tp_device *device = device_find(pkt->tunnel_ifindex, TP_DEV_TUNNEL);
-	__u16 mtu = device ? device->mtu : 0;
-
-	return peer_mtu && peer_mtu < mtu ? peer_mtu : mtu;
-}
-
 /* The way back: into the tunnel, or to a LAN host whose next hop the first answer looks up. */
 static __always_inline void reply_next_hop(struct pkt *pkt, struct tp_scratch *s,
 					   const struct verdict *v)

@@ -113,6 +113,15 @@ static __always_inline struct tp_device *device_find(__u32 ifindex, __u8 role)
 	return device && device->role == role ? device : NULL;
 }
 
+/* Toward a member, whose own MTU may be smaller (0: it has none). */
+static __always_inline __u16 tunnel_mtu(const struct pkt *pkt, __u16 peer_mtu)
+{
+	struct tp_device *device = device_find(pkt->tunnel_ifindex, TP_DEV_TUNNEL);
+	__u16 mtu = device ? device->mtu : 0;
+
+	return peer_mtu && peer_mtu < mtu ? peer_mtu : mtu;
+}
+
 /* What comes in by this device and goes to another LAN needs a grant. */
 static __always_inline bool lan_is_judged(__u32 ifindex)
 {

@@ -161,6 +161,46 @@ TEST(a_new_masquerade_address_switches_the_policy)
 	pair_free(&pair);
 }
 
+static void check_switches_for(struct pair *pair, uint16_t mtu)
+{
+	struct state_device *device;
+	struct plan plan = { 0 };
+	struct err err;
+
+	array_for_each(device, &pair->have.want.devices)
+		if (device->device.role == TP_DEV_TUNNEL)
+			device->device.mtu = mtu;
+	CHECK_INT(plan_build(&pair->want.want, &pair->have.want, &plan, &err), 0);
+	CHECK_INT(plan.ops.count, 2);
+	CHECK_INT(plan.ops.items[0].kind, OP_DEVICE_SET);
+	CHECK_INT(plan.ops.items[1].kind, OP_POLICY_SWITCH);
+	plan_free(&plan);
+}
+
+TEST(another_mtu_of_the_tunnel_switches_the_policy)
+{
+	struct pair pair;
+
+	REQUIRE(pair_build(&pair));
+	check_switches_for(&pair, 1300);
+	check_switches_for(&pair, 1500);
+	pair_free(&pair);
+}
+
+TEST(a_route_with_another_mtu_is_changed)
+{
+	struct pair pair;
+
+	REQUIRE(pair_build(&pair));
+	REQUIRE(pair.want.want.routes.count);
+	pair.have.want.routes.items[0].mtu = 1300;
+	check_plan(&pair, "add: change route 10.1.0.0/24 dev towpath0 proto 116 src 100.80.0.1\n");
+	pair.want.want.routes.items[0].mtu = 1280;
+	check_plan(&pair, "add: change route 10.1.0.0/24 dev towpath0 proto 116 src 100.80.0.1 "
+			  "mtu lock 1280\n");
+	pair_free(&pair);
+}
+
 TEST(a_roamed_peer_is_left_where_it_is)
 {
 	struct pair pair;

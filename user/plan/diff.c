@@ -45,18 +45,21 @@ static int set_limits(struct diff *d)
 	return op_add(&d->plan, PHASE_ADD, OP_LIMITS_SET, "set", "limits", details) ? 0 : -ENOMEM;
 }
 
-/* Flows learn of a new masquerade address when they are judged again. */
-static bool has_moved(const struct diff *d)
+static bool device_carries_alike(const struct tp_device *a, const struct tp_device *b)
+{
+	return a->mtu == b->mtu && !memcmp(&a->addr4, &b->addr4, sizeof(a->addr4)) &&
+	       !memcmp(&a->addr6, &b->addr6, sizeof(a->addr6));
+}
+
+/* Flows learn of a new masquerade address or MTU when they are judged again. */
+static bool devices_have_changed(const struct diff *d)
 {
 	const struct state_device *want, *have;
 
 	array_for_each(want, &d->want->devices)
 		array_for_each(have, &d->have->devices)
 			if (!strcmp(want->name, have->name) &&
-			    (memcmp(&want->device.addr4, &have->device.addr4,
-				    sizeof(want->device.addr4)) != 0 ||
-			     memcmp(&want->device.addr6, &have->device.addr6,
-				    sizeof(want->device.addr6)) != 0))
+			    !device_carries_alike(&want->device, &have->device))
 				return true;
 	return false;
 }
@@ -68,7 +71,7 @@ static int switch_policy(struct diff *d)
 	bool same_tables = !memcmp(want->tables.hash, have->tables.hash, HASH_SIZE);
 	char hash[2 * HASH_SIZE + 1], details[OP_DETAILS_SIZE];
 	bool tables = d->fresh || d->new_link || !have->generation || !same_tables ||
-		      has_moved(d) || strcmp(want->node, have->node) != 0;
+		      devices_have_changed(d) || strcmp(want->node, have->node) != 0;
 
 	if (!tables && !memcmp(want->policy_hash, have->policy_hash, HASH_SIZE))
 		return 0;

@@ -1,0 +1,248 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+"""Members, and what is behind them, with a smaller MTU than the tunnel's: who may not be split is
+told, who may be arrives in fragments that fit, by whatever way the packet goes."""
+
+import contextlib
+import errno
+import socket
+import struct
+
+from fragments import check_fragments, expect_whole, without_df
+from lib import case, check, check_equal, client_socket, inject_frame, main, run
+from packets import ICMP, ICMP6, SYN, TCP, Packet, udp
+from scenes import open_policy, opened, pairs, port, source_on_the_lan
+
+MTU_MEMBER, MTU_TUNNEL = 1300, 1420
+FAR, FAR6 = "10.77.0.9", "fd10:77::9"     # behind the phone
+BETWEEN = 1350                            # of payload: fits the tunnel, not the member
+IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
+IPV6_MTU_DISCOVER = 23
+
+
+def with_a_small_member(_, policy, mtu=MTU_MEMBER):
+    policy["peers"]["phone"].update(mtu=mtu, advertise_routes=["10.77.0.0/24", "fd10:77::/64"])
+    for prefix in ("10.77.0.0/24", "fd10:77::/64"):
+        policy["auto_approvers"]["routes"][prefix] = ["phone"]
+    policy["routes"] |= {p: {"snat": "none"} for p in ("10.77.0.0/24", "fd10:77::/64")}
+
+
+def policy_of(lab, mtu):
+    policy = open_policy(lab, lab.snat)
+    with_a_small_member(lab, policy, mtu)
+    return policy
+
+
+@contextlib.contextmanager
+def applied(prefix):
+    snat = "none" if prefix == "routed." else "masquerade"
+    with opened(snat, change=with_a_small_member) as lab:
+        for netns in ("dns", "web"):
+            run("ip", "-n", lab.netns(netns), "route", "add", "10.77.0.0/24", "via", lab.LAN)
+            run("ip", "-n", lab.netns(netns), "route", "add", "fd10:77::/64", "via", lab.LAN6)
+        for address in (FAR, FAR6):
+            run("ip", "-n", lab.netns("phone"), "address", "add", address, "dev", "lo")
+        lab.router_mac = lab.mac("router", "lan0")
+        yield lab
+
+
+def small_ends(lab):
+    """Whoever is reached through the small member, with a LAN host of the family."""
+    return [*pairs(lab), (FAR, lab.WEB), (FAR6, lab.WEB6)]
+
+
+def from_web(lab, raw):
+    inject_frame(lab.netns("web"), "eth0", lab.router_mac, raw)
+
+
+def is_too_big(packet):
+    return ((packet.proto == ICMP and tuple(packet.segment[:2]) == (3, 4))
+            or (packet.proto == ICMP6 and tuple(packet.segment[:2]) == (2, 0)))
+
+
+def expect_too_big(capture, sent, mtu, source=None):
+    """The error about `sent`, quoting it as it was sent."""
+    error = capture.expect(is_too_big, f"packet too big about {Packet(sent)}")
+    check_equal(struct.unpack_from("!I", error.segment, 4)[0], mtu, "the MTU that it tells")
+    check_equal(error.wrong_checksums(), [], "its checksums")
+    quote = error.segment[8:]
+    check(len(quote) >= 28, f"it quotes {len(quote)} bytes")
+    check_equal(quote.hex(), sent[:len(quote)].hex(), "what it quotes")
+    check_equal(error.dst, Packet(sent).src, "whom it tells")
+    if source:
+        check_equal(error.src, source, "who tells")
+
+
+def expect_in_fragments(capture, sent, mtu):
+    """All of it, in pieces that fit. Gives them."""
+    payload = Packet(sent).payload
+    whole, fragments = expect_whole(capture, lambda p: payload in p.segment, f"{Packet(sent)}")
+    check(len(fragments) > 1, "it came in fragments")
+    check(max(len(p.raw) for p in fragments) <= mtu,
+          f"fragments of {[len(p.raw) for p in fragments]} bytes, where {mtu} fit")
+    check_equal(whole.wrong_checksums(), [], "checksums of the whole")
+    return fragments
+
+
+@case
+def the_first_packet_of_a_flow_is_answered(lab):
+    for end, web in small_ends(lab):
+        sent = udp(web, end, port(lab), 9, b"b" * BETWEEN)
+        with lab.capture("web") as at_web, lab.capture("phone") as at_phone:
+            from_web(lab, sent)
+            expect_too_big(at_web, sent, MTU_MEMBER)
+            mark = udp(web, end, port(lab), 9, b"mark to " + end.encode())
+            from_web(lab, mark)
+            came = at_phone.before(lambda p, m=mark: p.payload == Packet(m).payload, "the mark")
+        check_equal([str(p) for p in came if p.ports[1] == 9], [], "what came through")
+
+
+@case
+def the_first_packet_of_a_flow_is_cut_up(lab):
+    for end, web in ((lab.PHONE, lab.WEB), (FAR, lab.WEB)):
+        sent = without_df(udp(web, end, port(lab), 9, end.encode() * (BETWEEN // len(end))))
+        with lab.capture("phone") as at_phone:
+            for _ in range(2):
+                from_web(lab, sent)
+                fragments = expect_in_fragments(at_phone, sent, MTU_MEMBER)
+                check_fragments(fragments, web, end, 63)
+
+
+def opened_from_the_phone(lab, end, web):
+    """A flow that the member has opened: gives what the LAN host answers to."""
+    with lab.capture("web") as at_web:
+        text = b"open from %s %d" % (end.encode(), port(lab))
+        lab.from_phone(udp(end, web, lab.next_port, 9, text))
+        got = at_web.expect_payload(text)
+    check_equal(got.src, source_on_the_lan(lab, end), "who it comes from")
+    return got.src, got.ports[0]
+
+
+@case
+def answers_are_answered(lab):
+    for end, web in small_ends(lab):
+        back = opened_from_the_phone(lab, end, web)
+        sent = udp(web, back[0], 9, back[1], b"b" * BETWEEN)
+        with lab.capture("web") as at_web:
+            from_web(lab, sent)
+            expect_too_big(at_web, sent, MTU_MEMBER)
+
+
+@case
+def answers_are_cut_up(lab):
+    for end, web in ((lab.PHONE, lab.WEB), (FAR, lab.WEB)):
+        back = opened_from_the_phone(lab, end, web)
+        text = end.encode() * (BETWEEN // len(end))
+        sent = without_df(udp(web, back[0], 9, back[1], text))
+        with lab.capture("phone") as at_phone:
+            from_web(lab, sent)
+            fragments = expect_in_fragments(at_phone, sent, MTU_MEMBER)
+            check_fragments(fragments, web, end, 63)
+
+
+@case
+def this_machines_datagrams_are_cut_up(lab):
+    for end, own in ((lab.PHONE, lab.ROUTER), (lab.PHONE6, lab.ROUTER6), (FAR, lab.ROUTER),
+                     (FAR6, lab.ROUTER6)):
+        text = b"from the router to " + end.encode()
+        text *= BETWEEN // len(text)
+        with client_socket(lab, "router", socket.SOCK_DGRAM, end) as sock, \
+                lab.capture("phone") as at_phone:
+            sock.bind((own, port(lab)))
+            sock.sendto(text, (end, 9))
+            _, fragments = expect_whole(at_phone, lambda p, t=text: t in p.segment, "datagram")
+            check(len(fragments) > 1, "it came in fragments")
+            check(max(len(p.raw) for p in fragments) <= MTU_MEMBER, "they fit")
+
+
+@case
+def this_machines_sockets_know_the_mtu(lab):
+    for end, own in ((lab.PHONE, lab.ROUTER), (lab.PHONE6, lab.ROUTER6), (FAR, lab.ROUTER),
+                     (FAR6, lab.ROUTER6)):
+        level, option, header = ((socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, 48) if ":" in end
+                                 else (socket.IPPROTO_IP, IP_MTU_DISCOVER, 28))
+        with client_socket(lab, "router", socket.SOCK_DGRAM, end) as sock:
+            sock.setsockopt(level, option, IP_PMTUDISC_DO)
+            sock.bind((own, port(lab)))
+            sock.sendto(bytes(MTU_MEMBER - header), (end, 9))
+            try:
+                sock.sendto(bytes(MTU_MEMBER - header + 1), (end, 9))
+                refused = 0
+            except OSError as error:
+                refused = error.errno
+            check_equal(refused, errno.EMSGSIZE, f"a byte too many to {end}")
+
+
+@case
+def this_machines_connections_ask_for_segments_that_fit(lab):
+    for end, own in ((lab.PHONE, lab.ROUTER), (lab.PHONE6, lab.ROUTER6)):
+        with lab.capture("phone") as at_phone, \
+                client_socket(lab, "router", socket.SOCK_STREAM, end) as sock:
+            sock.bind((own, port(lab)))
+            check_equal(sock.connect_ex((end, 1)), errno.ECONNREFUSED, "nobody listens")
+            syn = at_phone.expect(lambda p: p.proto == TCP and p.segment[13] == SYN, "a SYN")
+        mss = syn.segment[20:24]
+        check_equal(mss.hex(), struct.pack("!BBH", 2, 4, MTU_MEMBER - (60 if ":" in end else 40))
+                    .hex(), f"its MSS, toward {end}")
+
+
+def routes_of(lab):
+    return [line.split() for family in ("-4", "-6")
+            for line in run("ip", family, "-n", lab.netns("router"), "route", "show", "proto",
+                            "116").stdout.splitlines()]
+
+
+def locked_mtus(lab):
+    found = {}
+    for words in routes_of(lab):
+        at = words.index("lock") + 1 if "lock" in words else None
+        found.setdefault(words[0], []).append(int(words[at]) if at else 0)
+    return found
+
+
+def check_applied(lab, policy, mtu):
+    """The plan of the change, then a plan of nothing, and the routes as they are now."""
+    path = lab.write_policy(policy)
+    ops = [(op["verb"], op["object"].split()[0]) for op in lab.json("plan", path)["ops"]]
+    check_equal([op for op in ops if op[1] == "route"], [("change", "route")] * 4, f"of {ops}")
+    lab.apply(policy)
+    check_equal(lab.json("plan", path)["ops"], [], "the second plan")
+    check_equal(locked_mtus(lab),
+                {p: [mtu] for p in (lab.PHONE, lab.PHONE6, "10.77.0.0/24", "fd10:77::/64")},
+                "locked MTUs")
+
+
+@case
+def a_change_of_the_policy_changes_routes_and_flows(lab):
+    flows = [(end, web, opened_from_the_phone(lab, end, web)) for end, web in small_ends(lab)]
+    for mtu in (1290, 1400, MTU_TUNNEL, MTU_MEMBER):
+        check_applied(lab, policy_of(lab, mtu), 0 if mtu == MTU_TUNNEL else mtu)
+        for end, web, back in flows:
+            header = 48 if ":" in end else 28
+            sent = udp(web, back[0], 9, back[1], b"b" * (mtu - header + 1))
+            fits = udp(web, back[0], 9, back[1], b"b" * (mtu - header))
+            with lab.capture("web") as at_web, lab.capture("phone") as at_phone:
+                from_web(lab, sent)
+                expect_too_big(at_web, sent, mtu)
+                from_web(lab, fits)
+                at_phone.expect(lambda p, end=end, n=mtu: p.dst == end and len(p.raw) == n,
+                                f"{mtu} bytes for {end}")
+
+
+@case
+def flows_follow_the_tunnels_own_mtu(lab):
+    policy = policy_of(lab, MTU_TUNNEL)
+    lab.apply(policy)
+    flows = [(end, web, opened_from_the_phone(lab, end, web)) for end, web in pairs(lab)]
+    policy["tunnel"]["mtu"] = 1340
+    lab.apply(policy)
+    for _, web, back in flows:
+        sent = udp(web, back[0], 9, back[1], b"b" * BETWEEN)
+        with lab.capture("web") as at_web:
+            from_web(lab, sent)
+            expect_too_big(at_web, sent, 1340)
+    lab.apply(policy_of(lab, MTU_MEMBER))
+
+
+if __name__ == "__main__":
+    main(applied, ("masquerade.", "routed."))
