@@ -3,13 +3,12 @@
  * Errors that the stack cannot send: about a packet that was to be destination-translated. With
  * its translation undone the stack would quote what the sender never sent, and without it the
  * packet is for this machine. So we answer: the packet as it came is quoted, from the address that
- * it was sent to. Reached for unicast packets of live flows only: no ICMP error has one, and of
- * fragments only the first is answered (RFC 1812 4.3.2.7).
+ * it was sent to. Reached for unicast packets of live flows, and for what would open a hairpin: no
+ * ICMP error is among them, and of fragments only the first is answered (RFC 1812 4.3.2.7).
  */
 #ifndef BPF_LIB_ANSWER_H
 #define BPF_LIB_ANSWER_H
 
-#include "lib/flow.h"
 #include "lib/icmp.h"
 #include "lib/icmp_sum.h"
 
@@ -161,20 +160,17 @@ static __always_inline int answer_make(struct pkt *pkt, __u32 mtu)
 	return answer_put_icmp(pkt, at, ICMP_HEADER + quoted, mtu);
 }
 
-/* From the untouched packet, which forward_known has found too large or at its last hop. */
+/* From the untouched packet. What to say of it has been left in the scratch by answered_by. */
 static __always_inline int answer(struct pkt *pkt, __u32 ingress)
 {
-	struct tp_flow_state *state = NULL;
-	struct tp_flow *flow = NULL;
+	struct tp_scratch *s = scratch_find();
 	int r;
 
-	if (parse(pkt) == GO_ON && !pkt->frag_offset)
-		flow = flow_find(&pkt->key, &state);
-	if (!flow || !(flow->flags & TP_FLOW_DST_NAT) || !hook_has_unicast_sender(pkt))
-		return TP_R_unanswered; /* the flow may have ended since */
+	if (!s || parse(pkt) != GO_ON || pkt->frag_offset || !hook_has_unicast_sender(pkt))
+		return TP_R_unanswered;
 	if (!answer_is_due(pkt))
 		return TP_R_answer_limit;
-	r = answer_make(pkt, pkt->ttl <= 1 ? 0 : flow->mtu);
+	r = answer_make(pkt, s->answer_mtu);
 	if (r != GO_ON)
 		return r;
 	return hook_redirect(pkt, ingress) == TC_ACT_REDIRECT ? TP_R_answered : TP_R_rewrite;

@@ -21,23 +21,6 @@ static __always_inline bool is_too_big(const struct pkt *pkt, __u32 mtu)
 	return !gso_size || pkt->headers + gso_size > mtu;
 }
 
-/*
- * The stack must answer the packet, or finish it. What was sent to our SNAT address goes
- * there with its translation undone: the stack would take it for its own. flow: a copy.
- */
-static __always_inline int to_stack(struct pkt *pkt, struct tp_flow *flow, int reason)
-{
-	if (!(flow->flags & TP_FLOW_DST_NAT))
-		return reason;
-	if (flow->flags & TP_FLOW_SRC_NAT) { /* a hairpin: its sender gets the answer */
-		flow->src = pkt->key.src;
-		flow->sport = pkt->key.sport;
-	}
-	if (rewrite_tuple(pkt, flow) != GO_ON)
-		return TP_R_rewrite;
-	return reason;
-}
-
 /* The tunnel's MTU toward the member at its end of the flow; a SYN is worth the lookups. */
 static __always_inline __u32 member_mtu(const struct pkt *pkt, const struct tp_flow *flow)
 {
@@ -53,12 +36,21 @@ static __always_inline bool uses_tunnel(const struct pkt *pkt, const struct tp_f
 	return pkt->key.side == TP_SIDE_TUNNEL || (flow->flags & TP_FLOW_L3_OUT);
 }
 
-/* What the sender must be told, or GO_ON. */
-static __always_inline int answer_reason(const struct pkt *pkt, __u32 mtu)
+static __always_inline bool is_hairpin(const struct tp_flow *flow)
+{
+	return (flow->flags & TP_FLOW_SRC_NAT) && (flow->flags & TP_FLOW_DST_NAT);
+}
+
+/*
+ * What the sender must be told, or GO_ON. A hairpin is never split: the stack cannot see both of
+ * its translations. A sender that hears of it, asked for or not, splits what comes next by itself.
+ */
+static __always_inline int answer_reason(const struct pkt *pkt, const struct tp_flow *flow)
 {
 	if (pkt->ttl <= 1)
 		return TP_R_ttl_exceeded;
-	return pkt->whole && is_too_big(pkt, mtu) ? TP_R_too_big : GO_ON;
+	return (pkt->whole || is_hairpin(flow)) && is_too_big(pkt, flow->mtu) ? TP_R_too_big
+									      : GO_ON;
 }
 
 /* Whether the stack can do something about a reason that the packet did not go on for. */
@@ -79,19 +71,20 @@ static __always_inline int stack_reason(const struct pkt *pkt, __u32 mtu)
  * The stack must finish the packet (options, fragments). What must not leave with a client's
  * address gets another when the stack is done, in egress.h. But of a hairpin both addresses change:
  * with the outside one of the member that it goes to the stack would take it for this machine's
- * own, and with the inside one nothing on its way out tells which flow it is of.
+ * own, and with the inside one nothing on its way out tells which flow it is of. What was sent to
+ * our SNAT address goes there with its translation undone, or would be taken for our own too.
  */
 static __noinline int finish_by_stack(struct pkt *pkt, struct tp_flow *flow, int reason)
 {
-	int r;
+	int r = GO_ON;
 
-	if ((flow->flags & TP_FLOW_SRC_NAT) && (flow->flags & TP_FLOW_DST_NAT))
+	if (is_hairpin(flow))
 		return TP_R_nat_options;
-	r = to_stack(pkt, flow, reason);
-	if (r == reason && pkt->mss && uses_tunnel(pkt, flow) &&
-	    mss_clamp(pkt, member_mtu(pkt, flow)) != GO_ON)
-		return TP_R_rewrite;
-	return r;
+	if (flow->flags & TP_FLOW_DST_NAT)
+		r = rewrite_tuple(pkt, flow);
+	if (r == GO_ON && pkt->mss && uses_tunnel(pkt, flow))
+		r = mss_clamp(pkt, member_mtu(pkt, flow));
+	return r == GO_ON ? reason : TP_R_rewrite;
 }
 
 /* Untagged, translated, its MSS clamped and with a lower TTL: ready for a link. */
@@ -216,16 +209,15 @@ static __noinline int send_checked(struct pkt *pkt, struct tp_flow *flow, struct
 	return r == GO_ON ? send_neigh(pkt, flow, &s->fib) : r;
 }
 
-/*
- * TTL or size: somebody tells the sender. Not the stack, where the packet was to be translated
- * back: see answer.h. But what came through the tunnel, a hairpin, is answered by the stack, by its
- * inside.
- */
-static __always_inline int answered_by(struct pkt *pkt, struct tp_flow *flow, int reason)
+/* TTL or size: the stack tells the sender or, where it cannot, answer.h. */
+static __always_inline int answered_by(const struct tp_flow *flow, int reason)
 {
-	if ((flow->flags & TP_FLOW_DST_NAT) && !(flow->flags & TP_FLOW_SRC_NAT))
-		return GO_ANSWER;
-	return to_stack(pkt, flow, reason);
+	struct tp_scratch *s = scratch_find();
+
+	if (!(flow->flags & TP_FLOW_DST_NAT) || !s)
+		return reason;
+	s->answer_mtu = reason == TP_R_too_big ? flow->mtu : 0;
+	return GO_ANSWER;
 }
 
 /* An established flow's packet, from lookup to redirect. flow: a copy of entry. */
@@ -240,9 +232,9 @@ static __always_inline int forward_known(struct pkt *pkt, struct tp_flow *flow,
 	flow_touch(pkt, state, flow->flags & TP_FLOW_REPLY);
 	if (flow->flags & TP_FLOW_LOCAL)
 		return TP_R_deliver;
-	r = answer_reason(pkt, flow->mtu);
+	r = answer_reason(pkt, flow);
 	if (r != GO_ON)
-		return answered_by(pkt, flow, r);
+		return answered_by(flow, r);
 
 	r = stack_reason(pkt, flow->mtu);
 	if (r == GO_ON && next_hop_is_fresh(pkt, flow))
@@ -250,7 +242,7 @@ static __always_inline int forward_known(struct pkt *pkt, struct tp_flow *flow,
 	if (r == GO_ON)
 		r = send_checked(pkt, flow, entry, ingress);
 	if (r == TP_R_too_big && pkt->whole)
-		return answered_by(pkt, flow, r);
+		return answered_by(flow, r); /* the way is another one than a second ago */
 	return stack_may_finish(pkt, r) ? finish_by_stack(pkt, flow, r) : r;
 }
 

@@ -157,6 +157,7 @@ struct tp_scratch {
 	struct verdict verdict;
 	struct tp_flow_key inner; /* a hairpin's, with what its destination stands for */
 	__u32 hairpin;            /* and the id of that mapping */
+	__u32 answer_mtu;         /* what answer.h tells; 0: that the TTL is used up */
 	struct quote quote;
 	__be32 chunk[128]; /* a checksum's next bytes, as many as bpf_csum_diff takes */
 };

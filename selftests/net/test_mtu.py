@@ -9,7 +9,8 @@ import socket
 import struct
 
 from fragments import check_fragments, expect_whole, without_df
-from lib import case, check, check_equal, client_socket, inject_frame, main, run
+from lib import (Skip, case, check, check_equal, client_socket, inject_frame, main, run,
+                 wait_until)
 from packets import ICMP, ICMP6, SYN, TCP, Packet, udp
 from scenes import open_policy, opened, pairs, port, source_on_the_lan
 
@@ -18,6 +19,7 @@ FAR, FAR6 = "10.77.0.9", "fd10:77::9"     # behind the phone
 BETWEEN = 1350                            # of payload: fits the tunnel, not the member
 IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
 IPV6_MTU_DISCOVER = 23
+IP_MTU, IPV6_MTU = 14, 24
 
 
 def with_a_small_member(_, policy, mtu=MTU_MEMBER):
@@ -60,17 +62,19 @@ def is_too_big(packet):
             or (packet.proto == ICMP6 and tuple(packet.segment[:2]) == (2, 0)))
 
 
-def expect_too_big(capture, sent, mtu, source=None):
+def expect_error(capture, wanted, sent, mtu):
     """The error about `sent`, quoting it as it was sent."""
-    error = capture.expect(is_too_big, f"packet too big about {Packet(sent)}")
+    error = capture.expect(wanted, f"an error about {Packet(sent)}")
     check_equal(struct.unpack_from("!I", error.segment, 4)[0], mtu, "the MTU that it tells")
     check_equal(error.wrong_checksums(), [], "its checksums")
     quote = error.segment[8:]
     check(len(quote) >= 28, f"it quotes {len(quote)} bytes")
     check_equal(quote.hex(), sent[:len(quote)].hex(), "what it quotes")
     check_equal(error.dst, Packet(sent).src, "whom it tells")
-    if source:
-        check_equal(error.src, source, "who tells")
+
+
+def expect_too_big(capture, sent, mtu):
+    expect_error(capture, is_too_big, sent, mtu)
 
 
 def expect_in_fragments(capture, sent, mtu):
@@ -184,6 +188,65 @@ def this_machines_connections_ask_for_segments_that_fit(lab):
         mss = syn.segment[20:24]
         check_equal(mss.hex(), struct.pack("!BBH", 2, 4, MTU_MEMBER - (60 if ":" in end else 40))
                     .hex(), f"its MSS, toward {end}")
+
+
+def mtu_level(address):
+    """The socket option that tells the MTU that a socket knows of."""
+    return ((socket.IPPROTO_IPV6, IPV6_MTU) if ":" in address else (socket.IPPROTO_IP, IP_MTU))
+
+
+def mapped(lab, phone, web):
+    """An outside port that stands for one of the phone: where a hairpin is sent."""
+    if lab.snat == "none":
+        raise Skip("nothing is translated")
+    return opened_from_the_phone(lab, phone, web)
+
+
+def is_time_exceeded(packet):
+    return ((packet.proto == ICMP and packet.segment[0] == 11)
+            or (packet.proto == ICMP6 and packet.segment[0] == 3))
+
+
+@case
+def hairpins_are_answered(lab):
+    """The first packet, which no flow remembers, and one of a flow that has gone round."""
+    for phone, web in pairs(lab):
+        outside, dport = mapped(lab, phone, web)
+        sport = port(lab)
+        large = udp(phone, outside, sport, dport, b"b" * BETWEEN)
+        tired = udp(phone, outside, sport, dport, ttl=1)
+        with lab.capture("phone") as at_phone:
+            for text in (b"first", b"second"):
+                lab.from_phone(large)
+                expect_error(at_phone, is_too_big, large, MTU_MEMBER)
+                lab.from_phone(tired)
+                expect_error(at_phone, is_time_exceeded, tired, 0)
+                if "." in phone:    # may be split, but nobody here can
+                    lab.from_phone(without_df(large))
+                    expect_error(at_phone, is_too_big, without_df(large), MTU_MEMBER)
+                lab.from_phone(udp(phone, outside, sport, dport, text))
+                at_phone.expect_payload(text)
+        check_equal([str(p) for p in at_phone.seen if p.src != outside and p.proto != ICMP6], [],
+                    "what came from somebody else")
+
+
+@case
+def a_socket_learns_the_mtu_of_a_hairpin(lab):
+    for phone, web in pairs(lab):
+        outside, dport = mapped(lab, phone, web)
+        with client_socket(lab, "phone", socket.SOCK_DGRAM, phone) as sock, \
+                lab.capture("phone") as at_phone:
+            sock.bind((phone, port(lab)))
+            sock.connect((outside, dport))
+            sock.send(b"a" * BETWEEN)
+            at_phone.expect(is_too_big, "packet too big")
+            wait_until(lambda s=sock, level=mtu_level(phone): s.getsockopt(*level) == MTU_MEMBER,
+                       "the socket to know")
+            check_equal(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), errno.EMSGSIZE,
+                        "what it is told")
+            sock.send(b"b" * BETWEEN)
+            whole, _ = expect_whole(at_phone, lambda p: b"b" * BETWEEN in p.segment, "the second")
+            check_equal((whole.src, whole.ports[1]), (outside, dport), "the hairpin")
 
 
 def routes_of(lab):

@@ -5,8 +5,7 @@
 #include "state.h"
 #include "test.h"
 
-#define WHOLE_1300 .frag = DF, .payload_size = 1300
-#define TWO_PORTS  POLICY(MASQUERADE, GRANT_ALL, POLICY_LIMITS("\"snat_ports\": \"20000-20001\""))
+#define TWO_PORTS POLICY(MASQUERADE, GRANT_ALL, POLICY_LIMITS("\"snat_ports\": \"20000-20001\""))
 
 /* The router's own address is in the prefix that both may go to; each other is not. */
 #define LAN_ONLY       POLICY(MASQUERADE, TO_LAN, "")
@@ -185,26 +184,21 @@ static const struct row rows[] = {
 		  { FROM_TUNNEL, udp("phone", 20000, "lan", 20001, V4_OPTIONS("\1\1\1\0")),
 		    drops(nat_options), .flows = 2 },
 	  } },
-	/* the stack must not take it for its own, and its answer must find the sender */
-	{ .name = "the_stack_answers_a_hairpin_by_its_inside",
+	/*
+	 * "rewrite", because bpf_skb_adjust_room does nothing in a test run with a packet that has no
+	 * Ethernet header: so far and no further. test_mtu.py compares the answers.
+	 */
+	{ .name = "a_hairpin_that_goes_no_further_is_answered_by_us",
 	  .policy = OPEN_MASQ,
 	  .steps = {
 		  TABLET_IS_MAPPED,
-		  { FROM_TUNNEL, udp("phone", 20000, "lan", 20001, .ttl = 1),
-		    passes_as(ttl_exceeded, udp("phone", 20000, "tablet", 20001, .ttl = 1)),
+		  { FROM_TUNNEL, udp("phone", 20000, "lan", 20001, .ttl = 1), drops(rewrite),
 		    .flows = 1 },
-		  { FROM_TUNNEL, udp("phone", 20000, "lan", 20001, .payload_size = 1300),
-		    passes_as(too_big,
-			      udp("phone", 20000, "tablet", 20001, .payload_size = 1300)),
-		    .flows = 1 },
+		  { FROM_TUNNEL, udp("phone", 20000, "lan", 20001, .ttl = TTL_ZERO),
+		    drops(malformed), .flows = 1 },
 		  { FROM_TUNNEL, udp("phone", 20000, "lan", 20001),
 		    tunnels(udp("lan", 20000, "tablet", 20001, .ttl = 63)), .flows = 2 },
-		  { FROM_TUNNEL, udp("phone", 20000, "lan", 20001, .ttl = 1),
-		    passes_as(ttl_exceeded, udp("phone", 20000, "tablet", 20001, .ttl = 1)),
-		    .flows = 2 },
-		  { FROM_TUNNEL, udp("phone", 20000, "lan", 20001, WHOLE_1300),
-		    passes_as(too_big,
-			      udp("phone", 20000, "tablet", 20001, WHOLE_1300)),
+		  { FROM_TUNNEL, udp("phone", 20000, "lan", 20001, .ttl = 1), drops(rewrite),
 		    .flows = 2 },
 	  } },
 	{ .name = "a_hairpin_takes_a_port_of_its_own",

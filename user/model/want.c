@@ -25,8 +25,8 @@ const struct addr *want_mesh_addr(const struct view *view, bool v4)
 }
 
 /*
- * The kernel looks at a route's MTU when it forwards only where that is locked, and is then right
- * about all that it does toward a member by itself: answering, cutting up, its own sockets.
+ * So the kernel is right about all that it does toward a member by itself: answering, cutting up,
+ * its own sockets. IPv6 looks at a route's MTU when it forwards only where that is locked.
  */
 static uint32_t route_mtu(const struct want_builder *b, const struct policy_member *carrier)
 {
