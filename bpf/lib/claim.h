@@ -29,12 +29,18 @@ enum claim {
 	CLAIM_NO_ROOM,
 };
 
+/* Which directions of a flow have one. */
+enum flow_entries {
+	ENTRY_FORWARD = 1 << TP_OPENER,
+	ENTRY_REPLY = 1 << TP_ANSWERER,
+	ENTRY_BOTH = ENTRY_FORWARD | ENTRY_REPLY,
+};
+
 /* The first two members of struct tp_flow_ref. */
 union claim_owner {
 	struct {
 		__u32 slot;
-		__u32 gen; /* odd; of an entry that is marked one less, which no slot ever has again
-			    */
+		__u32 gen; /* odd; marked: one less, which no slot ever has again */
 	};
 	__u64 word;
 };
@@ -59,11 +65,10 @@ static __always_inline bool claim_clear(const struct tp_flow_key *key, struct tp
 	marked.gen--;
 	if (!claim_swap(entry, dead, &marked))
 		return false;
-	if (bpf_map_lookup_elem(&tp_flows, key) != entry) {
-		claim_swap(entry, &marked, dead);
-		return false;
-	}
-	return !bpf_map_delete_elem(&tp_flows, key);
+	if (bpf_map_lookup_elem(&tp_flows, key) == entry && !bpf_map_delete_elem(&tp_flows, key))
+		return true;
+	claim_swap(entry, &marked, dead);
+	return false;
 }
 
 /* Whether the flow is dead. Not if it has yet to come alive, nor if its entry is marked. */
@@ -99,8 +104,7 @@ static __noinline int claim_key(const struct tp_flow_key *key, const struct tp_f
 		.slot_gen = flow->slot_gen,
 		.way = way,
 	};
-	long r;
-	int i;
+	int i, r; /* not long: before Linux 6.4 the upper half of the answer is not its sign */
 
 	for (i = 0; i < CLAIM_TRIES; i++) {
 		r = bpf_map_update_elem(&tp_flows, key, &entry, BPF_NOEXIST);
@@ -122,14 +126,44 @@ static __always_inline void claim_give_up(const struct tp_flow_key *key, __u32 s
 		claim_clear(key, entry, &owner);
 }
 
-/* Waits for the flow that another CPU may be opening under the key. False: nothing comes of it. */
-static __noinline bool claim_await(const struct tp_flow_key *key, int looks)
+/*
+ * All entries that are asked for, out of the scratch, or not the flow. The key of the tunnel's side
+ * comes first: so those who open one flow from its two ends want the same key first. Where both
+ * keys are of one side, each of two CPUs may win one: then neither flow comes about, and the ends
+ * have to send again. A global function, as the next: the verifier walks it once.
+ */
+__noinline int claim_entries(__u32 entries)
 {
-	struct tp_flow_state *state = NULL;
-	int i;
+	struct tp_scratch *s = scratch_find();
+	bool reply_first;
+	int r = CLAIM_WON;
 
+	if (!s)
+		return CLAIM_NO_ROOM;
+	reply_first = s->forward_key.side != TP_SIDE_TUNNEL;
+	if (reply_first && (entries & ENTRY_REPLY))
+		r = claim_key(&s->reply_key, &s->reply, TP_ANSWERER);
+	if (r == CLAIM_WON && (entries & ENTRY_FORWARD))
+		r = claim_key(&s->forward_key, &s->forward, TP_OPENER);
+	if (r == CLAIM_WON && !reply_first && (entries & ENTRY_REPLY))
+		r = claim_key(&s->reply_key, &s->reply, TP_ANSWERER);
+	return r;
+}
+
+/*
+ * Waits for the flow that another CPU may be opening under the key that its next packet is looked
+ * up by. False: nothing comes of it.
+ */
+__noinline int claim_await(__u32 entries, __u32 looks)
+{
+	struct tp_scratch *s = scratch_find();
+	struct tp_flow_state *state = NULL;
+	__u32 i;
+
+	if (!s)
+		return false;
 	for (i = 0; i < CLAIM_LOOKS && i < looks; i++)
-		if (flow_find(key, &state))
+		if (flow_find(entries & ENTRY_FORWARD ? &s->forward_key : &s->reply_key, &state))
 			return true;
 	return false;
 }

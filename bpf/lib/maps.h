@@ -145,6 +145,7 @@ struct {
 struct tp_scratch {
 	struct tp_flow forward;
 	struct tp_flow reply;
+	struct tp_flow_key forward_key;
 	struct tp_flow_key reply_key;
 	struct tp_nat_out_key nat_out_key;
 	struct tp_nat_in_key nat_in_key;

@@ -74,12 +74,6 @@ static __always_inline void flow_begin(struct tp_flow_state *state, __u32 slot, 
 	count_flow(FLOW_CREATED);
 }
 
-enum flow_entries {
-	ENTRY_FORWARD = 1 << TP_OPENER,
-	ENTRY_REPLY = 1 << TP_ANSWERER,
-	ENTRY_BOTH = ENTRY_FORWARD | ENTRY_REPLY,
-};
-
 static __always_inline void flow_fill_ways(struct pkt *pkt, struct tp_scratch *s,
 					   struct tp_flow_state *state, __u32 slot,
 					   enum flow_entries entries)
@@ -97,40 +91,18 @@ static __always_inline void flow_fill_ways(struct pkt *pkt, struct tp_scratch *s
 	state->way[TP_ANSWERER].to = s->reply;
 }
 
-/*
- * All entries, or not the flow. The key of the tunnel's side comes first: so those who open one
- * flow from its two ends want the same key first. Where both keys are of one side, each of two
- * CPUs may win one: then neither flow comes about, and the ends have to send again.
- */
-static __always_inline int flow_claim(struct pkt *pkt, struct tp_scratch *s,
-				      enum flow_entries entries)
-{
-	bool reply_first = pkt->key.side != TP_SIDE_TUNNEL;
-	int r = CLAIM_WON;
-
-	if (reply_first && (entries & ENTRY_REPLY))
-		r = claim_key(&s->reply_key, &s->reply, TP_ANSWERER);
-	if (r == CLAIM_WON && (entries & ENTRY_FORWARD))
-		r = claim_key(&pkt->key, &s->forward, TP_OPENER);
-	if (r == CLAIM_WON && !reply_first && (entries & ENTRY_REPLY))
-		r = claim_key(&s->reply_key, &s->reply, TP_ANSWERER);
-	return r;
-}
-
 /* Somebody else has a key: if it is this very flow, another CPU's, the packet goes on with it. */
-static __always_inline int flow_lost(struct pkt *pkt, struct tp_scratch *s,
-				     enum flow_entries entries, int looks)
+static __always_inline int flow_lost(enum flow_entries entries, __u32 looks)
 {
-	const struct tp_flow_key *key = entries & ENTRY_FORWARD ? &pkt->key : &s->reply_key;
-
-	return claim_await(key, looks) ? GO_SLOW : TP_R_clash;
+	return claim_await(entries, looks) ? GO_SLOW : TP_R_clash;
 }
 
 /*
- * Puts scratch->forward (under pkt->key) and scratch->reply (under scratch->reply_key) into the
- * table, or the one of them that `entries` names. GO_SLOW: another CPU has just opened the flow,
- * and the packet, untouched and not counted yet, belongs to it. Takes over the hold on NAT
- * mappings, also on failure: the sweep releases it with the slot.
+ * Puts scratch->forward (under pkt->key, which is scratch->forward_key from then on) and
+ * scratch->reply (under scratch->reply_key) into the table, or the one of them that `entries`
+ * names. GO_SLOW: another CPU has just opened the flow, and the packet, untouched and not counted
+ * yet, belongs to it. Takes over the hold on NAT mappings, also on failure: the sweep releases it
+ * with the slot.
  */
 static __noinline int flow_remember(struct pkt *pkt, struct tp_scratch *s, const struct verdict *v,
 				    enum flow_entries entries)
@@ -142,19 +114,20 @@ static __noinline int flow_remember(struct pkt *pkt, struct tp_scratch *s, const
 
 	if (!pkt || !s || !v)
 		return TP_R_ct_full;
+	s->forward_key = pkt->key;
 	taken = (entries & ENTRY_REPLY) && reply_is_taken(pkt, s);
 	state = taken ? NULL : flow_take_slot(pkt, &slot);
 	if (!state) {
 		flow_release_nat(&pkt->key, &s->reply_key, s->mapping);
-		return taken ? flow_lost(pkt, s, entries, 1) : TP_R_ct_full;
+		return taken ? flow_lost(entries, 1) : TP_R_ct_full;
 	}
 
 	flow_fill_state(pkt, state, v, s);
 	flow_fill_ways(pkt, s, state, slot, entries);
-	r = flow_claim(pkt, s, entries);
+	r = claim_entries(entries);
 	if (r != CLAIM_WON) {
 		flow_abandon(state, slot, pkt->now);
-		return r == CLAIM_LOST ? flow_lost(pkt, s, entries, CLAIM_LOOKS) : TP_R_ct_full;
+		return r == CLAIM_LOST ? flow_lost(entries, CLAIM_LOOKS) : TP_R_ct_full;
 	}
 	flow_touch(pkt, state, v->by_answerer);
 	flow_begin(state, slot, pkt->now);

@@ -185,7 +185,7 @@ static const struct row rows[] = {
 		    drops(nat_options), .flows = 2 },
 	  } },
 	/*
-	 * "rewrite", because bpf_skb_adjust_room does nothing in a test run with a packet that has no
+	 * "rewrite", because in a test run bpf_skb_adjust_room does nothing with a packet without
 	 * Ethernet header: so far and no further. test_mtu.py compares the answers.
 	 */
 	{ .name = "a_hairpin_that_goes_no_further_is_answered_by_us",
