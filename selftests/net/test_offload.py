@@ -9,13 +9,14 @@ import contextlib
 import socket
 import struct
 
+from fragments import Reassembly, check_fragments
 from lib import case, check, check_equal, client_socket, main, run
 from packets import ICMP, ICMP6, TCP, UDP
-from scenes import exchange, opened, pairs, port, source_on_the_lan
+from scenes import exchange, open_policy, opened, pairs, port, source_on_the_lan
 from standin import handing_over
 
 UDP_SEGMENT = 103
-IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
+IP_MTU_DISCOVER, IP_PMTUDISC_DONT, IP_PMTUDISC_DO = 10, 0, 2
 MTU_TUNNEL = 1420
 UPLOAD = bytes(i * 7 % 251 for i in range(600_000))
 DOWNLOAD = bytes(i * 11 % 241 for i in range(600_000))
@@ -88,13 +89,13 @@ def tcp6_super_packets_leave_whole(lab):
     tcp_is_whole(lab, *pairs(lab)[1])
 
 
-def send_segments(lab, short, src, dst, data, size):
+def send_segments(lab, short, src, dst, data, size, discover=IP_PMTUDISC_DO):
     """One write that the kernel is to cut into datagrams of `size`; with DF, which a write larger
-    than the MTU does not get by itself."""
+    than the MTU does not get by itself, unless `discover` says otherwise."""
     with client_socket(lab, short, socket.SOCK_DGRAM, dst[0]) as sock:
         sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, size)
         if ":" not in dst[0]:
-            sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
+            sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, discover)
         sock.bind(src)
         sock.sendto(data, dst)
 
@@ -150,6 +151,81 @@ def segments_larger_than_the_next_link_are_answered(lab):
         check_equal([str(p) for p in came if p.proto == UDP], [], "what came through")
         mtu = struct.unpack_from("!I", error.segment, 4)[0]
         check_equal((mtu, error.wrong_checksums()), (MTU_TUNNEL, []), f"of {error}")
+
+
+def whole_datagrams(capture, source, data, size):
+    """The datagrams in their order, put together where they came in fragments. Gives the packets
+    that they came in."""
+    reassembly, whole, packets = Reassembly(), [], []
+
+    def take(packet):
+        found = reassembly.take(packet)
+        if found and (found[0].src, found[0].ports[0]) == source and found[0].proto == UDP:
+            whole.append(found[0])
+            packets.extend(found[1])
+        return sum(len(p.payload) for p in whole) >= len(data)
+
+    capture.expect(take, f"{len(data)} bytes, of which {len(whole)} datagrams came")
+    check_equal(b"".join(p.payload for p in whole) == data, True, "the datagrams are the data")
+    check_equal({len(p.payload) for p in whole[:-1]}, {size}, "their sizes")
+    wrong = [f"{w}: {p}" for p in whole for w in p.wrong_checksums()]
+    check_equal(wrong[:3], [], "wrong checksums")
+    return packets
+
+
+def in_fragments(packets, src, dst, mtu):
+    check_fragments(packets, src, dst, 63)
+    sizes = sorted({len(p.raw) for p in packets})
+    check(sizes[-1] <= mtu, f"packets of {sizes} bytes, where {mtu} fit")
+    check(len({p.raw[4:6] for p in packets}) * 2 == len(packets), "each datagram in two, by its id")
+
+
+@contextlib.contextmanager
+def narrow_lan(lab, mtu):
+    def set_mtu(size):
+        run("ip", "-n", lab.netns("router"), "link", "set", "lan0", "mtu", size)
+        lab.apply(open_policy(lab, lab.snat))
+
+    set_mtu(mtu)
+    try:
+        yield
+    finally:
+        set_mtu(1500)
+
+
+@case
+def segments_that_may_be_split_reach_the_member(lab):
+    """Twice: what no flow is known for, and what goes on."""
+    phone, web = pairs(lab)[0]
+    sport, data = port(lab), bytes(i * 17 % 233 for i in range(14 * 1430))
+    # the kernel makes no segments that are larger than what it has learned to fit
+    run("ip", "-n", lab.netns("web"), "route", "flush", "cache")
+    with lab.capture("web") as at_web, lab.capture("phone") as at_phone, \
+            lab.capture("router", "lan0") as from_web:
+        send_segments(lab, "phone", (phone, sport), (web, 7000), b"open", 1200)
+        got = at_web.expect_payload(b"open")
+        for _ in range(2):
+            send_segments(lab, "web", (web, 7000), (got.src, got.ports[0]), data, 1430,
+                          IP_PMTUDISC_DONT)
+            packets = whole_datagrams(at_phone, (web, 7000), data, 1430)
+            in_fragments(packets, web, phone, MTU_TUNNEL)
+        was_super([from_web.expect(lambda p: p.proto == UDP, "a datagram")], "came from the LAN")
+
+
+@case
+def segments_that_may_be_split_reach_a_narrow_lan(lab):
+    phone, web = pairs(lab)[0]
+    source = source_on_the_lan(lab, phone)
+    data = bytes(i * 19 % 229 for i in range(37 * 1350))
+    sport = port(lab)
+    with narrow_lan(lab, 1300), lab.capture("web") as at_web, \
+            lab.capture("router") as from_phone:
+        for _ in range(2):
+            send_segments(lab, "phone", (phone, sport), (web, 7000), data, 1350, IP_PMTUDISC_DONT)
+            packets = whole_datagrams(at_web, (source, sport), data, 1350)
+            in_fragments(packets, source, web, 1300)
+        was_super([from_phone.expect(lambda p: p.proto == UDP, "a datagram")],
+                  "came out of the tunnel")
 
 
 if __name__ == "__main__":
