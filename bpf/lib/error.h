@@ -143,6 +143,8 @@ static __always_inline int error_send(struct pkt *pkt, struct tp_scratch *s, __u
 
 		r = next_hop_set(pkt, way, &s->fib, answer);
 	}
+	if (r == TP_R_too_big)
+		return TP_R_unanswered;
 	if (r == GO_ON && translated)
 		r = error_translate(pkt, &s->quote, way);
 	if (r != GO_ON)

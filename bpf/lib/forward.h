@@ -135,9 +135,9 @@ static __always_inline int send_neigh(struct pkt *pkt, const struct tp_flow *flo
 }
 
 /*
- * What fib found, into the flow. The device must be one of ours: answers have to pass us. Its MTU
- * is looked at here again, as the lookup leaves room for a link header that a packet of the tunnel
- * does not have. TP_R_too_big leaves a next hop for those that fit, and for what the stack cuts up.
+ * What fib found, into the flow. The device must be one of ours: answers have to pass us. The
+ * lookup leaves the comparison with the MTU to us. TP_R_too_big leaves a next hop for those that
+ * fit, and for what the stack cuts up.
  */
 static __always_inline int next_hop_set(struct pkt *pkt, struct tp_flow *flow,
 					const struct bpf_fib_lookup *fib, long answer)
@@ -153,6 +153,8 @@ static __always_inline int next_hop_set(struct pkt *pkt, struct tp_flow *flow,
 
 	flow->ifindex = fib->ifindex;
 	flow->mtu = device->mtu;
+	if (fib->mtu_result && fib->mtu_result < flow->mtu)
+		flow->mtu = fib->mtu_result;
 	flow->checked = (__u32)pkt->now;
 	flow->flags &= ~(TP_FLOW_NEIGH | TP_FLOW_XDP);
 	if (answer == BPF_FIB_LKUP_RET_NO_NEIGH)
@@ -161,8 +163,7 @@ static __always_inline int next_hop_set(struct pkt *pkt, struct tp_flow *flow,
 		flow->flags |= TP_FLOW_XDP;
 	__builtin_memcpy(flow->dmac, fib->dmac, sizeof(flow->dmac));
 	__builtin_memcpy(flow->smac, fib->smac, sizeof(flow->smac));
-	return answer == BPF_FIB_LKUP_RET_FRAG_NEEDED || is_too_big(pkt, device->mtu) ? TP_R_too_big
-										      : GO_ON;
+	return is_too_big(pkt, flow->mtu) ? TP_R_too_big : GO_ON;
 }
 
 static __always_inline bool next_hop_is_fresh(const struct pkt *pkt, const struct tp_flow *flow)
@@ -209,12 +210,32 @@ static __noinline int send_checked(struct pkt *pkt, struct tp_flow *flow, struct
 	return r == GO_ON ? send_neigh(pkt, flow, &s->fib) : r;
 }
 
+/*
+ * Whether the stack must not be asked to refuse a packet. What was sent to one of our addresses it
+ * would take for its own. And it may send on what we find too large: IPv4 does not go by the MTUs
+ * that it has learned, when it forwards. From one LAN device to another nobody translates that.
+ * What exceeds the MTU of the device it does refuse, from an address of its own.
+ */
+static __always_inline bool we_answer(const struct pkt *pkt, const struct tp_flow *flow, int reason)
+{
+	const struct tp_device *device;
+
+	if (flow->flags & TP_FLOW_DST_NAT)
+		return true;
+	if (!(flow->flags & TP_FLOW_SRC_NAT) || reason != TP_R_too_big ||
+	    pkt->key.side != TP_SIDE_LAN)
+		return false;
+	device = device_find(flow->ifindex, TP_DEV_LAN);
+	return device && !is_too_big(pkt, device->mtu);
+}
+
 /* TTL or size: the stack tells the sender or, where it cannot, answer.h. */
-static __always_inline int answered_by(const struct tp_flow *flow, int reason)
+static __always_inline int answered_by(const struct pkt *pkt, const struct tp_flow *flow,
+				       int reason)
 {
 	struct tp_scratch *s = scratch_find();
 
-	if (!(flow->flags & TP_FLOW_DST_NAT) || !s)
+	if (!s || !we_answer(pkt, flow, reason))
 		return reason;
 	s->answer_mtu = reason == TP_R_too_big ? flow->mtu : 0;
 	return GO_ANSWER;
@@ -234,7 +255,7 @@ static __always_inline int forward_known(struct pkt *pkt, struct tp_flow *flow,
 		return TP_R_deliver;
 	r = answer_reason(pkt, flow);
 	if (r != GO_ON)
-		return answered_by(flow, r);
+		return answered_by(pkt, flow, r);
 
 	r = stack_reason(pkt, flow->mtu);
 	if (r == GO_ON && next_hop_is_fresh(pkt, flow))
@@ -242,7 +263,7 @@ static __always_inline int forward_known(struct pkt *pkt, struct tp_flow *flow,
 	if (r == GO_ON)
 		r = send_checked(pkt, flow, entry, ingress);
 	if (r == TP_R_too_big && pkt->whole)
-		return answered_by(flow, r); /* the way is another one than a second ago */
+		return answered_by(pkt, flow, r); /* the way is another one than a second ago */
 	return stack_may_finish(pkt, r) ? finish_by_stack(pkt, flow, r) : r;
 }
 

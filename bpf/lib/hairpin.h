@@ -96,9 +96,9 @@ static __noinline int open_hairpin(struct pkt *pkt, const struct verdict *v)
 	s->forward.mtu = tunnel_mtu(pkt, v->mtu);
 	s->forward.flags = TP_FLOW_L3_OUT | TP_FLOW_DST_NAT;
 	if (pkt->ttl <= 1)
-		return pkt->ttl ? answered_by(&s->forward, TP_R_ttl_exceeded) : TP_R_malformed;
+		return pkt->ttl ? answered_by(pkt, &s->forward, TP_R_ttl_exceeded) : TP_R_malformed;
 	if (is_too_big(pkt, s->forward.mtu))
-		return answered_by(&s->forward, TP_R_too_big);
+		return answered_by(pkt, &s->forward, TP_R_too_big);
 	r = hairpin_translate(pkt, s);
 	if (r != GO_ON)
 		return r;

@@ -242,6 +242,23 @@ static __always_inline int open_snat(struct pkt *pkt, struct tp_scratch *s, cons
 	return r == GO_ON ? snat_bind(pkt, s) : r;
 }
 
+/*
+ * A packet that may not be split and is too large for the way out: GO_ON opens a flow for it all
+ * the same. Larger than the device's MTU it is not carried by anybody. But what only the route is
+ * too narrow for, the stack may send on (see we_answer), and that is found on its way out.
+ */
+static __always_inline int open_too_big(struct pkt *pkt, struct tp_flow *flow,
+					const struct verdict *v)
+{
+	const struct tp_device *device = device_find(flow->ifindex, TP_DEV_LAN);
+
+	if (v->snat != TP_SNAT_NONE)
+		flow->flags |= TP_FLOW_SRC_NAT;
+	if (!device || is_too_big(pkt, device->mtu) || we_answer(pkt, flow, TP_R_too_big))
+		return answered_by(pkt, flow, TP_R_too_big);
+	return GO_ON;
+}
+
 static __noinline int open_to_lan(struct pkt *pkt, const struct verdict *v, __u32 ingress)
 {
 	struct tp_scratch *s = scratch_find();
@@ -255,9 +272,11 @@ static __noinline int open_to_lan(struct pkt *pkt, const struct verdict *v, __u3
 	fib = &s->fib;
 	answer = route_next_hop(pkt, &pkt->key.src, &pkt->key.dst, ingress, fib);
 	help = next_hop_set(pkt, &s->forward, fib, answer);
-	if (help != GO_ON && (help != TP_R_too_big || pkt->whole))
+	if (help != GO_ON && help != TP_R_too_big)
 		return help;
-	r = v->snat == TP_SNAT_NONE ? GO_ON : open_snat(pkt, s, v, ingress);
+	r = help != GO_ON && pkt->whole ? open_too_big(pkt, &s->forward, v) : GO_ON;
+	if (r == GO_ON && v->snat != TP_SNAT_NONE)
+		r = open_snat(pkt, s, v, ingress);
 	if (r != GO_ON)
 		return r;
 

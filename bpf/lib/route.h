@@ -70,15 +70,15 @@ static __always_inline int fib_reason(long answer)
 
 /*
  * The way to dst as this machine's own routing table has it. The source must be the one before
- * translation: policy rules may select on it. tot_len stays 0: the tc form then compares skb->len
- * with the MTU and exempts GSO packets, which a length would not.
+ * translation: policy rules may select on it. length: see route_next_hop; 0 asks for no MTU.
  */
 static __always_inline long route_lookup(struct pkt *pkt, const struct tp_addr *src,
 					 const struct tp_addr *dst, __u32 ingress, __u32 flags,
-					 struct bpf_fib_lookup *fib)
+					 __u32 length, struct bpf_fib_lookup *fib)
 {
 	__builtin_memset(fib, 0, sizeof(*fib));
 	fib->ifindex = ingress;
+	fib->tot_len = length < 0xffff ? length : 0xffff;
 	fib->l4_protocol = pkt->key.proto;
 	fib->sport = pkt->key.sport;
 	fib->dport = pkt->key.dport;
@@ -86,12 +86,43 @@ static __always_inline long route_lookup(struct pkt *pkt, const struct tp_addr *
 	return bpf_fib_lookup(pkt->ctx, fib, sizeof(*fib), flags);
 }
 
-/* Next hop through a LAN device. */
-static __always_inline long route_next_hop(struct pkt *pkt, const struct tp_addr *src,
-					   const struct tp_addr *dst, __u32 ingress,
-					   struct bpf_fib_lookup *fib)
+/* Of a GSO packet, which is larger, each segment's. */
+static __always_inline __u32 route_packet_len(const struct pkt *pkt)
 {
-	return route_lookup(pkt, src, dst, ingress, 0, fib);
+	__u32 gso_size = hook_gso_size(pkt);
+
+	return gso_size ? pkt->headers + gso_size : pkt->len;
+}
+
+/* A length that fits everywhere: a lookup with one tells the MTU of the route. */
+#define FIB_TELL_MTU 1
+
+/*
+ * Next hop through a LAN device. fib->mtu_result: what the kernel knows of the way beyond the MTU
+ * of its device, locked or learned; 0: nothing. Where the neighbour is not known it tells that
+ * only of what is too large. Never BPF_FIB_LKUP_RET_FRAG_NEEDED, whose fib is half filled.
+ */
+static __noinline long route_next_hop(struct pkt *pkt, const struct tp_addr *src,
+				      const struct tp_addr *dst, __u32 ingress,
+				      struct bpf_fib_lookup *fib)
+{
+	__u32 ifindex;
+	long answer;
+
+	if (!pkt || !src || !dst || !fib)
+		return BPF_FIB_LKUP_RET_NOT_FWDED;
+	answer = route_lookup(pkt, src, dst, ingress, 0, FIB_TELL_MTU, fib);
+	if (answer != BPF_FIB_LKUP_RET_NO_NEIGH)
+		return answer;
+
+	ifindex = fib->ifindex;
+	answer = route_lookup(pkt, src, dst, ingress, 0, route_packet_len(pkt), fib);
+	if (answer == BPF_FIB_LKUP_RET_NO_NEIGH)
+		fib->mtu_result = 0; /* still the length that we gave */
+	if (answer != BPF_FIB_LKUP_RET_FRAG_NEEDED)
+		return answer;
+	fib->ifindex = ifindex;
+	return BPF_FIB_LKUP_RET_NO_NEIGH;
 }
 
 /* The gateway that fib named, for neighbour resolution: its family may differ from the packet's. */

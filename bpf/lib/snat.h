@@ -40,7 +40,7 @@ static __always_inline int snat_masquerade(struct pkt *pkt, const struct tp_addr
 	if (pkt->v6 && (device->flags & TP_DEV_KEEP_ADDR6))
 		return GO_ON;
 
-	answer = route_lookup(pkt, &pkt->key.src, dst, ingress, FIB_SOURCE | FIB_SKIP_NEIGH,
+	answer = route_lookup(pkt, &pkt->key.src, dst, ingress, FIB_SOURCE | FIB_SKIP_NEIGH, 0,
 			      &s->fib);
 	if (answer == -EINVAL)
 		return GO_ON;

@@ -11,7 +11,7 @@ import struct
 from fragments import check_fragments, expect_whole, without_df
 from lib import (Skip, case, check, check_equal, client_socket, inject_frame, main, run,
                  wait_until)
-from packets import ICMP, ICMP6, SYN, TCP, Packet, udp
+from packets import ICMP, ICMP6, SYN, TCP, Packet, forwarded, ip_packet, udp
 from scenes import open_policy, opened, pairs, port, source_on_the_lan
 
 MTU_MEMBER, MTU_TUNNEL = 1300, 1420
@@ -247,6 +247,82 @@ def a_socket_learns_the_mtu_of_a_hairpin(lab):
             sock.send(b"b" * BETWEEN)
             whole, _ = expect_whole(at_phone, lambda p: b"b" * BETWEEN in p.segment, "the second")
             check_equal((whole.src, whole.ports[1]), (outside, dport), "the hairpin")
+
+
+def on_the_lan(lab):
+    """Phone, LAN host, and the router's address there."""
+    return (lab.PHONE, lab.WEB, lab.LAN), (lab.PHONE6, lab.WEB6, lab.LAN6)
+
+
+@contextlib.contextmanager
+def narrow_route(lab, web, mtu):
+    way = (f"{web}/{128 if ':' in web else 32}", "dev", "lan0")
+    run("ip", "-n", lab.netns("router"), "route", "add", *way, "mtu", "lock", mtu)
+    try:
+        yield
+    finally:
+        run("ip", "-n", lab.netns("router"), "route", "del", *way)
+
+
+@case
+def a_locked_route_on_the_lan_is_told(lab):
+    for phone, web, _ in on_the_lan(lab):
+        with narrow_route(lab, web, MTU_MEMBER), lab.capture("phone") as at_phone, \
+                lab.capture("web") as at_web:
+            sport = port(lab)
+            large = udp(phone, web, sport, 9, b"b" * BETWEEN)
+            for text in (b"first of %d" % sport, b"second of %d" % sport):
+                lab.from_phone(large)
+                expect_too_big(at_phone, large, MTU_MEMBER)
+                lab.from_phone(udp(phone, web, sport, 9, text))
+                at_web.expect_payload(text)
+        check_equal([str(p) for p in at_web.seen if len(p.raw) > MTU_MEMBER], [], "what came")
+
+
+@case
+def a_locked_route_on_the_lan_cuts_up(lab):
+    phone, web = pairs(lab)[0]
+    with narrow_route(lab, web, MTU_MEMBER), lab.capture("web") as at_web:
+        sport = port(lab)
+        for _ in range(2):
+            sent = without_df(udp(phone, web, sport, 9, b"route" * (BETWEEN // 5)))
+            lab.from_phone(sent)
+            fragments = expect_in_fragments(at_web, sent, MTU_MEMBER)
+            check_fragments(fragments, source_on_the_lan(lab, phone), web, 63)
+
+
+def learn_mtu(lab, router, web, mtu):
+    """A socket of the router's is told of a narrow way to the LAN host."""
+    with client_socket(lab, "router", socket.SOCK_DGRAM, web) as sock, \
+            lab.capture("web") as at_web:
+        sock.bind((router, 0))
+        sock.connect((web, 9))
+        sock.send(b"how wide is it? %d" % port(lab))
+        asked = at_web.expect_payload(b"how wide is it? %d" % lab.next_port)
+        kind, proto = ((2, 0), ICMP6) if ":" in web else ((3, 4), ICMP)
+        error = struct.pack("!BBHI", *kind, 0, mtu) + asked.raw
+        from_web(lab, ip_packet(web, router, proto, error))
+        wait_until(lambda: sock.getsockopt(*mtu_level(web)) == mtu, "the router to believe it")
+
+
+@case
+def what_this_machine_has_learned_holds_nothing_up(lab):
+    """The programs cannot tell a learned MTU from a locked one, and leave it to the stack. That
+    does not go by it in IPv4; in IPv6 it answers, from its output path."""
+    for phone, web, router in on_the_lan(lab):
+        learn_mtu(lab, router, web, MTU_MEMBER)
+        with lab.capture("web") as at_web, lab.capture("phone") as at_phone:
+            sport = port(lab)
+            for _ in range(3):
+                sent = udp(phone, web, sport, 9, b"%d" % port(lab) * (BETWEEN // 5))
+                lab.from_phone(sent)
+                if ":" in web:
+                    error = at_phone.expect(is_too_big, "packet too big")
+                    check_equal(struct.unpack_from("!I", error.segment, 4)[0], MTU_MEMBER, "MTU")
+                    continue
+                got = at_web.expect_payload(Packet(sent).payload)
+                check_equal(got.raw.hex(),
+                            forwarded(sent, src=source_on_the_lan(lab, phone)).hex(), "it came as")
 
 
 def routes_of(lab):
