@@ -50,6 +50,7 @@ static __always_inline bool frag_goes_elsewhere(const struct pkt *pkt, const str
 	key.sport = other->sport;
 	key.dport = other->dport;
 	key.proto = other->proto;
+	key.answer = other->answer;
 	theirs = flow_find(&key, &state);
 	return theirs &&
 	       !(addr_same(&theirs->src, &flow->src) && addr_same(&theirs->dst, &flow->dst));

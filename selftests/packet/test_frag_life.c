@@ -110,6 +110,22 @@ static const struct row rows[] = {
 		  { FROM_LAN, udp("host", 53, "lan", 20001, LAST), drops(frag_unknown),
 		    .flows = 2 },
 	  } },
+	/* IPv6 has one identification for all protocols (RFC 8200 4.5) */
+	{ .name = "nor_is_it_guessed_between_an_echo_and_a_datagram",
+	  .policy = OPEN_MASQ,
+	  .only = V6,
+	  .steps = {
+		  { FROM_TUNNEL, ping("phone", "host", 20000),
+		    resolves(LAN0, ping("lan", "host", 20000, .ttl = 63)), .flows = 1 },
+		  { FROM_TUNNEL, udp("tablet", 20001, "host", 53),
+		    resolves(LAN0, udp("lan", 20001, "host", 53, .ttl = 63)), .flows = 2 },
+		  { FROM_LAN, pong("host", "lan", 20000, FIRST),
+		    tunnels(pong("host", "phone", 20000, .ttl = 63, FIRST)), .flows = 2 },
+		  { FROM_LAN, udp("host", 53, "lan", 20001, FIRST),
+		    tunnels(udp("host", 53, "tablet", 20001, .ttl = 63, FIRST)), .flows = 2 },
+		  { FROM_LAN, pong("host", "lan", 20000, LAST), drops(frag_unknown),
+		    .flows = 2 },
+	  } },
 	{ .name = "an_identification_may_come_round_to_another_client",
 	  .policy = OPEN_MASQ,
 	  .steps = {
