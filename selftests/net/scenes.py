@@ -46,6 +46,20 @@ def opened(snat="masquerade", attach="auto", change=lambda lab, policy: None):
         yield lab
 
 
+@contextlib.contextmanager
+def narrow(lab, device, policy, size=1300):
+    """A LAN device of the router that takes less than the tunnel does, as apply has seen."""
+    def mtu(size):
+        run("ip", "-n", lab.netns("router"), "link", "set", device, "mtu", size)
+        lab.apply(policy)
+
+    mtu(size)
+    try:
+        yield
+    finally:
+        mtu(1500)
+
+
 def port(lab):
     """A source port no case has used: free and inside limits.snat_ports, so NAT keeps it."""
     lab.next_port += 1

@@ -12,7 +12,7 @@ from fragments import (check_fragments, expect_whole, pieces, with_options,
 from lib import (Capture, Lab, Skip, bound_socket, case, check, check_equal, client_socket,
                  inject_frame, main, run)
 from packets import Packet, forwarded, udp
-from scenes import moved, port, reasons
+from scenes import moved, narrow, port, reasons
 
 # The other LAN: the router's device and address there, and the one host.
 DEVICE, PEER = "lan1", "far0"
@@ -158,23 +158,10 @@ def fragments_with_options_are_translated(lab):
     in_fragments(lab, sent, SOURCE, [with_options(p) for p in pieces(sent, 96, port(lab))])
 
 
-@contextlib.contextmanager
-def narrow(lab):
-    def mtu(size):
-        run("ip", "-n", lab.netns("router"), "link", "set", DEVICE, "mtu", size)
-        lab.apply(lab.wanted)
-
-    mtu(1300)
-    try:
-        yield
-    finally:
-        mtu(1500)
-
-
 @case
 def what_the_other_lan_cannot_take_is_cut_up(lab):
     payload = b"more than the LAN takes " * 55      # 1320 bytes
-    with narrow(lab), at_far(lab) as far:
+    with narrow(lab, DEVICE, lab.wanted), at_far(lab) as far:
         sport = port(lab)
         for _ in range(2):
             from_web(lab, without_df(udp(lab.WEB, FAR, sport, OPEN, payload)))

@@ -12,7 +12,7 @@ import struct
 from fragments import Reassembly, check_fragments
 from lib import case, check, check_equal, client_socket, main, run
 from packets import ICMP, ICMP6, TCP, UDP
-from scenes import exchange, open_policy, opened, pairs, port, source_on_the_lan
+from scenes import exchange, narrow, open_policy, opened, pairs, port, source_on_the_lan
 from standin import handing_over
 
 UDP_SEGMENT = 103
@@ -180,19 +180,6 @@ def in_fragments(packets, src, dst, mtu):
     check(len({p.raw[4:6] for p in packets}) * 2 == len(packets), "each datagram in two, by its id")
 
 
-@contextlib.contextmanager
-def narrow_lan(lab, mtu):
-    def set_mtu(size):
-        run("ip", "-n", lab.netns("router"), "link", "set", "lan0", "mtu", size)
-        lab.apply(open_policy(lab, lab.snat))
-
-    set_mtu(mtu)
-    try:
-        yield
-    finally:
-        set_mtu(1500)
-
-
 @case
 def segments_that_may_be_split_reach_the_member(lab):
     """Twice: what no flow is known for, and what goes on."""
@@ -218,7 +205,7 @@ def segments_that_may_be_split_reach_a_narrow_lan(lab):
     source = source_on_the_lan(lab, phone)
     data = bytes(i * 19 % 229 for i in range(37 * 1350))
     sport = port(lab)
-    with narrow_lan(lab, 1300), lab.capture("web") as at_web, \
+    with narrow(lab, "lan0", open_policy(lab, lab.snat), 1300), lab.capture("web") as at_web, \
             lab.capture("router") as from_phone:
         for _ in range(2):
             send_segments(lab, "phone", (phone, sport), (web, 7000), data, 1350, IP_PMTUDISC_DONT)

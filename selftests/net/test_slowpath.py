@@ -13,6 +13,7 @@ from fragments import (check_fragments, expect_whole, lab_with, pieces, with_che
                        with_options, without_df)
 from lib import case, check, check_equal, inject_frame, main, run
 from packets import ACK, ICMP, ICMP6, SYN, Packet, echo, forwarded, ip_packet, tcp, udp
+from scenes import narrow
 
 # On the LAN, but nobody's: it hears everything and never answers.
 DEAF, DEAF6 = "10.10.30.99", "fd10:30::99"
@@ -207,23 +208,10 @@ def an_unknown_neighbour_changes_nothing(lab):
     through_resolution(lab, lab.PHONE6, lab.DNS6, lab.source[1])
 
 
-@contextlib.contextmanager
-def small_lan(lab):
-    def mtu(size):
-        run("ip", "-n", lab.netns("router"), "link", "set", "lan0", "mtu", size)
-        lab.apply(lab.wanted)
-
-    mtu(1300)
-    try:
-        yield
-    finally:
-        mtu(1500)
-
-
 @case
 def what_the_stack_cuts_up_is_the_same(lab):
     payload = b"more than the LAN takes " * 55      # 1320 bytes
-    with small_lan(lab), Talk(lab, 4, "fast") as t:
+    with narrow(lab, "lan0", lab.wanted), Talk(lab, 4, "fast") as t:
         for sport in (port(lab), port(lab)):
             for _ in range(2):
                 raw = without_df(udp(t.mine, t.host, sport, OPEN_UDP, payload))
