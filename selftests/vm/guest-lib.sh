@@ -8,7 +8,7 @@
 kernel=$(uname -r | grep -oE '^[0-9]+\.[0-9]+')
 readonly kernel
 readonly scratch=/tmp/case
-readonly DEADLINE_S=20
+readonly DEADLINE_S=40
 checks=0 faults=0 failures=0
 mkdir -p "$scratch"
 
