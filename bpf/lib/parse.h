@@ -288,6 +288,24 @@ static __always_inline int parse_udp(struct pkt *pkt)
 	return GO_ON;
 }
 
+#define SCTP_HEADER 12 /* RFC 9260 3.1; linux/sctp.h has its chunks alone */
+
+/* Ports to judge it and to tell its flows apart by; its CRC32c forbids us to change them. */
+static __always_inline int parse_sctp(struct pkt *pkt)
+{
+	__be16 *ports;
+
+	if (parse_l4_len(pkt) < SCTP_HEADER)
+		return TP_R_malformed;
+	ports = hook_ptr(pkt, pkt->l4, 2 * sizeof(*ports));
+	if (!ports)
+		return TP_R_malformed;
+
+	pkt->key.sport = ports[0];
+	pkt->key.dport = ports[1];
+	return GO_ON;
+}
+
 static __always_inline bool icmp_is_query(const struct pkt *pkt)
 {
 	if (pkt->v6)
@@ -350,6 +368,7 @@ static __always_inline bool proto_is_icmp(const struct pkt *pkt)
 	return pkt->key.proto == (pkt->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 }
 
+/* Ports that may be translated. */
 static __always_inline bool proto_has_ports(const struct pkt *pkt)
 {
 	return pkt->key.proto == IPPROTO_TCP || pkt->key.proto == IPPROTO_UDP || proto_is_icmp(pkt);
@@ -365,6 +384,8 @@ static __always_inline int parse_l4(struct pkt *pkt)
 		return parse_udp(pkt);
 	if (proto_is_icmp(pkt))
 		return parse_icmp(pkt);
+	if (pkt->key.proto == IPPROTO_SCTP)
+		return parse_sctp(pkt);
 	/* the ICMP of the other family means nothing here, and a grant on ICMP must not let it by
 	 */
 	if (pkt->key.proto == (pkt->v6 ? IPPROTO_ICMP : IPPROTO_ICMPV6))

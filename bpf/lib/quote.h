@@ -119,11 +119,14 @@ static __always_inline int quote_read_l4(HOOK_CONTEXT *ctx, struct quote *q, __u
 		return TP_R_icmp_unrelated;
 	if (q->key.proto == (q->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
 		return quote_read_icmp(q, first);
-	if (q->key.proto != IPPROTO_UDP && q->key.proto != IPPROTO_TCP)
+	if (q->key.proto != IPPROTO_UDP && q->key.proto != IPPROTO_TCP &&
+	    q->key.proto != IPPROTO_SCTP)
 		return GO_ON; /* no ports, never translated */
 
 	q->key.sport = first[0];
 	q->key.dport = first[1];
+	if (q->key.proto == IPPROTO_SCTP)
+		return GO_ON;
 	q->dport = sizeof(first[0]);
 	q->pseudo = true;
 	if (q->key.proto == IPPROTO_UDP && first[3])

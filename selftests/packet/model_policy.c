@@ -58,6 +58,7 @@ static const struct grant {
 	{ TABLET, PLAIN, "tablet", "udp:*", IPPROTO_UDP, 1, 65535, false },
 	{ TABLET, MASQED, "tablet", "udp:1-200", IPPROTO_UDP, 1, 200, false },
 	{ TABLET, PLAIN, "tablet", "tcp:1-100", IPPROTO_TCP, 1, 100, false },
+	{ TABLET, PLAIN, "tablet", "sctp:1-100", IPPROTO_SCTP, 1, 100, false },
 	{ BRANCH, MASQED, "branch", "icmp:*", IPPROTO_ICMP, 0, 0, false },
 	{ HOST, PHONE, NULL, "tcp:1-50", IPPROTO_TCP, 1, 50, false },
 	{ HOST, PHONE, NULL, "icmp:*", IPPROTO_ICMP, 0, 0, false },

@@ -101,6 +101,11 @@ struct packet {
 		.proto = IPPROTO_TCP, .tcp_flags = (flags), .src = (from), .sport = (from_port), \
 		.dst = (to), .dport = (to_port), ##__VA_ARGS__                                   \
 	}
+#define sctp(from, from_port, to, to_port, ...)                                          \
+	{                                                                                \
+		.proto = IPPROTO_SCTP, .src = (from), .sport = (from_port), .dst = (to), \
+		.dport = (to_port), ##__VA_ARGS__                                        \
+	}
 #define ping(from, to, id, ...)                                                                    \
 	{                                                                                          \
 		.proto = IPPROTO_ICMP, .echo = REQUEST, .src = (from), .dst = (to), .sport = (id), \

@@ -113,7 +113,7 @@ static void read_icmp(const uint8_t *l4, struct wire *w)
 /* left: bytes of transport header and data that are there. */
 static bool read_l4(const uint8_t *l4, size_t left, struct wire *w)
 {
-	if (w->proto != 6 && w->proto != 17 && !is_icmp(w))
+	if (w->proto != 6 && w->proto != 17 && w->proto != 132 && !is_icmp(w))
 		return true;
 	if (left < 8)
 		return false;
@@ -121,7 +121,7 @@ static bool read_l4(const uint8_t *l4, size_t left, struct wire *w)
 		read_icmp(l4, w);
 		return true;
 	}
-	w->ports = true;
+	w->ports = w->proto != 132; /* those of SCTP may not be translated */
 	w->src.port = (uint16_t)get16(l4);
 	w->dst.port = (uint16_t)get16(l4 + 2);
 	return true;
@@ -135,6 +135,8 @@ static bool l4_is_whole(const uint8_t *l4, size_t left, struct wire *w)
 		w->tcp_flags = left >= 20 ? l4[13] : 0;
 		return left >= 20 && (l4[12] >> 4) * 4u >= 20 && (l4[12] >> 4) * 4u <= left;
 	}
+	if (w->proto == 132)
+		return left >= 12;
 	return true;
 }
 

@@ -25,7 +25,7 @@ struct wire {
 	size_t l4;                /* offset of the transport header, from the IP header on */
 	size_t length;            /* of the packet, as its header says */
 	bool options;             /* IPv4 */
-	bool ports;               /* src.port and dst.port are read */
+	bool ports;               /* src.port and dst.port may be translated */
 	bool query, reply, error; /* ICMP */
 	bool fragment, more;
 	uint16_t offset; /* of the fragment, bytes */
