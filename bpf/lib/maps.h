@@ -185,11 +185,13 @@ static const struct tp_inner_types {
 	struct tp_port_key port_key;
 	struct tp_route route;
 	struct tp_rule_bits rule_bits;
+	struct tp_rule_info rule_info;
 	struct tp_counter counter;
 	struct tp_prefix prefix;
 } tp_inner_types __attribute__((used)) = {};
 
-/* Inner maps of the two-slot tables. Only tp_rules' inner maps differ in size from this. */
+/* Inner maps of the two-slot tables. Only those of tp_rules and tp_rule_info differ in size from
+ * this. */
 struct tp_class_table {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, 1);
@@ -227,6 +229,14 @@ struct tp_rule_counters {
 	__uint(max_entries, TP_RULE_MAX);
 	__type(key, __u32);
 	__type(value, struct tp_counter);
+};
+
+struct tp_rule_names {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__type(key, __u32);
+	__type(value, struct tp_rule_info);
 };
 
 /* user */
@@ -276,6 +286,14 @@ struct {
 	__type(key, __u32);
 	__array(values, struct tp_rule_counters);
 } tp_rule_stats SEC(".maps");
+
+/* user, for `trace`, `status` and bpftool: rule -> what the policy file says */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, TP_SLOTS);
+	__type(key, __u32);
+	__array(values, struct tp_rule_names);
+} tp_rule_info SEC(".maps");
 
 /* programs: packets, by enum tp_reason */
 struct {

@@ -4,13 +4,14 @@
 #define TOWPATH_LAYOUT_H
 
 /* Bump when the meaning or size of anything below include/towpath changes. */
-#define TP_ABI 7
+#define TP_ABI 8
 
-#define TP_RULE_MAX   4096 /* rules of one policy; a bit each */
-#define TP_RULE_WORDS (TP_RULE_MAX / 64)
-#define TP_NAME_SIZE  64 /* a peer or node name with its NUL */
-#define TP_KEY_SIZE   32 /* a WireGuard public key */
-#define TP_HASH_SIZE  32 /* SHA-256 */
+#define TP_RULE_MAX       4096 /* rules of one policy; a bit each */
+#define TP_RULE_WORDS     (TP_RULE_MAX / 64)
+#define TP_RULE_TEXT_SIZE 248
+#define TP_NAME_SIZE      64 /* a peer or node name with its NUL */
+#define TP_KEY_SIZE       32 /* a WireGuard public key */
+#define TP_HASH_SIZE      32 /* SHA-256 */
 
 #define TP_SLOTS 2 /* two-slot tables: the live policy and the one being written */
 

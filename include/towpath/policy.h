@@ -34,6 +34,13 @@ struct tp_port_key {
 	__be16 port; /* destination port; 0 for a protocol without ports */
 };
 
+/* Value of tp_rule_info: a rule in words. The programs never read it. */
+struct tp_rule_info {
+	__u32 grant; /* index in the policy's "grants" */
+	__u32 deny;  /* 1: it refuses */
+	char text[TP_RULE_TEXT_SIZE];
+};
+
 struct tp_counter {
 	__u64 packets;
 	__u64 bytes; /* from the IP header on */
@@ -41,6 +48,7 @@ struct tp_counter {
 
 _Static_assert(TP_RULE_WORDS == 64, "summary has one bit a word");
 _Static_assert(sizeof(struct tp_rule_bits) == 8 + TP_RULE_MAX / 8, "no hole");
+_Static_assert(sizeof(struct tp_rule_info) == 256, "no hole");
 _Static_assert(sizeof(struct tp_port_key) == 8, "no hole");
 
 #endif

@@ -63,12 +63,12 @@ static void dump_route(FILE *out, const struct route_row *row)
 void dump_tables(FILE *out, const struct tables *tables)
 {
 	const struct route_row *route;
-	const struct rule_info *rule;
+	const struct tp_rule_info *rule;
 	size_t i;
 
 	for (i = 0; i < tables->rules.count; i++) {
 		rule = &tables->rules.items[i];
-		fprintf(out, "rule %zu grant %u\n", i, rule->grant);
+		fprintf(out, "rule %zu grant %u: %s\n", i, rule->grant, rule->text);
 	}
 	for (i = 0; i < tables->classes.count; i++)
 		dump_class(out, i, &tables->classes.items[i]);

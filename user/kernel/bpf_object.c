@@ -212,9 +212,13 @@ int bpf_map_open(const struct bpf *bpf, const char *name)
 const char *bpf_table_name(enum bpf_table table)
 {
 	static const char *const names[BPF_TABLES] = {
-		[TABLE_SRC] = "tp_src",       [TABLE_DST] = "tp_dst",
-		[TABLE_PORTS] = "tp_ports",   [TABLE_RULES] = "tp_rules",
-		[TABLE_ROUTES] = "tp_routes", [TABLE_RULE_STATS] = "tp_rule_stats",
+		[TABLE_SRC] = "tp_src",
+		[TABLE_DST] = "tp_dst",
+		[TABLE_PORTS] = "tp_ports",
+		[TABLE_RULES] = "tp_rules",
+		[TABLE_ROUTES] = "tp_routes",
+		[TABLE_RULE_STATS] = "tp_rule_stats",
+		[TABLE_RULE_INFO] = "tp_rule_info",
 	};
 
 	return names[table];

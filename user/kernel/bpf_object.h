@@ -14,8 +14,16 @@ struct tp_tc_router;
 struct tp_xdp_lan;
 
 /* The two-slot tables, by the name of their outer map. */
-enum bpf_table { TABLE_SRC, TABLE_DST, TABLE_PORTS, TABLE_RULES, TABLE_ROUTES, TABLE_RULE_STATS };
-#define BPF_TABLES 6
+enum bpf_table {
+	TABLE_SRC,
+	TABLE_DST,
+	TABLE_PORTS,
+	TABLE_RULES,
+	TABLE_ROUTES,
+	TABLE_RULE_STATS,
+	TABLE_RULE_INFO,
+};
+#define BPF_TABLES 7
 
 /* What an inner map is made like; libbpf forgets it once the outer map is there. */
 struct bpf_inner {

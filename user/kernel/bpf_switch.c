@@ -130,6 +130,18 @@ static int fill_rules(struct rows *rows, const struct tables *tables)
 	return r;
 }
 
+static int fill_rule_info(struct rows *rows, const struct tables *tables)
+{
+	size_t i;
+	int r = rows_make(rows, sizeof(uint32_t), sizeof(struct tp_rule_info), tables->rules.count);
+
+	for (i = 0; !r && i < tables->rules.count; i++) {
+		((uint32_t *)rows->keys)[i] = (uint32_t)i;
+		((struct tp_rule_info *)rows->values)[i] = tables->rules.items[i];
+	}
+	return r;
+}
+
 static int fill_routes(struct rows *rows, const struct tables *tables)
 {
 	size_t i;
@@ -151,6 +163,7 @@ static int fill_table(enum bpf_table table, const struct tables *tables, struct 
 	case TABLE_PORTS: return fill_ports(rows, tables);
 	case TABLE_RULES: return fill_rules(rows, tables);
 	case TABLE_ROUTES: return fill_routes(rows, tables);
+	case TABLE_RULE_INFO: return fill_rule_info(rows, tables);
 	case TABLE_RULE_STATS: return 0; /* counters begin at zero */
 	}
 	return -EINVAL;

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "model/classify.h"
+#include "model/grant_text.h"
 
 /* Which sets a rule names on one side. */
 static const uint32_t *rule_sets(const struct policy_rule *rule, bool is_src, size_t *count)
@@ -170,12 +171,16 @@ static int add_rule_infos(const struct policy *policy, struct tables *out,
 	uint32_t i;
 
 	for (i = 0; i < policy->rules.count; i++) {
-		struct rule_info *info = array_add(&out->rules);
+		const struct policy_rule *rule = &policy->rules.items[i];
+		struct tp_rule_info *info = array_add(&out->rules);
 
 		if (!info)
 			return -ENOMEM;
-		info->grant = policy->rules.items[i].grant;
-		if (policy->rules.items[i].deny)
+		info->grant = rule->grant;
+		info->deny = rule->deny;
+		grant_text_put(info->text, sizeof(info->text),
+			       &policy->config->grants.items[rule->grant]);
+		if (rule->deny)
 			rule_bits_set(deny, i);
 	}
 	return 0;

@@ -105,11 +105,6 @@ struct route_row {
 	struct tp_route route;
 };
 
-/* One rule: bit number = index. */
-struct rule_info {
-	uint32_t grant; /* index in the policy's "grants" */
-};
-
 /* The two-slot tables of one policy generation, ready to be written. */
 struct tables {
 	ARRAY_OF(struct class_row) src;
@@ -117,8 +112,8 @@ struct tables {
 	ARRAY_OF(struct port_row) ports;
 	ARRAY_OF(struct tp_rule_bits) classes; /* index = class */
 	ARRAY_OF(struct route_row) routes;
-	ARRAY_OF(struct rule_info) rules;
-	uint8_t hash[HASH_SIZE]; /* of all rows above */
+	ARRAY_OF(struct tp_rule_info) rules; /* bit number = index */
+	uint8_t hash[HASH_SIZE];             /* of all rows above */
 };
 
 struct peer_info_row {
