@@ -218,4 +218,26 @@ int tp_tc_out(struct __sk_buff *skb)
 	return finish(foreign_to_lan(&pkt, parse(&pkt)));
 }
 
+/*
+ * Not attached. Before a policy goes live its tests are put through this, by BPF_PROG_TEST_RUN:
+ * what do the grants of the generation in cb[0] and cb[1] say of the packet? The rule that
+ * decides is left in cb[2]. Returns GO_ON or the reason for refusing it.
+ */
+SEC("tc")
+int tp_tc_judge(struct __sk_buff *skb)
+{
+	struct pkt pkt;
+	__u32 rule = RULE_NONE;
+	int r = TP_R_no_policy;
+
+	if (pkt_start(&pkt, skb, TP_SIDE_LAN, L2_ETHERNET)) {
+		pkt.generation = (__u64)skb->cb[1] << 32 | skb->cb[0];
+		r = parse(&pkt);
+	}
+	if (r == GO_ON)
+		r = policy_judge(&pkt.key, pkt.generation, &rule);
+	skb->cb[2] = rule;
+	return r;
+}
+
 char _license[] SEC("license") = "GPL";

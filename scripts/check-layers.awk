@@ -27,7 +27,7 @@ BEGIN {
 	rule("user/model/",  "model/ base/ secret/ config/config.h$ " towpath)
 	rule("user/plan/",   "plan/ base/ secret/ model/ " towpath)
 	rule("user/kernel/", "kernel/ base/ secret/ plan/ops.h$ <linux/ " \
-	     "model/state.h$ model/facts.h$ model/stats.h$ " towpath)
+	     "model/state.h$ model/facts.h$ model/stats.h$ model/decide_packet.h$ " towpath)
 	rule("user/kernel/nl",   "<libmnl/")
 	rule("user/kernel/wg",   "<libmnl/")
 	rule("user/kernel/rt",   "<libmnl/")

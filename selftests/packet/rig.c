@@ -32,6 +32,11 @@ const struct bpf *rig_bpf(void)
 	return &bpf;
 }
 
+struct state *rig_want(void)
+{
+	return &fixture.want;
+}
+
 int rig_map(const char *name)
 {
 	static struct {
@@ -99,7 +104,8 @@ void rig_switch(const char *policy)
 	if (bpf_set_limits(&bpf, &fixture.want.limits, &err))
 		die("limits", &err);
 	set_devices(&err);
-	if (bpf_switch_policy(&bpf, &fixture.want, &err))
+	if (bpf_stage_policy(&bpf, &fixture.want, &err) ||
+	    bpf_switch_policy(&bpf, &fixture.want, &err))
 		die("policy", &err);
 	rig_touch();
 	live = mem_copy_string(policy);

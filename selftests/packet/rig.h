@@ -67,6 +67,8 @@ void rig_run(enum hook hook, const uint8_t *frame, size_t size, struct run *run)
 bool rig_fire(enum hook hook, const uint8_t *frame, size_t size, struct run *run);
 
 const struct bpf *rig_bpf(void);
+/* What the live policy asks for; a test that changes it calls rig_touch. */
+struct state *rig_want(void);
 /* An fd for as long as the program lives. */
 int rig_map(const char *name);
 /* The rule of a grant of the live policy, by its index in the file. */

@@ -154,9 +154,10 @@ TEST(a_new_masquerade_address_switches_the_policy)
 	REQUIRE(pair.have.want.devices.count);
 	pair.have.want.devices.items[0].device.addr4.bytes[15] ^= 1;
 	CHECK_INT(plan_build(&pair.want.want, &pair.have.want, &plan, &err), 0);
-	CHECK_INT(plan.ops.count, 2);
-	CHECK_INT(plan.ops.items[0].kind, OP_DEVICE_SET);
-	CHECK_INT(plan.ops.items[1].kind, OP_POLICY_SWITCH);
+	CHECK_INT(plan.ops.count, 3);
+	CHECK_INT(plan.ops.items[0].kind, OP_POLICY_STAGE);
+	CHECK_INT(plan.ops.items[1].kind, OP_DEVICE_SET);
+	CHECK_INT(plan.ops.items[2].kind, OP_POLICY_SWITCH);
 	plan_free(&plan);
 	pair_free(&pair);
 }
@@ -171,9 +172,10 @@ static void check_switches_for(struct pair *pair, uint16_t mtu)
 		if (device->device.role == TP_DEV_TUNNEL)
 			device->device.mtu = mtu;
 	CHECK_INT(plan_build(&pair->want.want, &pair->have.want, &plan, &err), 0);
-	CHECK_INT(plan.ops.count, 2);
-	CHECK_INT(plan.ops.items[0].kind, OP_DEVICE_SET);
-	CHECK_INT(plan.ops.items[1].kind, OP_POLICY_SWITCH);
+	CHECK_INT(plan.ops.count, 3);
+	CHECK_INT(plan.ops.items[0].kind, OP_POLICY_STAGE);
+	CHECK_INT(plan.ops.items[1].kind, OP_DEVICE_SET);
+	CHECK_INT(plan.ops.items[2].kind, OP_POLICY_SWITCH);
 	plan_free(&plan);
 }
 
@@ -273,9 +275,10 @@ TEST(what_is_not_wanted_goes_after_the_switch)
 		int r = plan_build(&pair.want.want, &pair.have.want, &plan, &err);
 
 		CHECK_INT(r, 0);
-		CHECK_INT(plan.ops.count, 3);
+		CHECK_INT(plan.ops.count, 4);
 		text = text_of(&plan);
-		CHECK(!strncmp(text, "switch: switch policy ab", 24));
+		CHECK(!strncmp(text, "add: stage policy ab", 20));
+		CHECK(strstr(text, "\nswitch: switch policy ab"));
 		CHECK(strstr(text, "\nremove: remove route 192.1.0.0/24 dev towpath0 proto 116\n"
 				   "remove: remove peer "));
 		plan_free(&plan);
@@ -297,10 +300,9 @@ TEST(another_backend_makes_the_link_and_all_on_it_anew)
 	r = plan_build(&pair.want.want, &pair.have.want, &plan, &err);
 	CHECK_INT(r, 0);
 	text = text_of(&plan);
-	CHECK(!strncmp(text,
-		       "add: remove link towpath0 to make it anew\n"
-		       "add: add link towpath0 type wireguard backend kernel\n",
-		       95));
+	CHECK(!strncmp(text, "add: stage policy ", 18));
+	CHECK(strstr(text, "\nadd: remove link towpath0 to make it anew\n"
+			   "add: add link towpath0 type wireguard backend kernel\n"));
 	CHECK(strstr(text, "add: attach program tp_tc_tunnel on towpath0\n"));
 	CHECK(!strstr(text, "on eth0"));
 	CHECK(strstr(text, "add: add peer p "));

@@ -99,11 +99,11 @@ static int remove_programs(const struct apply *apply, struct err *err)
 	return r ? r : bpf_fs_remove(apply->bpf->bpffs, apply->bpf->instance, err);
 }
 
-static int switch_policy(const struct apply *apply, struct err *err)
+static int stage_policy(const struct apply *apply, struct err *err)
 {
 	int r = bpf_load(apply->bpf, apply->want, err);
 
-	return r ? r : bpf_switch_policy(apply->bpf, apply->want, err);
+	return r ? r : bpf_stage_policy(apply->bpf, apply->want, err);
 }
 
 static int run_bpf_op(const struct apply *apply, const struct op *op, struct err *err)
@@ -121,7 +121,8 @@ static int run_bpf_op(const struct apply *apply, const struct op *op, struct err
 	case OP_ROUTE_INFO_REMOVE: return bpf_remove_route_info(bpf, op->args.route_info->id, err);
 	case OP_ATTACH: return attach(apply, op, err);
 	case OP_DETACH: return detach(apply, op, err);
-	case OP_POLICY_SWITCH: return switch_policy(apply, err);
+	case OP_POLICY_STAGE: return stage_policy(apply, err);
+	case OP_POLICY_SWITCH: return bpf_switch_policy(bpf, apply->want, err);
 	case OP_POLICY_NOTE: return 0; /* bpf_note_applied, last of all */
 	case OP_PROGRAMS_REMOVE: return remove_programs(apply, err);
 	default: return err_set(err, -EINVAL, "no such step");

@@ -199,6 +199,11 @@ int bpf_program_fd(const struct bpf *bpf, enum state_hook hook)
 	return bpf_program__fd(program);
 }
 
+int bpf_judge_fd(const struct bpf *bpf)
+{
+	return bpf_program__fd(bpf->skeleton->progs.tp_tc_judge);
+}
+
 int bpf_map_open(const struct bpf *bpf, const char *name)
 {
 	char path[BPF_FS_PATH_SIZE];

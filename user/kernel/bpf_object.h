@@ -60,6 +60,8 @@ int bpf_check_flows(const struct bpf *bpf, uint32_t flows, struct err *err);
 
 /* A program by hook; it must have been loaded. */
 int bpf_program_fd(const struct bpf *bpf, enum state_hook hook);
+/* The one that judges packets by the grants alone. */
+int bpf_judge_fd(const struct bpf *bpf);
 
 /* A new fd of a pinned map, or -ENOENT. The caller closes it. */
 int bpf_map_open(const struct bpf *bpf, const char *name);

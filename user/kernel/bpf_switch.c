@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "kernel/bpf_judge.h"
 #include "kernel/bpf_netns.h"
 
 #define BATCH 1024
@@ -200,7 +201,12 @@ static int write_table(const struct bpf *bpf, enum bpf_table table, const struct
 	return r ? err_sys(err, r, "write table %s", name) : 0;
 }
 
-int bpf_switch_policy(const struct bpf *bpf, const struct state *want, struct err *err)
+static uint64_t next_generation(const struct tp_state *state)
+{
+	return __atomic_load_n(&state->generation, __ATOMIC_ACQUIRE) + 1;
+}
+
+int bpf_stage_policy(const struct bpf *bpf, const struct state *want, struct err *err)
 {
 	uint64_t generation;
 	int table, r;
@@ -208,22 +214,32 @@ int bpf_switch_policy(const struct bpf *bpf, const struct state *want, struct er
 
 	if (!state)
 		return r;
+	generation = next_generation(state);
+	state_unmap(state);
 
 	/*
 	 * Replacing an inner map waits for the programs that still use it (the kernel's
 	 * maybe_wait_bpf_programs), so nobody reads the slot that is being filled.
 	 */
-	generation = __atomic_load_n(&state->generation, __ATOMIC_ACQUIRE) + 1;
 	for (table = 0; !r && table < BPF_TABLES; table++)
 		r = write_table(bpf, table, &want->tables, (uint32_t)(generation & 1), err);
-	if (!r) {
-		/* killed in between: the zeroes differ from any wanted hash, so it is done again */
-		memset(state->table_hash, 0, HASH_SIZE);
-		__atomic_store_n(&state->generation, generation, __ATOMIC_SEQ_CST);
-		memcpy(state->table_hash, want->tables.hash, HASH_SIZE);
-	}
+	return r ? r : bpf_judge_probes(bpf, generation, &want->tables, err);
+}
+
+int bpf_switch_policy(const struct bpf *bpf, const struct state *want, struct err *err)
+{
+	int r;
+	struct tp_state *state = state_map(bpf, &r, err);
+
+	if (!state)
+		return r;
+
+	/* killed in between: the zeroes differ from any wanted hash, so it is done again */
+	memset(state->table_hash, 0, HASH_SIZE);
+	__atomic_store_n(&state->generation, next_generation(state), __ATOMIC_SEQ_CST);
+	memcpy(state->table_hash, want->tables.hash, HASH_SIZE);
 	state_unmap(state);
-	return r;
+	return 0;
 }
 
 /* Once for the life of the maps: programs that are attached already go by it. */

@@ -8,9 +8,12 @@
 #include "model/state.h"
 
 /*
- * Writes want->tables beside the live ones and makes them live with one store. Until then nothing
- * has changed; on failure nothing will.
+ * Writes want->tables beside the live ones, where no packet looks, and puts their probes through
+ * the loaded programs. Whatever fails, nothing has changed; -EBADMSG as bpf_judge_probes.
  */
+int bpf_stage_policy(const struct bpf *bpf, const struct state *want, struct err *err);
+
+/* Makes what was staged last live, with one store. */
 int bpf_switch_policy(const struct bpf *bpf, const struct state *want, struct err *err);
 
 /* Which tunnel device the programs take for the tunnel; before they are attached. */

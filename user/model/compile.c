@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "model/classify.h"
 #include "model/grant_text.h"
+#include "model/probes.h"
 
 /* Which sets a rule names on one side. */
 static const uint32_t *rule_sets(const struct policy_rule *rule, bool is_src, size_t *count)
@@ -264,6 +265,8 @@ int compile_tables(const struct policy *policy, const struct view *view, struct 
 
 	r = compile_rules(policy, &tables);
 	if (!r)
+		r = probes_build(policy, &tables);
+	if (!r)
 		r = compile_routes(view, &tables);
 	if (r) {
 		tables_free(&tables);
@@ -284,4 +287,5 @@ void tables_free(struct tables *tables)
 	array_clear(&tables->classes);
 	array_clear(&tables->routes);
 	array_clear(&tables->rules);
+	array_clear(&tables->probes);
 }

@@ -1,79 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "model/decide.h"
 
-#include <endian.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "model/compile.h"
-#include "model/pieces.h"
-
-/* The compiled policy, laid out flat. */
-struct layout {
-	const struct policy *policy;
-	struct tables tables;
-	struct pieces src[2]; /* [is IPv4] */
-	struct pieces dst[2];
-	struct pieces ports;
-};
-
-static void layout_free(struct layout *layout)
-{
-	int v4;
-
-	for (v4 = 0; v4 < 2; v4++) {
-		array_clear(&layout->src[v4]);
-		array_clear(&layout->dst[v4]);
-	}
-	array_clear(&layout->ports);
-	tables_free(&layout->tables);
-}
-
-static struct addr port_addr(uint8_t proto, uint16_t port)
-{
-	struct addr addr = { .bytes = { proto, 0, (uint8_t)(port >> 8), (uint8_t)port } };
-
-	return addr;
-}
-
-static int lay_ports(struct layout *layout)
-{
-	AUTO_FREE struct class_row *rows = NULL;
-	size_t i, count = layout->tables.ports.count;
-
-	rows = mem_alloc(count + 1, sizeof(*rows));
-	if (!rows)
-		return -ENOMEM;
-
-	for (i = 0; i < count; i++) {
-		const struct port_row *row = &layout->tables.ports.items[i];
-
-		rows[i].prefix.addr = port_addr(row->key.proto, be16toh(row->key.port));
-		rows[i].prefix.len = (uint8_t)row->key.prefix_len;
-		rows[i].class_id = row->class_id;
-	}
-	return pieces_build(rows, count, false, &layout->ports);
-}
-
-static int layout_build(const struct policy *policy, struct layout *out)
-{
-	struct tables *tables = &out->tables;
-	int r, v4;
-
-	out->policy = policy;
-	r = compile_rules(policy, tables);
-	for (v4 = 0; v4 < 2; v4++) {
-		if (!r)
-			r = pieces_build(tables->src.items, tables->src.count, v4, &out->src[v4]);
-		if (!r)
-			r = pieces_build(tables->dst.items, tables->dst.count, v4, &out->dst[v4]);
-	}
-	return r ? r : lay_ports(out);
-}
+#include "model/layout.h"
 
 /* The lowest rule in all four vectors, or DECIDE_NO_GRANT. `with` NULL: in the first three. */
 static uint32_t first_rule(const struct tp_rule_bits *a, const struct tp_rule_bits *b,
@@ -122,32 +55,6 @@ static int sample_set(const struct pieces *pieces, const struct ranges *ranges, 
 	return r;
 }
 
-/* ICMP has another number in each family; nothing else does. */
-static uint8_t family_proto(uint8_t proto, bool v4)
-{
-	return proto == IPPROTO_ICMP && !v4 ? IPPROTO_ICMPV6 : proto;
-}
-
-static bool has_ports(uint8_t proto)
-{
-	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP;
-}
-
-/* "*" is every port that a packet may have, which 0 is not; without ports it is 0 alone. */
-static struct addr_range port_range(const struct config_match *match, uint8_t proto)
-{
-	uint16_t first = 0, last = 0;
-
-	if (match->has_ports) {
-		first = match->port_min;
-		last = match->port_max;
-	} else if (has_ports(proto)) {
-		first = 1;
-		last = UINT16_MAX;
-	}
-	return (struct addr_range){ port_addr(proto, first), port_addr(proto, last) };
-}
-
 static int sample_ports(const struct pieces *pieces, const struct config_assertion *assertion,
 			bool v4, struct samples *out)
 {
@@ -155,7 +62,7 @@ static int sample_ports(const struct pieces *pieces, const struct config_asserti
 	int r = 0;
 
 	array_for_each(match, &assertion->ports) {
-		struct addr_range range = port_range(match, family_proto(match->proto, v4));
+		struct addr_range range = layout_port_range(match, v4);
 
 		if (!r)
 			r = pieces_sample(pieces, &range, out);
@@ -167,6 +74,7 @@ static int sample_ports(const struct pieces *pieces, const struct config_asserti
 /* What one assertion says about one family. */
 struct space {
 	const struct layout *layout;
+	const struct policy_set *sets;
 	const struct policy_assertion *assertion;
 	bool v4;
 	struct samples src, dst, ports;
@@ -182,13 +90,13 @@ static void space_free(struct space *space)
 static int space_build(struct space *space)
 {
 	const struct policy_assertion *assertion = space->assertion;
-	const struct policy_set *sets = space->layout->policy->sets.items;
 	bool v4 = space->v4;
 	int r;
 
-	r = sample_set(&space->layout->src[v4], &sets[assertion->src].ranges, v4, &space->src);
+	r = sample_set(&space->layout->src[v4], &space->sets[assertion->src].ranges, v4,
+		       &space->src);
 	if (!r)
-		r = sample_set(&space->layout->dst[v4], &sets[assertion->dst].ranges, v4,
+		r = sample_set(&space->layout->dst[v4], &space->sets[assertion->dst].ranges, v4,
 			       &space->dst);
 	if (!r)
 		r = sample_ports(&space->layout->ports, assertion->config, v4, &space->ports);
@@ -198,10 +106,10 @@ static int space_build(struct space *space)
 static void packet_of(const struct sample *src, const struct sample *dst, const struct sample *port,
 		      struct decide_packet *out)
 {
-	out->proto = port->addr.bytes[0];
+	out->proto = layout_proto(&port->addr);
 	out->src = src->addr;
 	out->dst = dst->addr;
-	out->port = (uint16_t)(port->addr.bytes[2] << 8 | port->addr.bytes[3]);
+	out->port = layout_port(&port->addr);
 }
 
 /* Looks for a packet that breaks the assertion; true when there is one. */
@@ -213,7 +121,7 @@ static bool find_counter_example(const struct space *space, struct decide_packet
 	array_for_each(src, &space->src) {
 		array_for_each(dst, &space->dst) {
 			array_for_each(port, &space->ports) {
-				if (decide_classes(&space->layout->tables, src->class_id,
+				if (decide_classes(space->layout->tables, src->class_id,
 						   dst->class_id, port->class_id,
 						   rule) == space->assertion->accept)
 					continue;
@@ -245,7 +153,7 @@ static int fail(struct decide_result *out, const struct layout *layout,
 				   "allows %s",
 				   assertion->config->text, assertion->test->src.text, text);
 	} else {
-		failure->grant = layout->tables.rules.items[rule].grant;
+		failure->grant = layout->tables->rules.items[rule].grant;
 		failure->message = mem_format(
 			"\"%s\" must be %s from \"%s\", but $.grants[%u] %s %s",
 			assertion->config->text, assertion->accept ? "accepted" : "denied",
@@ -255,8 +163,8 @@ static int fail(struct decide_result *out, const struct layout *layout,
 	return failure->message && failure->counter_example ? 0 : -ENOMEM;
 }
 
-static int decide_assertion(const struct layout *layout, const struct policy_assertion *assertion,
-			    struct decide_result *out)
+static int decide_assertion(const struct layout *layout, const struct policy *policy,
+			    const struct policy_assertion *assertion, struct decide_result *out)
 {
 	struct decide_packet packet;
 	bool failed = false;
@@ -264,7 +172,10 @@ static int decide_assertion(const struct layout *layout, const struct policy_ass
 	int r = 0, v4;
 
 	for (v4 = 1; !r && !failed && v4 >= 0; v4--) {
-		struct space space = { .layout = layout, .assertion = assertion, .v4 = v4 };
+		struct space space = { .layout = layout,
+				       .sets = policy->sets.items,
+				       .assertion = assertion,
+				       .v4 = v4 };
 
 		r = space_build(&space);
 		if (!r)
@@ -282,15 +193,19 @@ static int decide_assertion(const struct layout *layout, const struct policy_ass
 int decide_tests(const struct policy *policy, struct decide_result *out)
 {
 	struct decide_result result = { 0 };
+	struct tables tables = { 0 };
 	struct layout layout = { 0 };
 	const struct policy_assertion *assertion;
 	int r;
 
-	r = layout_build(policy, &layout);
+	r = compile_rules(policy, &tables);
+	if (!r)
+		r = layout_build(&tables, &layout);
 	array_for_each(assertion, &policy->assertions)
 		if (!r)
-			r = decide_assertion(&layout, assertion, &result);
+			r = decide_assertion(&layout, policy, assertion, &result);
 	layout_free(&layout);
+	tables_free(&tables);
 
 	if (r)
 		decide_result_free(&result);
@@ -309,32 +224,4 @@ void decide_result_free(struct decide_result *result)
 	}
 	array_clear(&result->failed);
 	result->passed = 0;
-}
-
-static const char *proto_name(uint8_t proto)
-{
-	switch (proto) {
-	case IPPROTO_TCP: return "tcp";
-	case IPPROTO_UDP: return "udp";
-	case IPPROTO_SCTP: return "sctp";
-	case IPPROTO_ICMP: return "icmp";
-	case IPPROTO_ICMPV6: return "icmpv6";
-	default: return NULL;
-	}
-}
-
-const char *decide_packet_put(char *buf, const struct decide_packet *packet)
-{
-	struct endpoint to = { .addr = packet->dst, .port = packet->port };
-	char src[ADDR_TEXT_SIZE], dst[ENDPOINT_TEXT_SIZE], number[16];
-	const char *name = proto_name(packet->proto);
-
-	snprintf(number, sizeof(number), "proto:%u", packet->proto);
-	addr_put(src, &packet->src);
-	if (has_ports(packet->proto))
-		endpoint_put(dst, &to);
-	else
-		addr_put(dst, &packet->dst);
-	snprintf(buf, DECIDE_PACKET_TEXT_SIZE, "%s %s -> %s", name ? name : number, src, dst);
-	return buf;
 }

@@ -7,17 +7,11 @@
 #ifndef TP_MODEL_DECIDE_H
 #define TP_MODEL_DECIDE_H
 
+#include "model/decide_packet.h"
 #include "model/policy.h"
 #include "model/state.h"
 
 #define DECIDE_NO_GRANT UINT32_MAX
-
-struct decide_packet {
-	uint8_t proto; /* IPPROTO_* */
-	struct addr src;
-	struct addr dst;
-	uint16_t port; /* destination, host byte order; 0 where the protocol has none */
-};
 
 struct decide_failure {
 	const char *place; /* the assertion's; belongs to the config */
@@ -42,9 +36,5 @@ void decide_result_free(struct decide_result *result);
  */
 bool decide_classes(const struct tables *tables, uint32_t src, uint32_t dst, uint32_t port,
 		    uint32_t *rule);
-
-/* buf of DECIDE_PACKET_TEXT_SIZE; returns buf. */
-#define DECIDE_PACKET_TEXT_SIZE (2 * ADDR_TEXT_SIZE + 32)
-const char *decide_packet_put(char *buf, const struct decide_packet *packet);
 
 #endif

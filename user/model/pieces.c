@@ -102,6 +102,11 @@ static const struct piece *find_piece(const struct pieces *pieces, const struct 
 	return &pieces->items[low];
 }
 
+uint32_t pieces_class(const struct pieces *pieces, const struct addr *addr)
+{
+	return find_piece(pieces, addr)->class_id;
+}
+
 int pieces_sample(const struct pieces *pieces, const struct addr_range *range, struct samples *out)
 {
 	const struct piece *piece = find_piece(pieces, &range->first);

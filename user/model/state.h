@@ -13,6 +13,7 @@
 
 #include "base/addr.h"
 #include "base/array.h"
+#include "model/decide_packet.h"
 #include "secret/key.h"
 #include "towpath/abi.h"
 #include "towpath/policy.h"
@@ -105,6 +106,13 @@ struct route_row {
 	struct tp_route route;
 };
 
+/* A packet that the kernel must judge like this before the tables go live. */
+struct probe {
+	struct decide_packet packet;
+	uint32_t rule; /* that decides, as decide_classes says */
+	bool accept;
+};
+
 /* The two-slot tables of one policy generation, ready to be written. */
 struct tables {
 	ARRAY_OF(struct class_row) src;
@@ -114,6 +122,7 @@ struct tables {
 	ARRAY_OF(struct route_row) routes;
 	ARRAY_OF(struct tp_rule_info) rules; /* bit number = index */
 	uint8_t hash[HASH_SIZE];             /* of all rows above */
+	ARRAY_OF(struct probe) probes;
 };
 
 struct peer_info_row {

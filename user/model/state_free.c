@@ -24,6 +24,7 @@ static void clear_tables(struct tables *tables)
 	array_clear(&tables->classes);
 	array_clear(&tables->routes);
 	array_clear(&tables->rules);
+	array_clear(&tables->probes);
 }
 
 void state_free(struct state *state)

@@ -64,14 +64,37 @@ static bool devices_have_changed(const struct diff *d)
 	return false;
 }
 
+static bool needs_switch(const struct diff *d)
+{
+	const struct state *want = d->want, *have = d->have;
+
+	return d->fresh || d->new_link || !have->generation ||
+	       memcmp(want->tables.hash, have->tables.hash, HASH_SIZE) != 0 ||
+	       devices_have_changed(d) || strcmp(want->node, have->node) != 0;
+}
+
+/* Before anything else changes: a policy that the programs do not judge right is refused here. */
+static int stage_policy(struct diff *d)
+{
+	const struct tables *tables = &d->want->tables;
+	char hash[2 * HASH_SIZE + 1], details[OP_DETAILS_SIZE];
+
+	if (!needs_switch(d))
+		return 0;
+
+	hash_put(hash, d->want->policy_hash);
+	object_printf(details, "%.12s rules %zu test-packets %zu", hash, tables->rules.count,
+		      tables->probes.count);
+	return op_add(&d->plan, PHASE_ADD, OP_POLICY_STAGE, "stage", "policy", details) ? 0
+											: -ENOMEM;
+}
+
 /* The tables as a whole, or the name of the file when it means the same as before. */
 static int switch_policy(struct diff *d)
 {
 	const struct state *want = d->want, *have = d->have;
-	bool same_tables = !memcmp(want->tables.hash, have->tables.hash, HASH_SIZE);
 	char hash[2 * HASH_SIZE + 1], details[OP_DETAILS_SIZE];
-	bool tables = d->fresh || d->new_link || !have->generation || !same_tables ||
-		      devices_have_changed(d) || strcmp(want->node, have->node) != 0;
+	bool tables = needs_switch(d);
 
 	if (!tables && !memcmp(want->policy_hash, have->policy_hash, HASH_SIZE))
 		return 0;
@@ -88,6 +111,7 @@ static int run_steps(struct diff *d)
 {
 	static int (*const steps[])(struct diff *) = {
 		load_programs,
+		stage_policy,
 		diff_link_add,
 		diff_devices_set,
 		diff_infos_set,

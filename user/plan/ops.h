@@ -36,7 +36,8 @@ enum op_kind {
 	OP_ROUTE_INFO_REMOVE,  /* route_info */
 	OP_ATTACH,             /* attachment; an existing one is updated in place */
 	OP_DETACH,             /* attachment */
-	OP_POLICY_SWITCH,      /* want->tables into the idle slot, then the generation word */
+	OP_POLICY_STAGE,       /* want->tables into the idle slot, and their probes through it */
+	OP_POLICY_SWITCH,      /* the generation word, behind OP_POLICY_STAGE */
 	OP_POLICY_NOTE,        /* want->policy_hash only: the tables are the same */
 	OP_LINK_REMOVE,        /* have->tunnel */
 	OP_SYSCTL_RESTORE,     /* sysctl */
