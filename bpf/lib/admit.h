@@ -102,6 +102,18 @@ static __always_inline int admit_lan(const struct tp_flow_key *key, const struct
 	return GO_ON; /* SELF: it ends here */
 }
 
+/* The grants' own verdict, and what `"enforce": "log"` makes of it. Nothing else is softened. */
+static __always_inline int admit_by_grants(const struct tp_flow_key *key, __u64 generation,
+					   struct verdict *v)
+{
+	int r = policy_judge(key, generation, &v->rule);
+
+	if (r != TP_R_acl || !policy_only_logs(generation))
+		return r;
+	v->logged = true;
+	return GO_ON;
+}
+
 /* GO_ON with *v filled, or why not. */
 __noinline int admit(const struct tp_flow_key *key, const struct admit_at *at, struct verdict *v)
 {
@@ -118,7 +130,22 @@ __noinline int admit(const struct tp_flow_key *key, const struct admit_at *at, s
 	r = key->side == TP_SIDE_TUNNEL ? admit_tunnel(key, at, v) : admit_lan(key, at, v);
 	if (r != GO_ON)
 		return r;
-	return policy_judge(key, at->generation, &v->rule);
+	return admit_by_grants(key, at->generation, v);
+}
+
+/* For the flow: whom it owes that it may be. */
+static __always_inline __u32 admitted_by(const struct verdict *v)
+{
+	return v->logged ? TP_RULE_LOGGED : v->rule;
+}
+
+/* What the grants refuse, whether it goes on or not. r: what admit returned. */
+static __always_inline void count_refusal(const struct pkt *pkt, int r, const struct verdict *v)
+{
+	if (v->logged)
+		count_flow(FLOW_WOULD_REFUSE);
+	if ((v->logged || r == TP_R_acl) && v->rule != RULE_NONE)
+		count_rule(pkt->generation, v->rule, pkt->len);
 }
 
 /* What may open a flow, policy aside: TCP begins with SYN, ICMP with a query. */

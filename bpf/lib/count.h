@@ -74,7 +74,7 @@ static __always_inline void count_peer_drop(__u32 peer)
 		counter->drops++;
 }
 
-enum flow_event { FLOW_CREATED, FLOW_EXPIRED, FLOW_REFUSED, FLOW_EVICTED };
+enum flow_event { FLOW_CREATED, FLOW_EXPIRED, FLOW_REFUSED, FLOW_EVICTED, FLOW_WOULD_REFUSE };
 
 static __always_inline void count_flow(enum flow_event event)
 {
@@ -89,8 +89,10 @@ static __always_inline void count_flow(enum flow_event event)
 		counter->expired++;
 	else if (event == FLOW_REFUSED)
 		counter->refused++;
-	else
+	else if (event == FLOW_EVICTED)
 		counter->evicted++;
+	else
+		counter->would_refuse++;
 }
 
 #endif

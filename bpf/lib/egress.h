@@ -88,6 +88,7 @@ static __always_inline int stack_to_tunnel(struct pkt *pkt, struct tp_scratch *s
 		return TP_R_frag_unknown;
 	pkt->key.side = TP_SIDE_LAN;
 	r = admit(&pkt->key, &at, &s->verdict);
+	count_refusal(pkt, r, &s->verdict);
 	if (r == TP_R_not_ours)
 		return TP_R_unjudged;
 	if (r == GO_ON)

@@ -54,8 +54,7 @@ static __always_inline int new_flow(struct pkt *pkt, const struct tp_flow *old,
 		return TP_R_ct_full;
 	v = &scratch->verdict;
 	r = admit_new(pkt, scratch, ingress, &hairpin);
-	if (r == TP_R_acl && v->rule != RULE_NONE)
-		count_rule(pkt->generation, v->rule, pkt->len);
+	count_refusal(pkt, r, v);
 	if (r == GO_ON && old && old_state)
 		flow_kill(old_state, old->slot, old->slot_gen, pkt->now);
 	if (r == GO_ON)

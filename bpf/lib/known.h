@@ -74,11 +74,12 @@ static __noinline int judge_again(struct pkt *pkt, struct tp_flow *flow,
 			return r;
 	} else {
 		r = admit(&key, &at, v);
+		count_refusal(pkt, r, v);
 		if (r == GO_ON && !is_carried_alike(state, v))
 			r = TP_R_invalid;
 		if (r != GO_ON)
 			return r;
-		state->rule = v->rule;
+		state->rule = admitted_by(v);
 		state->route = v->route;
 		state->peer[0] = v->peer[0];
 		state->peer[1] = v->peer[1];

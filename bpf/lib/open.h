@@ -26,7 +26,7 @@ static __always_inline void flow_fill_state(struct pkt *pkt, struct tp_flow_stat
 	state->kind = flow_kind(pkt);
 	state->tcp = 0;
 	state->snat = v->snat;
-	state->rule = v->rule;
+	state->rule = admitted_by(v);
 	state->route = v->route;
 	state->peer[0] = v->peer[0];
 	state->peer[1] = v->peer[1];

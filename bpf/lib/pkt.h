@@ -77,7 +77,7 @@ struct nat_hold {
 
 /* A decision for the first packet of a flow. */
 struct verdict {
-	__u32 rule;
+	__u32 rule;    /* that decided; RULE_NONE: none matched, or none was asked */
 	__u32 peer[2]; /* as in tp_flow_state */
 	__u32 route;
 	__u16 mtu;        /* toward the member that it goes to, 0: the tunnel's */
@@ -86,6 +86,7 @@ struct verdict {
 	__u8 snat;        /* enum tp_snat */
 	__u8 mid_flow;    /* 1: a connection to this machine that began before */
 	__u8 by_answerer; /* 1: the packet at hand was sent by the other side */
+	__u8 logged;      /* 1: the grants refuse it and only count that */
 	__u64 expires_at;
 	struct tp_addr snat_addr;
 };

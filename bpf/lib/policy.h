@@ -107,4 +107,14 @@ __noinline int policy_judge(const struct tp_flow_key *key, __u64 generation, __u
 	return match_rules(src, dst, port, deny, rule);
 }
 
+/* Whether this generation's refusals are only counted. Asked about what it refuses, so seldom. */
+static __always_inline bool policy_only_logs(__u64 generation)
+{
+	__u32 slot = generation & 1, log_class = TP_CLASS_LOG;
+	void *rules = bpf_map_lookup_elem(&tp_rules, &slot);
+	struct tp_rule_bits *log = rules ? bpf_map_lookup_elem(rules, &log_class) : NULL;
+
+	return log && log->summary;
+}
+
 #endif

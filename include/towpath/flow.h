@@ -87,7 +87,9 @@ enum tp_flow_tcp {
 
 #define TP_FLOW_KIND_ROOM 8 /* an index that is masked needs no test */
 
-#define TP_RULE_OWN (~0U)
+/* In place of the rule that allowed a flow. */
+#define TP_RULE_OWN    (~0U) /* this machine's own socket opened it: none was asked */
+#define TP_RULE_LOGGED (~1U) /* none allows it, `"enforce": "log"` does */
 
 /* The two ends of a flow, and the direction that each of them sends in. */
 enum tp_flow_end { TP_OPENER = 0, TP_ANSWERER = 1 };
@@ -109,15 +111,15 @@ struct tp_flow_way {
  * So two CPUs that carry a flow, each in one direction, do not take lines from each other.
  */
 struct tp_flow_state {
-	__u32 gen;     /* odd: in use; even: free or dead */
-	__u8 kind;     /* enum tp_flow_kind */
-	__u8 tcp;      /* enum tp_flow_tcp of the opener; one to the left the answerer's */
-	__u8 ways;     /* bit per enum tp_flow_end: packets of which way are of this flow */
-	__u8 snat;     /* enum tp_snat of the route that took it */
-	__u32 rule;    /* rule that allowed it; TP_RULE_OWN: this machine's own socket opened it */
-	__u32 route;   /* tp_route_info index, 0 = none */
-	__u32 peer[2]; /* tp_peer_info index of opener and answerer, 0 = not a member */
-	__u64 seen;    /* jiffies64 of the last packet */
+	__u32 gen;        /* odd: in use; even: free or dead */
+	__u8 kind;        /* enum tp_flow_kind */
+	__u8 tcp;         /* enum tp_flow_tcp of the opener; one to the left the answerer's */
+	__u8 ways;        /* bit per enum tp_flow_end: packets of which way are of this flow */
+	__u8 snat;        /* enum tp_snat of the route that took it */
+	__u32 rule;       /* rule that allowed it; TP_RULE_OWN, TP_RULE_LOGGED: none did, and why */
+	__u32 route;      /* tp_route_info index, 0 = none */
+	__u32 peer[2];    /* tp_peer_info index of opener and answerer, 0 = not a member */
+	__u64 seen;       /* jiffies64 of the last packet */
 	__u64 expires_at; /* jiffies64, from the peer's key_expiry; 0 = never */
 	__u64 died;       /* jiffies64 when marked dead */
 	/*

@@ -10,6 +10,10 @@
  * A packet matches the rules whose bit is set in all three vectors. It is allowed if one of them
  * accepts and none denies; class TP_CLASS_DENY is the vector of the rules that deny. An address
  * or port that no rule names has class TP_CLASS_NONE, whose vector is empty.
+ *
+ * Class TP_CLASS_LOG is empty too, unless the policy says `"enforce": "log"`: then it is full, and
+ * what the rules refuse is counted and goes on. It stands here, and not among the settings, to take
+ * effect with the rules that it is about: a packet sees both of one generation.
  */
 #ifndef TOWPATH_POLICY_H
 #define TOWPATH_POLICY_H
@@ -19,7 +23,8 @@
 
 #define TP_CLASS_NONE 0
 #define TP_CLASS_DENY 1
-#define TP_CLASS_USER 2 /* first class the compiler may use */
+#define TP_CLASS_LOG  2
+#define TP_CLASS_USER 3 /* first class the compiler may use */
 
 struct tp_rule_bits {
 	__u64 summary; /* bit i: word i is not zero */

@@ -18,8 +18,9 @@ struct tp_peer_counter {
 struct tp_flow_counter {
 	__u64 created;
 	__u64 expired;
-	__u64 refused; /* table or ports full */
-	__u64 evicted; /* unanswered, for others when the table or ports ran short */
+	__u64 refused;      /* table or ports full */
+	__u64 evicted;      /* unanswered, for others when the table or ports ran short */
+	__u64 would_refuse; /* packets that `"enforce": "log"` let go on against the grants */
 };
 
 /* A token bucket. Value of tp_answer_rate, one row. */

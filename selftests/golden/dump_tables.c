@@ -7,9 +7,15 @@
 static void dump_class(FILE *out, size_t class_id, const struct tp_rule_bits *bits)
 {
 	const char *separator = " ";
-	unsigned int rule;
+	unsigned int rule, set = 0;
 
+	for (rule = 0; rule < TP_RULE_WORDS; rule++)
+		set += (unsigned int)__builtin_popcountll(bits->words[rule]);
 	fprintf(out, "class %zu:", class_id);
+	if (set == TP_RULE_MAX) {
+		fprintf(out, " all\n");
+		return;
+	}
 	for (rule = 0; rule < TP_RULE_MAX; rule++) {
 		if (!(bits->words[rule / 64] >> (rule % 64) & 1))
 			continue;

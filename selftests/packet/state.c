@@ -131,7 +131,7 @@ struct tp_flow_counter state_flow_counter(void)
 {
 	struct tp_flow_counter counter;
 
-	sum_cpus(rig_map("tp_flow_stats"), 0, &counter.created, 4);
+	sum_cpus(rig_map("tp_flow_stats"), 0, &counter.created, 5);
 	return counter;
 }
 

@@ -30,10 +30,15 @@
 		       "phone", "192.0.2.0/24", "udp:53") ", " DENY("phone", "*", "udp:54"),       \
 	       "")
 
+/* What the one grants, the other only would refuse. */
+#define GRANTED POLICY(NO_SNAT, GRANT("*", "*", "udp:53"), "")
+#define LOGGED  POLICY(NO_SNAT, DENY("*", "*", "udp:53"), ", \"enforce\": \"log\"")
+
 enum { REDIRECT = 7, DROP = 2 }; /* TC_ACT_* */
 
 struct traffic {
 	atomic_bool over;
+	bool granted; /* the policies let go on what the others refuse, too */
 	unsigned long runs, wrong;
 };
 
@@ -58,7 +63,8 @@ static void send_some(struct traffic *traffic, enum family family)
 
 	for (i = 0; i < count; i++) {
 		try_one(traffic, family, 1 + (int)(traffic->runs % FLOWS), 53, REDIRECT);
-		try_one(traffic, family, 1, refused[i], DROP);
+		if (!traffic->granted)
+			try_one(traffic, family, 1, refused[i], DROP);
 	}
 }
 
@@ -80,19 +86,29 @@ static unsigned long swaps(void)
 	return text ? strtoul(text, NULL, 10) : SWAPS;
 }
 
-TEST(no_packet_sees_half_a_policy)
+static void swap_under_traffic(const char *first, const char *second, bool granted)
 {
-	struct traffic traffic = {};
+	struct traffic traffic = { .granted = granted };
 	unsigned long i, count = swaps();
 	pthread_t sender;
 
-	row_start(WIDE, V4);
+	row_start(first, V4);
 	REQUIRE(!pthread_create(&sender, NULL, send_all, &traffic));
 	for (i = 0; i < count; i++)
-		rig_switch(i % 2 ? WIDE : NARROW);
+		rig_switch(i % 2 ? first : second);
 	atomic_store(&traffic.over, true);
 	pthread_join(sender, NULL);
 	printf("  %lu packets during %lu swaps\n", traffic.runs, count);
 	CHECK(traffic.runs > count);
 	CHECK_INT(traffic.wrong, 0);
+}
+
+TEST(no_packet_sees_half_a_policy)
+{
+	swap_under_traffic(WIDE, NARROW, false);
+}
+
+TEST(no_packet_sees_rules_that_are_enforced_by_mistake)
+{
+	swap_under_traffic(LOGGED, GRANTED, true);
 }

@@ -285,14 +285,13 @@ TEST(serves_a_plain_policy_whole)
 
 TEST(names_each_section_that_is_not_served)
 {
-	check_unserved("{ \"version\": 1, \"enforce\": \"log\","
+	check_unserved("{ \"version\": 1,"
 		       "\"tunnel\": { \"netns\": \"vpn\" },"
 		       "\"nodes\": { \"a\": { \"public_key\": \"@a@\","
 		       "  \"addresses\": [\"100.80.0.1\"], \"xdp\": \"native\","
 		       "  \"lan_to_lan\": \"judge\", \"advertise_routes\": [\"10.0.0.0/24\"] } },"
 		       "\"routes\": { \"10.0.0.0/24\": { \"local\": \"prefer-mesh\" } },"
 		       "\"grants\": [], \"metrics\": { \"listen\": \"127.0.0.1:9586\" } }",
-		       "$.enforce: \"log\" is not served by this version yet\n"
 		       "$.tunnel.netns: a tunnel in another network namespace is not served by "
 		       "this version yet\n"
 		       "$.routes[\"10.0.0.0/24\"].local: \"prefer-mesh\" is not served by this "

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "kernel/bpf_live.h"
 #include "kernel/bpf_rows.h"
 #include "kernel/sysctl.h"
 
@@ -184,5 +185,7 @@ int bpf_read_rows(const struct bpf *bpf, struct state *have, struct err *err)
 	read_limits(bpf, have);
 	r = read_tables(bpf, have);
 	leave_shared_sysctls(bpf, have);
-	return r ? err_sys(err, r, "read the maps of instance %s", bpf->instance) : 0;
+	if (r)
+		return err_sys(err, r, "read the maps of instance %s", bpf->instance);
+	return bpf_read_only_logs(bpf, &have->only_logs, err);
 }

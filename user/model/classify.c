@@ -106,21 +106,33 @@ static int class_find_or_add(struct classes *classes, const struct tp_rule_bits 
 	return 0;
 }
 
-int classes_begin(struct classes *classes, struct tables *tables, const struct tp_rule_bits *deny)
+/* They always stand there, also when they are equal: grow_slots finds the first of such. */
+static int add_fixed(struct tables *tables, const struct tp_rule_bits *deny, bool only_logs)
 {
 	struct tp_rule_bits *added;
+	uint32_t class_id;
+
+	for (class_id = TP_CLASS_NONE; class_id < TP_CLASS_USER; class_id++) {
+		added = array_add(&tables->classes);
+		if (!added)
+			return -ENOMEM;
+		if (class_id == TP_CLASS_DENY)
+			*added = *deny;
+		if (class_id == TP_CLASS_LOG && only_logs)
+			memset(added, 0xff, sizeof(*added));
+	}
+	return 0;
+}
+
+int classes_begin(struct classes *classes, struct tables *tables, const struct tp_rule_bits *deny,
+		  bool only_logs)
+{
+	int r;
 
 	memset(classes, 0, sizeof(*classes));
 	classes->tables = tables;
-	if (!array_add(&tables->classes))
-		return -ENOMEM;
-
-	/* class 1 always stands there, also when nothing denies and it equals class 0 */
-	added = array_add(&tables->classes);
-	if (!added)
-		return -ENOMEM;
-	*added = *deny;
-	return grow_slots(classes);
+	r = add_fixed(tables, deny, only_logs);
+	return r ? r : grow_slots(classes);
 }
 
 void classes_free(struct classes *classes)

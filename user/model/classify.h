@@ -35,8 +35,9 @@ struct classes {
 	size_t slot_count;     /* a power of two */
 };
 
-/* Makes classes 0 (nothing) and 1 (deny). 0 or -ENOMEM; classes_free in any case. */
-int classes_begin(struct classes *classes, struct tables *tables, const struct tp_rule_bits *deny);
+/* Makes the classes below TP_CLASS_USER. 0 or -ENOMEM; classes_free in any case. */
+int classes_begin(struct classes *classes, struct tables *tables, const struct tp_rule_bits *deny,
+		  bool only_logs);
 void classes_free(struct classes *classes);
 
 void rule_bits_set(struct tp_rule_bits *bits, uint32_t rule);

@@ -211,7 +211,7 @@ int compile_rules(const struct policy *policy, struct tables *out)
 
 	r = add_rule_infos(policy, &tables, &deny);
 	if (!r)
-		r = classes_begin(&classes, &tables, &deny);
+		r = classes_begin(&classes, &tables, &deny, policy->config->enforce == ENFORCE_LOG);
 	if (!r)
 		r = compile_all(policy, &tables, &classes);
 	classes_free(&classes);

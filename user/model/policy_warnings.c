@@ -100,7 +100,11 @@ int policy_warnings(const struct policy *policy, struct problems *out)
 {
 	int r = 0;
 
-	if (!policy->config->grants_set)
+	if (policy->config->enforce == ENFORCE_LOG)
+		r = problems_add(out, "$.enforce",
+				 "the policy is NOT ENFORCED: what the grants refuse is counted "
+				 "and forwarded");
+	if (!r && !policy->config->grants_set)
 		r = problems_add(out, "$", "there is no \"grants\" key: nothing is allowed");
 	if (!r)
 		r = warn_unapproved(policy, out);

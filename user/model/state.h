@@ -149,6 +149,7 @@ struct state {
 	struct tp_limits limits;
 	struct tables tables; /* have: only hash is filled */
 	uint64_t generation;  /* have only */
+	bool only_logs;       /* have only: the live policy refuses nothing by its grants */
 	int64_t applied_at;   /* have only */
 	uint8_t policy_hash[HASH_SIZE];
 	uint8_t object_hash[HASH_SIZE]; /* of the BPF object; zero in have = not loaded */

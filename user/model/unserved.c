@@ -68,8 +68,6 @@ int unserved_list(const struct config *config, struct problems *out)
 	const struct config_route *route;
 	const struct config_node *node;
 
-	if (config->enforce == ENFORCE_LOG)
-		add(&list, "$.enforce", NULL, "\"log\"");
 	add_tunnel(&list, &config->tunnel);
 	array_for_each(node, &config->nodes) {
 		add_node(&list, node);

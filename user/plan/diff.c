@@ -89,6 +89,11 @@ static int stage_policy(struct diff *d)
 											: -ENOMEM;
 }
 
+static bool only_logs(const struct tables *tables)
+{
+	return tables->classes.count > TP_CLASS_LOG && tables->classes.items[TP_CLASS_LOG].summary;
+}
+
 /* The tables as a whole, or the name of the file when it means the same as before. */
 static int switch_policy(struct diff *d)
 {
@@ -100,7 +105,8 @@ static int switch_policy(struct diff *d)
 		return 0;
 
 	hash_put(hash, want->policy_hash);
-	object_printf(details, "%.12s rules %zu", hash, want->tables.rules.count);
+	object_printf(details, "%.12s rules %zu%s", hash, want->tables.rules.count,
+		      only_logs(&want->tables) ? " NOT ENFORCED" : "");
 	return op_add(&d->plan, PHASE_SWITCH, tables ? OP_POLICY_SWITCH : OP_POLICY_NOTE,
 		      tables ? "switch" : "note", "policy", details)
 		       ? 0

@@ -114,14 +114,24 @@ static int check_device(const struct state *have, const struct state_device *dev
 	return r;
 }
 
+static int check_enforced(const struct status *status, struct status_problems *out)
+{
+	if (!status->have->only_logs)
+		return 0;
+	return add_problem(out, "set \"enforce\" to \"on\" in the policy and apply it",
+			   "the policy is NOT ENFORCED (\"enforce\": \"log\"): what the grants "
+			   "refuse is forwarded, %llu packets so far",
+			   status->stats->flows.would_refuse);
+}
+
 int status_find_problems(const struct status *status, struct status_problems *out)
 {
 	const struct state *have = status->have;
 	const char *mend = "run `towpath apply POLICY` again";
 	const struct state_device *device;
-	int r = 0;
+	int r = check_enforced(status, out);
 
-	if (!have->generation)
+	if (!r && !have->generation)
 		r = add_problem(out, mend, "no policy is live: everything of the mesh is refused");
 	if (!r && !have->tunnel.exists)
 		r = add_problem(out, mend, "the tunnel device %s is gone", have->tunnel.name);

@@ -27,6 +27,7 @@ static void add_policy(cJSON *root, const struct state *have)
 	char hash[2 * HASH_SIZE + 1], when[32];
 
 	json_out_number(policy, "generation", have->generation);
+	cJSON_AddStringToObject(policy, "enforce", have->only_logs ? "log" : "on");
 	cJSON_AddStringToObject(policy, "sha256", hash_put(hash, have->policy_hash));
 	cJSON_AddStringToObject(policy, "loaded_at", status_time(when, have->applied_at));
 	cJSON_AddNullToObject(policy, "rejected");
@@ -172,6 +173,7 @@ static void add_flows(cJSON *root, const struct status *status)
 	json_out_number(flows, "expired", status->stats->flows.expired);
 	json_out_number(flows, "refused", status->stats->flows.refused);
 	json_out_number(flows, "evicted", status->stats->flows.evicted);
+	json_out_number(flows, "would_refuse", status->stats->flows.would_refuse);
 }
 
 static void add_drops(cJSON *root, const struct stats *stats)

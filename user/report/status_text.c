@@ -38,6 +38,16 @@ static const char *put_ago(char *buf, int64_t now, int64_t then)
 	return buf;
 }
 
+/* Above all else: whoever looks only at the first line must not take this for a firewall. */
+static void print_banner(FILE *out, const struct status *status)
+{
+	if (status->have->only_logs)
+		fprintf(out,
+			"*** THE POLICY IS NOT ENFORCED: \"enforce\" is \"log\", %llu packets that it "
+			"refuses went through ***\n",
+			status->stats->flows.would_refuse);
+}
+
 static void print_head(FILE *out, const struct status *status,
 		       const struct status_problems *problems)
 {
@@ -153,6 +163,7 @@ int status_print_text(FILE *out, const struct status *status)
 	int r = status_find_problems(status, &problems);
 
 	if (!r) {
+		print_banner(out, status);
 		print_head(out, status, &problems);
 		print_peers(out, status);
 		print_routes(out, status);

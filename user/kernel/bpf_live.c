@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel/bpf_live.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+
+#include "base/mem.h"
+#include "kernel/bpf_rows.h"
+
+/* A row of what is in that slot of tp_rules. -ENOENT also when another policy takes the slot. */
+static int read_rule_bits(const struct bpf *bpf, uint32_t slot, uint32_t class_id,
+			  struct tp_rule_bits *out)
+{
+	AUTO_CLOSE int outer = bpf_map_open(bpf, bpf_table_name(TABLE_RULES));
+	AUTO_CLOSE int inner = -1;
+	uint32_t id;
+
+	if (outer < 0)
+		return outer;
+	if (bpf_map_lookup_elem(outer, &slot, &id))
+		return -errno;
+	inner = bpf_map_get_fd_by_id(id);
+	if (inner < 0)
+		return -errno;
+	return bpf_map_lookup_elem(inner, &class_id, out) ? -errno : 0;
+}
+
+int bpf_read_only_logs(const struct bpf *bpf, bool *out, struct err *err)
+{
+	struct tp_rule_bits bits = {};
+	struct tp_state before = {}, after = {};
+	int r, looked = 0;
+
+	do {
+		r = bpf_read_state(bpf, &before, err);
+		if (r || !before.generation)
+			break;
+		looked = read_rule_bits(bpf, before.generation & 1, TP_CLASS_LOG, &bits);
+		r = bpf_read_state(bpf, &after, err);
+	} while (!r && before.generation != after.generation);
+	if (looked == -ENOENT) /* and not because the slot was given to another: no table */
+		looked = 0;
+	if (!r && looked)
+		r = err_sys(err, looked, "read the rules of instance %s", bpf->instance);
+	if (!r)
+		*out = bits.summary != 0;
+	return r;
+}
