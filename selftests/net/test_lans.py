@@ -4,6 +4,7 @@
 path and by way of the stack. And other people's packets, which go the same way."""
 
 import contextlib
+import errno
 import socket
 import struct
 
@@ -183,6 +184,21 @@ def an_unknown_neighbour_keeps_the_translation(lab):
                 from_web(lab, sent)
                 arrives(far, sent, forwarded(sent, src=source), text.decode())
     check_equal(lab.drops("nat_port_lost"), before, "the port is still the mapping's")
+
+
+@case
+def a_closed_port_is_told_to_its_sender(lab):
+    """The error is sent to the router's own address, and the sender's socket must hear of it."""
+    for here, there, _ in families(lab):
+        with client_socket(lab, "web", socket.SOCK_DGRAM, there) as client:
+            client.settimeout(5)
+            client.connect((there, OPEN))       # nobody listens
+            client.send(b"anybody?")
+            try:
+                answer = client.recv(100)
+            except OSError as error:
+                answer = error.errno
+            check_equal(answer, errno.ECONNREFUSED, f"what {here} hears")
 
 
 @case
