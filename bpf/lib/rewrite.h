@@ -106,7 +106,11 @@ static __always_inline void rewrite_sum(struct pkt *pkt, __u32 difference)
 		hook_csum_whole(pkt, difference);
 }
 
-/* Puts a flow's addresses and ports in place, all checksums with them. */
+/*
+ * Puts a flow's addresses and ports in place, all checksums with them. What AH covers (RFC 4302
+ * 3.3.3.1) cannot be translated, though it has the ports of a flow that is: its receiver would drop
+ * it, and nobody would know why.
+ */
 static __always_inline int rewrite_tuple(struct pkt *pkt, const struct tp_flow *to)
 {
 	struct l4_layout l4 = l4_layout(pkt);
@@ -114,6 +118,8 @@ static __always_inline int rewrite_tuple(struct pkt *pkt, const struct tp_flow *
 	__u64 both = (__u64)difference + csum_addr_difference(&pkt->key.dst, &to->dst);
 	int r;
 
+	if (pkt->authenticated)
+		return TP_R_nat_proto;
 	difference = (__u32)((both & 0xffffffff) + (both >> 32));
 	rewrite_sum(pkt, difference);
 	if (!pkt->frag_offset && proto_has_ports(pkt)) {
