@@ -177,9 +177,9 @@ struct tp_nat_in_key {
 };
 
 /*
- * A mapping. `users` is changed by compare-and-swap alone: its upper half is the mapping's id,
- * which no other mapping ever has, so that nobody counts on a row that was given to another one
- * behind his back. The last flow takes the row along.
+ * A mapping. The upper half of `users` is its id, which no other mapping of this time has: ids come
+ * again after 2^32 of them. Who joins it changes the word by compare-and-swap, so that nobody
+ * counts on a row that was given to another one behind his back. The last flow takes the row along.
  */
 struct tp_nat_in {
 	struct tp_addr inside;
