@@ -90,6 +90,7 @@ enum tp_flow_tcp {
 /* In place of the rule that allowed a flow. */
 #define TP_RULE_OWN    (~0U) /* this machine's own socket opened it: none was asked */
 #define TP_RULE_LOGGED (~1U) /* none allows it, `"enforce": "log"` does */
+#define TP_RULE_NONE   (~2U) /* of no flow: what tp_tc_judge says where none matches */
 
 /* The two ends of a flow, and the direction that each of them sends in. */
 enum tp_flow_end { TP_OPENER = 0, TP_ANSWERER = 1 };
