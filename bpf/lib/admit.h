@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * May this flow be, and how is it carried? A function of the opener's key, the generation and
- * the time alone, so that a known flow can be judged again when the policy changes.
+ * May this flow be, and how is it carried? A function of the opener's key, the generation, the time
+ * and whether LANs are judged, so that a known flow can be judged again when the policy changes.
  */
 #ifndef BPF_LIB_ADMIT_H
 #define BPF_LIB_ADMIT_H
@@ -120,7 +120,7 @@ __noinline int admit(const struct tp_flow_key *key, const struct admit_at *at, s
 	int r;
 
 	if (!key || !at || !v)
-		return TP_R_no_policy;
+		return TP_R_internal;
 
 	__builtin_memset(v, 0, sizeof(*v));
 	v->rule = RULE_NONE;

@@ -45,6 +45,10 @@ union claim_owner {
 	__u64 word;
 };
 
+_Static_assert(__builtin_offsetof(struct tp_flow_ref, slot) == 0 &&
+		       __builtin_offsetof(struct tp_flow_ref, slot_gen) == 4,
+	       "one word of an element, which the kernel aligns to eight bytes");
+
 static __always_inline bool claim_swap(struct tp_flow_ref *entry, const union claim_owner *from,
 				       const union claim_owner *to)
 {

@@ -66,14 +66,14 @@ static __always_inline bool wg_is_well_formed(const struct wg_header *header, __
 	}
 }
 
-/*
- * A token bucket as one number: when it will be full. A lost race costs at most a token too many.
- */
+/* Jiffies in which a token comes back. */
 static __always_inline __u64 guard_cost(const struct pkt *pkt)
 {
 	return pkt->limits->second / GUARD_PER_SECOND ?: 1;
 }
 
+/* A token bucket as one number: when it will be full. A lost race costs at most a token too many.
+ */
 static __always_inline bool guard_take_token(const struct pkt *pkt, __u64 *full)
 {
 	__u64 cost = guard_cost(pkt), seen = *full;

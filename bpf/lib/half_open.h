@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Flows that nobody has answered yet. They wait in the order they began; when the table or the
- * ports of NAT run short, the oldest goes first. What has been answered never goes.
+ * Half-open flows: of TCP until both SYNs are acknowledged, of any other protocol until an answer
+ * has come. They wait in the order they began, more or less: one that is taken out and may stay
+ * goes to the end. When the table or the ports of NAT run short, the first that is old enough goes.
+ * What is not half-open any more never goes.
  *
  * A slot that was emptied serves again only after TP_FLOW_QUIET_MS. So room is made before none is
  * left: an eighth of the table is kept for slots that are free or will be, which lets that many
@@ -27,6 +29,7 @@ static __always_inline bool flow_is_half_open(const struct tp_flow_state *state)
 {
 	if (state->kind == TP_FLOW_TCP_OPENING)
 		return true;
+	/* the kinds that are not TCP's stand behind it */
 	return state->kind >= TP_FLOW_UDP && !state->way[TP_ANSWERER].packets;
 }
 

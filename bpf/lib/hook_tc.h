@@ -25,7 +25,10 @@ static __always_inline __u32 hook_ip_len(const struct pkt *pkt)
 	return hook_skb(pkt)->len - pkt->l2_len;
 }
 
-/* Payload bytes of each segment that a super-packet will be cut into; 0: it is a plain packet. */
+/*
+ * Payload bytes of each segment that a super-packet will be cut into; 0: it is a plain packet. Of
+ * SCTP it is 0xffff (GSO_BY_FRAGS): each has its own size, and as large as that none fits.
+ */
 static __always_inline __u32 hook_gso_size(const struct pkt *pkt)
 {
 	return hook_skb(pkt)->gso_size;

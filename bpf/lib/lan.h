@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which of a LAN's packets concern us at all: the rest is other people's, whatever is wrong with
- * it. */
+/* Which of a LAN's packets concern us: the rest is other people's, whatever is wrong with it. */
 #ifndef BPF_LIB_LAN_H
 #define BPF_LIB_LAN_H
 
@@ -30,7 +29,7 @@ static __always_inline bool lan_is_spoofed(const struct pkt *pkt)
 	return src && route_is_mesh_source(src);
 }
 
-/* The whole of from_lan comes to something else than "not ours". */
+/* False: all that from_lan could say of it is "not ours", and it need not be asked. */
 static __always_inline bool lan_concerns_us(const struct pkt *pkt, __u32 ingress)
 {
 	return lan_is_ours(pkt, ingress) || (pkt->has_addrs && scope_is_local(pkt)) ||

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Flows. A flow is in one slot of tp_flow_state, and has one entry in tp_flows per direction.
- * Programs only mark a slot dead (by moving its generation on); whoever sweeps it later deletes
- * the entries, at least TP_FLOW_QUIET_MS after, so that no CPU still holds one of them.
+ * Flows. A flow is in one slot of tp_flow_state, and has one entry in tp_flows per direction, which
+ * only finds the slot: what a packet is compared with is the key there. A program that ends a flow
+ * marks its slot dead, by moving the generation on. Its entries go when the slot is buried, or when
+ * a younger flow wants their key. But the slot itself is given to another flow only after
+ * TP_FLOW_QUIET_MS: whoever has found a flow in it may go on reading until then.
  */
 #ifndef TOWPATH_FLOW_H
 #define TOWPATH_FLOW_H
@@ -18,7 +20,8 @@ enum tp_side {
 	TP_SIDE_LAN = 2,    /* entered through a LAN device */
 };
 
-/* The packet as it enters, before any rewrite. Key of tp_flows. */
+/* The packet as it enters, before any rewrite. Key of tp_flows; compared as five words of 64 bits.
+ */
 struct tp_flow_key {
 	struct tp_addr src;
 	struct tp_addr dst;
@@ -28,7 +31,7 @@ struct tp_flow_key {
 	__u8 side;   /* enum tp_side */
 	__u8 answer; /* 1: an echo reply; a request with that identifier is none */
 	__u8 pad;
-};
+} __attribute__((aligned(8)));
 
 enum tp_flow_flags {
 	TP_FLOW_REPLY = 1 << 0,   /* entry of the direction that answers */
@@ -43,7 +46,7 @@ enum tp_flow_flags {
 /* Value of tp_flows: the key is this way of the flow in this slot. */
 struct tp_flow_ref {
 	__u32 slot;     /* index into tp_flow_state */
-	__u32 slot_gen; /* must equal tp_flow_state[slot].gen, or the entry is a miss; even: it goes
+	__u32 slot_gen; /* whose entry it is, for who wants it away (bpf/lib/claim.h); even: it goes
 			 */
 	__u32 way;      /* enum tp_flow_end */
 	__u32 pad;
@@ -146,7 +149,7 @@ struct tp_slot_cursor {
 	__u32 pad;
 };
 
-/* Value of tp_half_open: a flow that nobody had answered when it began. */
+/* Value of tp_half_open: a flow that was half-open when it began (bpf/lib/half_open.h). */
 struct tp_half_open {
 	__u32 slot;
 	__u32 slot_gen; /* as in tp_flow */

@@ -11,7 +11,7 @@ struct tp_peer_counter {
 	__u64 rx_bytes;
 	__u64 tx_packets;
 	__u64 tx_bytes;
-	__u64 drops;
+	__u64 drops; /* what was to open a flow of this peer's and was refused */
 };
 
 /* Value of tp_flow_stats, one row. */
@@ -19,7 +19,7 @@ struct tp_flow_counter {
 	__u64 created;
 	__u64 expired;
 	__u64 refused;      /* table or ports full */
-	__u64 evicted;      /* unanswered, for others when the table or ports ran short */
+	__u64 evicted;      /* half-open, for others when the table or ports ran short */
 	__u64 would_refuse; /* packets that `"enforce": "log"` let go on against the grants */
 };
 
