@@ -166,7 +166,9 @@ static __always_inline int answer(struct pkt *pkt, __u32 ingress)
 	struct tp_scratch *s = scratch_find();
 	int r;
 
-	if (!s || parse(pkt) != GO_ON || pkt->frag_offset || !hook_has_unicast_sender(pkt))
+	if (!s)
+		return TP_R_internal;
+	if (parse(pkt) != GO_ON || pkt->frag_offset || !hook_has_unicast_sender(pkt))
 		return TP_R_unanswered;
 	if (!answer_is_due(pkt))
 		return TP_R_answer_limit;

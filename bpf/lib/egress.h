@@ -104,7 +104,7 @@ static __always_inline int tunnel_egress(struct __sk_buff *skb, struct pkt *pkt)
 	int r = parse(pkt);
 
 	if (!s)
-		return TP_R_unjudged;
+		return TP_R_internal;
 	if (r == TP_R_local_scope || (pkt->has_addrs && scope_is_local(pkt)))
 		return TP_R_local_scope;
 	if (r == GO_ON)

@@ -159,7 +159,7 @@ static __noinline int error_forward(struct pkt *pkt, const struct tp_flow *flow,
 				    struct tp_scratch *s, __u32 ingress)
 {
 	if (!flow || !s)
-		return TP_R_malformed;
+		return TP_R_internal;
 	if (!icmp_checksum_ok(pkt) || !quote_header_ok(pkt, &s->quote) || !pkt->ttl)
 		return TP_R_malformed;
 	if (flow->flags & TP_FLOW_LOCAL)

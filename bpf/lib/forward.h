@@ -202,7 +202,7 @@ static __noinline int send_checked(struct pkt *pkt, struct tp_flow *flow, struct
 	int r;
 
 	if (!s)
-		return TP_R_no_route;
+		return TP_R_internal;
 	answer = route_next_hop(pkt, &pkt->key.src, &flow->dst, ingress, &s->fib);
 	r = next_hop_set(pkt, flow, &s->fib, answer);
 	if (r == GO_ON || r == TP_R_too_big) /* whoever answers must know the MTU */

@@ -82,7 +82,7 @@ static __noinline int open_hairpin(struct pkt *pkt, const struct verdict *v)
 	int r;
 
 	if (!s)
-		return TP_R_ct_full;
+		return TP_R_internal;
 	if (pkt->options)
 		return TP_R_nat_options;
 	/* to oneself, from the very socket: both directions would be the same flow */

@@ -51,7 +51,7 @@ static __always_inline int new_flow(struct pkt *pkt, const struct tp_flow *old,
 	int r;
 
 	if (!scratch)
-		return TP_R_ct_full;
+		return TP_R_internal;
 	v = &scratch->verdict;
 	r = admit_new(pkt, scratch, ingress, &hairpin);
 	count_refusal(pkt, r, v);
@@ -89,7 +89,7 @@ static __always_inline int route_packet(struct pkt *pkt, __u32 ingress)
 	if (r != GO_ON)
 		return r;
 	if (!s)
-		return TP_R_ct_full;
+		return TP_R_internal;
 	if (pkt->frag_offset && (!flow || !frag_follows(pkt, flow)))
 		return TP_R_frag_unknown; /* not the flow that its first fragment was judged for */
 	if (!flow || !state || is_reopened(pkt, state))

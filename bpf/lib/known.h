@@ -16,8 +16,7 @@ static __always_inline bool is_reopened(const struct pkt *pkt, const struct tp_f
 	       (pkt->tcp_flags & TCP_FLAGS) == TCP_SYN;
 }
 
-/* Whether it would still leave with the same address is asked by snat_is_current, which knows how.
- */
+/* Whether it would leave with the same address is for snat_is_current to say, which knows how. */
 static __always_inline bool is_carried_alike(const struct tp_flow_state *state,
 					     const struct verdict *v)
 {
@@ -58,7 +57,7 @@ static __noinline int judge_again(struct pkt *pkt, struct tp_flow *flow,
 	int r = GO_ON;
 
 	if (!pkt || !flow || !state || !s)
-		return TP_R_acl;
+		return TP_R_internal;
 	v = &s->verdict;
 	at.generation = pkt->generation;
 	at.now = pkt->now;

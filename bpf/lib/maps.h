@@ -141,12 +141,18 @@ struct {
 	__type(value, struct tp_frag);
 } tp_frags SEC(".maps");
 
-/* What a program builds before it inserts it: too large for its stack. Programs, per CPU. */
+/*
+ * What is too large for a program's stack. There is one for each CPU: only one packet at a time is
+ * on it, from the attached program to the last one that it tail-calls.
+ */
 struct tp_scratch {
+	/* a flow in the making: open.h and hairpin.h for slots.h; a copy of a known one in
+	 * ingress.h */
 	struct tp_flow forward;
 	struct tp_flow reply;
 	struct tp_flow_key forward_key;
 	struct tp_flow_key reply_key;
+	/* a mapping in the making: snat.h for nat.h; nat_in_key also for whoever looks one up */
 	struct tp_nat_out_key nat_out_key;
 	struct tp_nat_in_key nat_in_key;
 	struct tp_nat_in nat_in;
@@ -170,6 +176,10 @@ struct {
 	__type(value, struct tp_scratch);
 } tp_scratch SEC(".maps");
 
+/*
+ * Never NULL, but the verifier has to be told. So it is with whatever a global function is given a
+ * pointer to: what follows from that is TP_R_internal, where it ends a packet.
+ */
 static __always_inline struct tp_scratch *scratch_find(void)
 {
 	__u32 zero = 0;
@@ -190,8 +200,8 @@ static const struct tp_inner_types {
 	struct tp_prefix prefix;
 } tp_inner_types __attribute__((used)) = {};
 
-/* Inner maps of the two-slot tables. Only those of tp_rules and tp_rule_info differ in size from
- * this. */
+/* Inner maps of the two-slot tables; those of tp_rules and tp_rule_info differ in size from this.
+ */
 struct tp_class_table {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, 1);

@@ -277,7 +277,7 @@ static __always_inline bool nat_index(struct tp_scratch *scratch, struct nat_hol
 
 /*
  * Finds or makes the mapping of the scratch's nat_out_key for a flow to the destination in its
- * forward entry. GO_ON or TP_R_nat_full. It finds the scratch itself: Linux 6.1 takes no argument
+ * forward entry. GO_ON or why not. It finds the scratch itself: Linux 6.1 takes no argument
  * of a global function for a map's key.
  */
 __noinline int nat_bind(HOOK_CONTEXT *ctx, struct tp_limits *limits, struct nat_hold *hold)
@@ -285,7 +285,7 @@ __noinline int nat_bind(HOOK_CONTEXT *ctx, struct tp_limits *limits, struct nat_
 	struct tp_scratch *scratch = scratch_find();
 
 	if (!ctx || !limits || !scratch || !hold)
-		return TP_R_nat_full;
+		return TP_R_internal;
 	if (nat_join(hold))
 		return GO_ON;
 	hold->id = nat_prepare(scratch);

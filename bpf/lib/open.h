@@ -113,12 +113,13 @@ static __noinline int flow_remember(struct pkt *pkt, struct tp_scratch *s, const
 	int r;
 
 	if (!pkt || !s || !v)
-		return TP_R_ct_full;
+		return TP_R_internal;
 	s->forward_key = pkt->key;
 	taken = (entries & ENTRY_REPLY) && reply_is_taken(pkt, s);
 	state = taken ? NULL : flow_take_slot(pkt, &slot);
 	if (!state) {
 		flow_release_nat(&pkt->key, &s->reply_key, s->mapping);
+		/* who has the key is alive: a second look would find nothing new */
 		return taken ? flow_lost(entries, 1) : TP_R_ct_full;
 	}
 
@@ -187,7 +188,7 @@ static __noinline int open_local(struct pkt *pkt, const struct verdict *v)
 	int r;
 
 	if (!s)
-		return TP_R_ct_full;
+		return TP_R_internal;
 	scratch_start(pkt, s);
 	s->forward.flags = TP_FLOW_LOCAL;
 	r = flow_remember(pkt, s, v, ENTRY_FORWARD);
@@ -203,7 +204,7 @@ static __noinline int open_outbound(struct pkt *pkt, const struct verdict *v)
 	struct tp_scratch *s = scratch_find();
 
 	if (!s)
-		return TP_R_ct_full;
+		return TP_R_internal;
 	scratch_start(pkt, s);
 	scratch_reply(pkt, s, v);
 	s->reply_key.side = TP_SIDE_TUNNEL;
@@ -217,7 +218,7 @@ static __noinline int open_to_tunnel(struct pkt *pkt, const struct verdict *v)
 	int r, help; /* what the stack is asked for */
 
 	if (!s)
-		return TP_R_ct_full;
+		return TP_R_internal;
 	scratch_start(pkt, s);
 	s->forward.ifindex = pkt->tunnel_ifindex;
 	s->forward.mtu = tunnel_mtu(pkt, v->mtu);
@@ -267,7 +268,7 @@ static __noinline int open_to_lan(struct pkt *pkt, const struct verdict *v, __u3
 	long answer;
 
 	if (!s)
-		return TP_R_ct_full;
+		return TP_R_internal;
 	scratch_start(pkt, s);
 	fib = &s->fib;
 	answer = route_next_hop(pkt, &pkt->key.src, &pkt->key.dst, ingress, fib);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The one place that reads headers. Everything is copied into struct pkt; no pointer survives.
- * Ports are taken only from where they really are: never from an option, an extension header or
- * a later fragment.
+ * Reads the headers of a packet, once, into struct pkt; no pointer survives. Others read what is
+ * not of that: quote.h the packet that an error quotes, mss.h the options of TCP, guard.h and
+ * learn.h WireGuard's messages, and foreign.h the little that it wants of packets which are
+ * nobody's here. Ports are taken only from where they really are: never from an option, an
+ * extension header or a later fragment.
  */
 #ifndef BPF_LIB_PARSE_H
 #define BPF_LIB_PARSE_H
@@ -368,8 +370,11 @@ static __always_inline bool proto_is_icmp(const struct pkt *pkt)
 	return pkt->key.proto == (pkt->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 }
 
-/* Ports that may be translated. */
-static __always_inline bool proto_has_ports(const struct pkt *pkt)
+/*
+ * Its ports, or the identifier of an echo, may be changed. SCTP has ports too, but a checksum that
+ * takes no difference; what ICMP there is besides echoes hits no flow.
+ */
+static __always_inline bool proto_is_translatable(const struct pkt *pkt)
 {
 	return pkt->key.proto == IPPROTO_TCP || pkt->key.proto == IPPROTO_UDP || proto_is_icmp(pkt);
 }
@@ -386,8 +391,7 @@ static __always_inline int parse_l4(struct pkt *pkt)
 		return parse_icmp(pkt);
 	if (pkt->key.proto == IPPROTO_SCTP)
 		return parse_sctp(pkt);
-	/* the ICMP of the other family means nothing here, and a grant on ICMP must not let it by
-	 */
+	/* the other family's ICMP means nothing here, and a grant on ICMP must not let it by */
 	if (pkt->key.proto == (pkt->v6 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
 		return TP_R_malformed;
 	return GO_ON;

@@ -32,8 +32,8 @@ static __always_inline __u32 lowest_bit(__u64 word)
 {
 	__u32 bit = de_bruijn_bits[((word & -word) * DE_BRUIJN) >> 58];
 
-	barrier_var(
-		bit); /* clang 19 knows the table and drops the mask, which the verifier needs */
+	/* clang 19 knows the table and drops the mask, which the verifier needs */
+	barrier_var(bit);
 	return bit & 63;
 }
 
@@ -81,8 +81,8 @@ __noinline int policy_judge(const struct tp_flow_key *key, __u64 generation, __u
 	struct tp_rule_bits *src, *dst, *port, *deny;
 	void *rules;
 
-	if (!key || !rule) /* never; a global function must ask */
-		return TP_R_no_policy;
+	if (!key || !rule)
+		return TP_R_internal;
 	*rule = RULE_NONE;
 	rules = bpf_map_lookup_elem(&tp_rules, &slot);
 	if (!generation || !rules)

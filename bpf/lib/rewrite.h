@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The one place that writes packet bytes. */
+/*
+ * What forwarding changes in a packet: addresses, ports, TTL, and their checksums. Others that
+ * write into one: mss.h the segment size, error.h the packet that an error quotes, answer.h an
+ * error of our own, and the hooks the link header.
+ */
 #ifndef BPF_LIB_REWRITE_H
 #define BPF_LIB_REWRITE_H
 
@@ -122,7 +126,7 @@ static __always_inline int rewrite_tuple(struct pkt *pkt, const struct tp_flow *
 		return TP_R_nat_proto;
 	difference = (__u32)((both & 0xffffffff) + (both >> 32));
 	rewrite_sum(pkt, difference);
-	if (!pkt->frag_offset && proto_has_ports(pkt)) {
+	if (!pkt->frag_offset && proto_is_translatable(pkt)) {
 		r = rewrite_l4_checksum(pkt, to, &l4, difference);
 		if (r == GO_ON)
 			r = rewrite_ports(pkt, to, &l4);

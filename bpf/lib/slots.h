@@ -58,25 +58,25 @@ static __always_inline bool slot_is_quiet(const struct tp_flow_state *state, __u
 	return now > state->died && now - state->died > quiet;
 }
 
-/* Buries the oldest dead slot. GO_ON, or anything else: none may be buried yet. */
+/* Buries the oldest dead slot. False: none may be buried yet. */
 __noinline int flow_bury_oldest(__u64 now, __u64 quiet)
 {
 	struct tp_flow_state *state;
 	__u32 slot = 0;
 
 	if (bpf_map_peek_elem(&tp_dead_slots, &slot))
-		return TP_R_ct_full;
+		return false;
 	state = bpf_map_lookup_elem(&tp_flow_state, &slot);
 	if (!state || !slot_is_quiet(state, now, quiet) || bpf_map_pop_elem(&tp_dead_slots, &slot))
-		return TP_R_ct_full;
+		return false;
 	/* another CPU may have taken the one that was peeked at, and the next is younger */
 	state = bpf_map_lookup_elem(&tp_flow_state, &slot);
 	if (!state || !slot_is_quiet(state, now, quiet)) {
 		bpf_map_push_elem(&tp_dead_slots, &slot, BPF_ANY);
-		return TP_R_ct_full;
+		return false;
 	}
 	flow_bury(state, slot);
-	return GO_ON;
+	return true;
 }
 
 /* Marks the slot's flow dead if its time is over. */
@@ -126,7 +126,7 @@ __noinline int flow_bury_some(__u64 now, __u64 quiet, __u32 steps)
 	__u32 i;
 
 	for (i = 0; i < SWEEP_STEPS_FULL && i < steps; i++)
-		if (flow_bury_oldest(now, quiet) != GO_ON)
+		if (!flow_bury_oldest(now, quiet))
 			break;
 	return 0;
 }

@@ -32,7 +32,9 @@ static __always_inline int snat_masquerade(struct pkt *pkt, const struct tp_addr
 	struct tp_scratch *s = scratch_find();
 	long answer;
 
-	if (!device || !s)
+	if (!s)
+		return TP_R_internal;
+	if (!device)
 		return TP_R_no_route;
 	*out = pkt->v6 ? device->addr6 : device->addr4;
 	if (addr_is_none(out))
@@ -63,8 +65,8 @@ static __noinline int snat_address(struct pkt *pkt, const struct verdict *v, __u
 				   __u32 ifindex, struct tp_addr *out)
 {
 	if (!pkt || !v || !out)
-		return TP_R_nat_no_address;
-	if (!proto_has_ports(pkt))
+		return TP_R_internal;
+	if (!proto_is_translatable(pkt))
 		return TP_R_nat_proto;
 	if (v->snat == TP_SNAT_ADDRESS) {
 		*out = v->snat_addr;

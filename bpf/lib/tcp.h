@@ -23,8 +23,7 @@
 /* How much data of the sender of a RST may be under way to the other side. */
 #define TCP_RST_REACH (1 << 20)
 
-/* Every segment but the first SYN and some RST carries an ACK, and SYN, FIN, RST exclude another.
- */
+/* Each but the first SYN and some RST carries an ACK; of SYN, FIN and RST there is at most one. */
 static __always_inline bool tcp_flags_are_valid(__u8 flags)
 {
 	switch (flags & TCP_FLAGS) {
@@ -107,19 +106,19 @@ static __always_inline void tcp_track_after_rst(struct tp_flow_state *state, __u
 }
 
 /* Anything but the plain segment of an established connection. */
-static __noinline int tcp_track(const struct pkt *pkt, struct tp_flow_state *state, bool reply)
+static __noinline void tcp_track(const struct pkt *pkt, struct tp_flow_state *state, bool reply)
 {
 	__u32 way = reply & 1;
 	__u8 flags;
 
 	if (!pkt || !state)
-		return 0;
+		return;
 	flags = pkt->tcp_flags;
 	if (!tcp_flags_are_valid(flags))
-		return 0;
+		return;
 	if (flags & TCP_RST) {
 		tcp_track_rst(pkt, state, way);
-		return 0;
+		return;
 	}
 	if (flags & TCP_ACK)
 		state->way[way].acked = pkt->ack;
@@ -132,7 +131,6 @@ static __noinline int tcp_track(const struct pkt *pkt, struct tp_flow_state *sta
 		tcp_track_after_rst(state, way);
 	if (state->kind == TP_FLOW_TCP_ESTABLISHED && tcp_has_both(state, TP_TCP_FIN))
 		state->kind = TP_FLOW_TCP_CLOSING;
-	return 0;
 }
 
 /*

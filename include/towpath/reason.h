@@ -46,7 +46,7 @@ enum tp_verdict {
 	X(ct_full,        DROP,    "flow table full, or the insert failed") \
 	X(clash,          DROP,    "another flow has, or is being given, a key that it needs") \
 	X(nat_full,       DROP,    "no free SNAT port") \
-	X(nat_proto,      DROP,    "protocol without ports cannot be translated") \
+	X(nat_proto,      DROP,    "what SNAT cannot translate: neither TCP, UDP nor echo, or behind AH") \
 	X(nat_options,    DROP,    "needs the stack and a translation that it cannot get there") \
 	X(nat_no_address, DROP,    "egress device has no address of this family to leave with") \
 	X(peer_expired,   DROP,    "key_expiry of the peer has passed") \
@@ -55,7 +55,8 @@ enum tp_verdict {
 	X(wg_malformed,   DROP,    "to the tunnel's UDP port, but no WireGuard message") \
 	X(wg_limited,     DROP,    "more handshake initiations than one source may send") \
 	X(no_program,     DROP,    "the program behind a tail call is missing") \
-	X(no_policy,      DROP,    "no policy is loaded")
+	X(no_policy,      DROP,    "no policy is loaded") \
+	X(internal,       DROP,    "a lookup that cannot fail has failed")
 /* clang-format on */
 
 enum tp_reason {

@@ -35,7 +35,8 @@ static char *probes_of(const char *test)
 	CHECK_INT(probes_build(f.policy, &tables), 0);
 	array_for_each(probe, &tables.probes)
 		fprintf(out, "%s %s %d\n", decide_packet_put(packet, &probe->packet),
-			probe->accept ? "accept" : "refuse", (int)probe->rule);
+			probe->accept ? "accept" : "refuse",
+			probe->rule == TP_RULE_NONE ? -1 : (int)probe->rule);
 	fclose(out);
 	tables_free(&tables);
 	fixture_free(&f);
