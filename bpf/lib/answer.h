@@ -175,7 +175,7 @@ static __always_inline int answer(struct pkt *pkt, __u32 ingress)
 	r = answer_make(pkt, s->answer_mtu);
 	if (r != GO_ON)
 		return r;
-	return hook_redirect(pkt, ingress) == TC_ACT_REDIRECT ? TP_R_answered : TP_R_rewrite;
+	return hook_redirect(pkt, ingress) == HOOK_REDIRECT ? TP_R_answered : TP_R_rewrite;
 }
 
 #endif

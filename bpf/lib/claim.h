@@ -15,10 +15,10 @@
 #ifndef BPF_LIB_CLAIM_H
 #define BPF_LIB_CLAIM_H
 
+#include <linux/errno.h>
+
 #include "lib/flow.h"
 #include "lib/maps.h"
-
-#define EEXIST 17
 
 #define CLAIM_TRIES 3  /* an entry may have gone, or died, since it was in the way */
 #define CLAIM_LOOKS 64 /* some microseconds, for what takes another CPU less than one */

@@ -37,13 +37,16 @@ static __always_inline void count_route(__u32 route, __u32 bytes)
 		count_add(bpf_map_lookup_elem(&tp_route_stats, &route), bytes);
 }
 
+/* NULL: not a member. */
+static __always_inline struct tp_peer_counter *count_peer(__u32 peer)
+{
+	return peer ? bpf_map_lookup_elem(&tp_peer_stats, &peer) : NULL;
+}
+
 static __always_inline void count_peer_rx(__u32 peer, __u32 bytes)
 {
-	struct tp_peer_counter *counter;
+	struct tp_peer_counter *counter = count_peer(peer);
 
-	if (!peer)
-		return;
-	counter = bpf_map_lookup_elem(&tp_peer_stats, &peer);
 	if (!counter)
 		return;
 	counter->rx_packets++;
@@ -52,11 +55,8 @@ static __always_inline void count_peer_rx(__u32 peer, __u32 bytes)
 
 static __always_inline void count_peer_tx(__u32 peer, __u32 bytes)
 {
-	struct tp_peer_counter *counter;
+	struct tp_peer_counter *counter = count_peer(peer);
 
-	if (!peer)
-		return;
-	counter = bpf_map_lookup_elem(&tp_peer_stats, &peer);
 	if (!counter)
 		return;
 	counter->tx_packets++;
@@ -65,11 +65,8 @@ static __always_inline void count_peer_tx(__u32 peer, __u32 bytes)
 
 static __always_inline void count_peer_drop(__u32 peer)
 {
-	struct tp_peer_counter *counter;
+	struct tp_peer_counter *counter = count_peer(peer);
 
-	if (!peer)
-		return;
-	counter = bpf_map_lookup_elem(&tp_peer_stats, &peer);
 	if (counter)
 		counter->drops++;
 }

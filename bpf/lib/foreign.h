@@ -13,7 +13,7 @@ static __always_inline __u32 peek_ipv4(const struct pkt *pkt, struct tp_nat_in_k
 {
 	const struct iphdr *ip = hook_ptr(pkt, pkt->l2_len, sizeof(*ip));
 
-	if (!ip || (ip->frag_off & bpf_htons(0x1fff)))
+	if (!ip || (ip->frag_off & bpf_htons(IP_OFFSET)))
 		return 0;
 	key->proto = ip->protocol;
 	addr_set_v4(&key->outside, ip->saddr);

@@ -8,6 +8,7 @@
 
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -66,8 +67,8 @@ static __always_inline int lan_frame(const struct __sk_buff *skb)
 {
 	if (!is_ip(skb) || hook_is_of_a_vlan(skb))
 		return TP_R_not_ip;
-	if (skb->pkt_type != 0 /* PACKET_HOST */)
-		return skb->pkt_type == 3 ? TP_R_other_host : TP_R_local_scope;
+	if (skb->pkt_type != PACKET_HOST)
+		return skb->pkt_type == PACKET_OTHERHOST ? TP_R_other_host : TP_R_local_scope;
 	return GO_ON;
 }
 

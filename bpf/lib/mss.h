@@ -7,6 +7,8 @@
 #ifndef BPF_LIB_MSS_H
 #define BPF_LIB_MSS_H
 
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/tcp.h>
 
 #include "lib/pkt.h"
@@ -53,7 +55,8 @@ __noinline int mss_find(HOOK_CONTEXT *ctx, __u32 l4, __u32 end)
  */
 static __always_inline int mss_clamp(struct pkt *pkt, __u32 mtu)
 {
-	__u32 headers = sizeof(struct tcphdr) + (pkt->v6 ? 40 : 20); /* IP, without options */
+	__u32 headers =
+		sizeof(struct tcphdr) + (pkt->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
 	__u32 at = pkt->l4 + pkt->mss;
 	__be16 old, new;
 

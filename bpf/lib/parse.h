@@ -11,6 +11,7 @@
 
 #include <linux/icmpv6.h>
 #include <linux/in.h>
+#include <linux/in6.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/tcp.h>
@@ -35,12 +36,6 @@
 #define ICMP_ECHO      8
 
 #define ICMP_NO_ECHO bpf_htons(1) /* "destination port" beside a "source port" of 0 */
-
-#define EXT_HOP_BY_HOP  0
-#define EXT_ROUTING     43
-#define EXT_FRAGMENT    44
-#define EXT_AUTH        51
-#define EXT_DESTINATION 60
 
 #define ND_ROUTER_SOLICIT 133 /* RFC 4861: 133..137 are neighbour discovery */
 #define ND_REDIRECT       137
@@ -158,6 +153,19 @@ struct ext_header {
 	};
 };
 
+static __always_inline bool ext_is_known(__u8 proto)
+{
+	return proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING || proto == IPPROTO_FRAGMENT ||
+	       proto == IPPROTO_AH || proto == IPPROTO_DSTOPTS;
+}
+
+static __always_inline __u32 ext_length(const struct ext_header *ext, __u8 proto)
+{
+	if (proto == IPPROTO_FRAGMENT)
+		return sizeof(*ext) + sizeof(__be32);
+	return proto == IPPROTO_AH ? (ext->length + 2) * 4 : (ext->length + 1) * 8;
+}
+
 /* offset: of the fragment header. */
 static __always_inline int parse_fragment_header(struct pkt *pkt, __u32 offset, __u32 field)
 {
@@ -186,26 +194,22 @@ static __always_inline int parse_extensions(struct pkt *pkt)
 	for (i = 0; i < PARSE_EXT_MAX && !pkt->frag_offset; i++) {
 		__u8 proto = pkt->key.proto;
 
-		if (proto != EXT_HOP_BY_HOP && proto != EXT_ROUTING && proto != EXT_FRAGMENT &&
-		    proto != EXT_AUTH && proto != EXT_DESTINATION)
+		if (!ext_is_known(proto))
 			break;
 		if (offset > PARSE_L4_MAX || hook_load(pkt, offset, &ext, sizeof(ext)))
 			return TP_R_malformed;
-		if (proto == EXT_ROUTING && ext.type == 0) /* RFC 5095 */
+		if (proto == IPPROTO_ROUTING && ext.type == 0) /* RFC 5095 */
 			return TP_R_malformed;
 
-		if (proto == EXT_FRAGMENT) {
+		if (proto == IPPROTO_FRAGMENT) {
 			if (fragment ||
 			    parse_fragment_header(pkt, offset, bpf_ntohs(ext.fragment)) != GO_ON)
 				return TP_R_malformed;
 			fragment = true;
-			offset += 8;
-		} else if (proto == EXT_AUTH) {
+		} else if (proto == IPPROTO_AH) {
 			pkt->authenticated = true;
-			offset += (ext.length + 2) * 4;
-		} else {
-			offset += (ext.length + 1) * 8;
 		}
+		offset += ext_length(&ext, proto);
 		pkt->key.proto = ext.next;
 	}
 	if (i == PARSE_EXT_MAX || offset > PARSE_L4_MAX)

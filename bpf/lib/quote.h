@@ -9,9 +9,7 @@
 #include "lib/icmp.h"
 #include "lib/icmp_sum.h"
 
-#define IP_OFFSET_MASK  0x1fff
-#define IP6_OFFSET_MASK 0xfff8
-#define QUOTE_L4_LEAST  8
+#define QUOTE_L4_LEAST 8
 
 static __always_inline __u16 quote_start(const struct pkt *pkt)
 {
@@ -25,7 +23,7 @@ static __always_inline int quote_read_v4(HOOK_CONTEXT *ctx, struct quote *q)
 
 	if (hook_load_from(ctx, q->l3, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5)
 		return TP_R_icmp_unrelated;
-	if (ip.frag_off & bpf_htons(IP_OFFSET_MASK)) /* its ports went with the first fragment */
+	if (ip.frag_off & bpf_htons(IP_OFFSET)) /* its ports went with the first fragment */
 		return TP_R_icmp_unrelated;
 
 	addr_set_v4(&q->key.src, ip.saddr);
@@ -35,19 +33,10 @@ static __always_inline int quote_read_v4(HOOK_CONTEXT *ctx, struct quote *q)
 	return GO_ON;
 }
 
-/* Length of an extension header, 0: it is none, or a later fragment's. */
-static __always_inline __u32 quote_extension(const struct ext_header *ext, __u8 proto)
+/* The header of a later fragment: what is behind it are no headers. */
+static __always_inline bool quote_is_later(const struct ext_header *ext, __u8 proto)
 {
-	const __be16 *fragment = (const void *)ext;
-
-	switch (proto) {
-	case EXT_HOP_BY_HOP:
-	case EXT_DESTINATION:
-	case EXT_ROUTING: return (ext->length + 1) * 8;
-	case EXT_AUTH: return (ext->length + 2) * 4;
-	case EXT_FRAGMENT: return fragment[1] & bpf_htons(IP6_OFFSET_MASK) ? 0 : 8;
-	default: return 0;
-	}
+	return proto == IPPROTO_FRAGMENT && (ext->fragment & bpf_htons(IPV6_OFFSET));
 }
 
 /* Walks on from q->l4, as parse_extensions does, where nothing is refused for its kind. */
@@ -59,13 +48,12 @@ static __always_inline int quote_walk(HOOK_CONTEXT *ctx, struct quote *q, __u32 
 	int i;
 
 	for (i = 0; i < PARSE_EXT_MAX; i++) {
-		if (proto != EXT_HOP_BY_HOP && proto != EXT_ROUTING && proto != EXT_FRAGMENT &&
-		    proto != EXT_AUTH && proto != EXT_DESTINATION)
+		if (!ext_is_known(proto))
 			break;
 		if (offset > end || hook_load_from(ctx, offset, &ext, sizeof(ext)) ||
-		    !quote_extension(&ext, proto))
+		    quote_is_later(&ext, proto))
 			return TP_R_icmp_unrelated;
-		offset += quote_extension(&ext, proto);
+		offset += ext_length(&ext, proto);
 		proto = ext.next;
 	}
 	q->key.proto = proto;

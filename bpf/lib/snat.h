@@ -3,14 +3,14 @@
 #ifndef BPF_LIB_SNAT_H
 #define BPF_LIB_SNAT_H
 
+#include <linux/errno.h>
+
 #include "lib/admit.h"
 #include "lib/flow.h"
 #include "lib/nat.h"
 #include "lib/parse.h"
 #include "lib/route.h"
 #include "lib/slots.h"
-
-#define EINVAL 22
 
 /* A mesh address on a LAN would be answered by nobody, and says what is behind this router. */
 static __always_inline bool snat_is_of_mesh(const struct pkt *pkt, const struct tp_addr *addr)

@@ -31,8 +31,6 @@ struct tp_endpoint {
 	__u16 pad;
 };
 
-#define TP_MAPPED_BITS 96
-
 _Static_assert(sizeof(struct tp_addr) == 16, "tp_addr is one address");
 _Static_assert(sizeof(struct tp_prefix) == 20, "tp_prefix has no hole");
 _Static_assert(sizeof(struct tp_endpoint) == 20, "tp_endpoint has no hole");

@@ -46,7 +46,7 @@ enum tp_verdict {
 	X(ct_full,        DROP,    "flow table full, or the insert failed") \
 	X(clash,          DROP,    "another flow has, or is being given, a key that it needs") \
 	X(nat_full,       DROP,    "no free SNAT port") \
-	X(nat_proto,      DROP,    "what SNAT cannot translate: neither TCP, UDP nor echo, or behind AH") \
+	X(nat_proto,      DROP,    "protocol that SNAT cannot translate, or behind AH") \
 	X(nat_options,    DROP,    "needs the stack and a translation that it cannot get there") \
 	X(nat_no_address, DROP,    "egress device has no address of this family to leave with") \
 	X(peer_expired,   DROP,    "key_expiry of the peer has passed") \
