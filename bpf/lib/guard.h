@@ -72,8 +72,7 @@ static __always_inline __u64 guard_cost(const struct pkt *pkt)
 	return pkt->limits->second / GUARD_PER_SECOND ?: 1;
 }
 
-/* A token bucket as one number: when it will be full. A lost race costs at most a token too many.
- */
+/* A token bucket as one number: when it will be full. A lost race costs a token too many. */
 static __always_inline bool guard_take_token(const struct pkt *pkt, __u64 *full)
 {
 	__u64 cost = guard_cost(pkt), seen = *full;

@@ -146,13 +146,12 @@ struct {
  * on it, from the attached program to the last one that it tail-calls.
  */
 struct tp_scratch {
-	/* a flow in the making: open.h and hairpin.h for slots.h; a copy of a known one in
-	 * ingress.h */
+	/* a flow in the making, from open.h and hairpin.h for claim.h; or a copy of one */
 	struct tp_flow forward;
 	struct tp_flow reply;
 	struct tp_flow_key forward_key;
 	struct tp_flow_key reply_key;
-	/* a mapping in the making: snat.h for nat.h; nat_in_key also for whoever looks one up */
+	/* a mapping in the making, from snat.h for nat.h; nat_in_key is also for looking one up */
 	struct tp_nat_out_key nat_out_key;
 	struct tp_nat_in_key nat_in_key;
 	struct tp_nat_in nat_in;
@@ -200,8 +199,7 @@ static const struct tp_inner_types {
 	struct tp_prefix prefix;
 } tp_inner_types __attribute__((used)) = {};
 
-/* Inner maps of the two-slot tables; those of tp_rules and tp_rule_info differ in size from this.
- */
+/* Inner maps of the two-slot tables; those of tp_rules and tp_rule_info are made larger. */
 struct tp_class_table {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, 1);

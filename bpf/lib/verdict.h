@@ -20,7 +20,7 @@ static __always_inline enum tp_verdict verdict_of(__u32 reason)
 	return verdicts[reason & (TP_REASON_ROOM - 1)];
 }
 
-/* By the stages that ended with r. What another program has yet to look at, or answers, is not. */
+/* By the stages that ended with r. Of GO_* neither holds: another program goes on, or answers. */
 static __always_inline bool is_refused(int r)
 {
 	return r >= 0 && verdict_of(r) == TP_DROP;
