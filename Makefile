@@ -79,8 +79,9 @@ $(B)/$(1)/%.o: %.c | $(B)/version.h
 	@mkdir -p $$(@D)
 	$$(Q)$$($(1)_CC) $$(ALL_CFLAGS) $$($(1)_FLAGS) -Iselftests/lib -I$(B) -c $$< -o $$@
 
-# the one file that includes the skeletons, and its test
-$(B)/$(1)/user/kernel/bpf_object.o $(B)/$(1)/selftests/packet/test_object.o: $$(SKEL)
+# the files that include the skeletons, and their test
+$(B)/$(1)/user/kernel/bpf_object.o $(B)/$(1)/user/kernel/bpf_sandbox.o \
+$(B)/$(1)/selftests/packet/test_object.o: $$(SKEL)
 
 $(B)/$(1)/libtowpath.a: $$(USER_SRC:%.c=$(B)/$(1)/%.o)
 	$$(call say,AR,$$@)

@@ -33,6 +33,7 @@ int cmd_plan(const struct args *args);
 int cmd_apply(const struct args *args);
 int cmd_down(const struct args *args);
 int cmd_status(const struct args *args);
+int cmd_trace(const struct args *args);
 int cmd_keygen(const struct args *args);
 int cmd_pubkey(const struct args *args);
 int cmd_version(const struct args *args);

@@ -56,6 +56,18 @@ static const struct command commands[] = {
 		.run = cmd_status,
 	},
 	{
+		.name = "trace",
+		.usage = "--from ADDR --to ADDR [--proto PROTO] [--dport N] [--sport N] [--in DEV] "
+			 "[--json]",
+		.summary =
+			"put a packet through the loaded programs and explain what becomes of it",
+		.example = "towpath trace --from 100.80.0.10 --to 10.10.30.20 --dport 443",
+		.options = ARGS_BIT(ARGS_FROM) | ARGS_BIT(ARGS_TO) | ARGS_BIT(ARGS_PROTO) |
+			   ARGS_BIT(ARGS_DPORT) | ARGS_BIT(ARGS_SPORT) | ARGS_BIT(ARGS_IN) |
+			   ARGS_BIT(ARGS_JSON),
+		.run = cmd_trace,
+	},
+	{
 		.name = "keygen",
 		.usage = "[--out FILE]",
 		.summary = "make a new private key and print its public key",
