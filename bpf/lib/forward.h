@@ -245,6 +245,7 @@ static __always_inline int answered_by(const struct pkt *pkt, const struct tp_fl
 	if (!s || !we_answer(pkt, flow, reason))
 		return reason;
 	s->answer_mtu = reason == TP_R_too_big ? flow->mtu : 0;
+	s->answer_out = flow->flags & TP_FLOW_DST_NAT ? 0 : flow->ifindex;
 	return GO_ANSWER;
 }
 
