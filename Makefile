@@ -6,7 +6,7 @@
 #   make check        every tier this machine can run (root)
 #   make check-unit   one tier: lint unit golden packet net docs
 #   make bench        what forwarding costs (root); BENCH="t2 kernel towpath" ROUNDS=9 for a part
-#   make nightly      tests at length: ten million random packets, a thousand policies (root)
+#   make nightly      tests at length: millions of packets, a thousand policies (root)
 #   make install      DESTDIR and PREFIX as usual
 #   V=1               show commands
 
@@ -138,9 +138,10 @@ bench: deps
 	$(Q)TOWPATH=$(B)/towpath $(B)/plain/bench $(BENCH)
 
 nightly: deps
-	$(Q)$(MAKE) --no-print-directory $(B)/plain/test-packet
+	$(Q)$(MAKE) --no-print-directory all $(B)/plain/test-packet
 	$(Q)PROPERTY_PACKETS=10000000 POLICY_SWAPS=1000 \
 		$(B)/plain/test-packet packet.property packet.swap
+	$(Q)FOREIGN_FLOWS=1000000 selftests/net/test_collateral.py foreign_flows
 
 SHARE := $(DESTDIR)$(PREFIX)/share
 install: all

@@ -66,6 +66,8 @@ static __always_inline int admit_tunnel(const struct tp_flow_key *key, const str
 		return TP_R_no_route;
 	if (dst->kind == TP_ROUTE_MESH)
 		return admit_member(dst, at, v);
+	if (dst->kind == TP_ROUTE_BROADCAST)
+		return TP_R_no_route; /* whoever listens is meant: scope_is_beyond_grants */
 	if (dst->kind == TP_ROUTE_LAN)
 		admit_to_lan(dst, v);
 	return GO_ON; /* SELF and HOST: out_side stays 0, it ends here */
@@ -85,6 +87,7 @@ static __always_inline int admit_lan(const struct tp_flow_key *key, const struct
 				     struct verdict *v)
 {
 	const struct tp_route *src = route_find(at->generation, &key->src);
+	__u8 from = src ? src->kind : TP_ROUTE_NONE; /* once: the verifier must see it is no NULL */
 	const struct tp_route *dst;
 
 	if (src && route_is_mesh_source(src))
@@ -93,8 +96,10 @@ static __always_inline int admit_lan(const struct tp_flow_key *key, const struct
 	dst = route_find(at->generation, &key->dst);
 	if (!dst || !lan_route_is_ours(dst, at->lan_judged))
 		return TP_R_not_ours;
-	if (src && src->kind == TP_ROUTE_HOST) /* this machine's own address */
+	if (from == TP_ROUTE_HOST) /* this machine's own address */
 		return TP_R_spoof;
+	if (from == TP_ROUTE_BROADCAST)
+		return TP_R_martian;
 	if (dst->kind == TP_ROUTE_MESH)
 		return admit_member(dst, at, v);
 	if (dst->kind == TP_ROUTE_LAN)

@@ -116,6 +116,16 @@ static __always_inline __be32 addr_word(const struct tp_addr *addr, int i)
 	return ((const __be32 *)addr->bytes)[i];
 }
 
+static __always_inline void addr_set_v4(struct tp_addr *addr, __be32 v4)
+{
+	__be32 *words = (__be32 *)addr->bytes;
+
+	words[0] = 0;
+	words[1] = 0;
+	words[2] = bpf_htonl(0xffff);
+	words[3] = v4;
+}
+
 static __always_inline bool addr_is_mapped(const struct tp_addr *addr)
 {
 	return !addr_word(addr, 0) && !addr_word(addr, 1) &&

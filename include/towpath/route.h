@@ -8,11 +8,12 @@
 #include <towpath/layout.h>
 
 enum tp_route_kind {
-	TP_ROUTE_NONE = 0, /* a barrier: as if there were no row */
-	TP_ROUTE_MESH = 1, /* reached through the tunnel: a member's address or its routes */
-	TP_ROUTE_LAN = 2,  /* advertised by this node: reached through a LAN device */
-	TP_ROUTE_SELF = 3, /* a mesh address of this node */
-	TP_ROUTE_HOST = 4, /* another address of this node inside a prefix it advertises */
+	TP_ROUTE_NONE = 0,      /* a barrier: as if there were no row */
+	TP_ROUTE_MESH = 1,      /* reached through the tunnel: a member's address or its routes */
+	TP_ROUTE_LAN = 2,       /* advertised by this node: reached through a LAN device */
+	TP_ROUTE_SELF = 3,      /* a mesh address of this node */
+	TP_ROUTE_HOST = 4,      /* another address of this node inside a prefix it advertises */
+	TP_ROUTE_BROADCAST = 5, /* of a prefix that a device of this node is on; IPv4 only */
 };
 
 enum tp_route_flags {
