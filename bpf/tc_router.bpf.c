@@ -41,7 +41,7 @@ struct {
 
 static __always_inline int finish(__u32 reason)
 {
-	__u8 verdict = verdict_of(reason);
+	enum tp_verdict verdict = verdict_of(reason);
 
 	count_reason(reason);
 	if (verdict == TP_DROP)

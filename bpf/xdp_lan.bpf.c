@@ -14,7 +14,7 @@
 
 static __always_inline int finish(int reason)
 {
-	__u8 verdict = reason == GO_SLOW ? TP_STACK : verdict_of(reason);
+	enum tp_verdict verdict = reason < 0 ? TP_STACK : verdict_of(reason);
 
 	if (verdict == TP_STACK)
 		return XDP_PASS;

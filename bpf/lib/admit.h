@@ -138,7 +138,7 @@ __noinline int admit(const struct tp_flow_key *key, const struct admit_at *at, s
 	return admit_by_grants(key, at->generation, v);
 }
 
-/* For the flow: whom it owes that it may be. */
+/* For the flow: what it owes it to that it may be. */
 static __always_inline __u32 admitted_by(const struct verdict *v)
 {
 	return v->logged ? TP_RULE_LOGGED : v->rule;

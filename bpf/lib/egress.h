@@ -75,7 +75,7 @@ static __always_inline int own_to_tunnel(struct pkt *pkt, struct tp_scratch *s)
 		return TP_R_own;
 	}
 	__builtin_memset(v, 0, sizeof(*v));
-	v->rule = RULE_NONE;
+	v->rule = TP_RULE_OWN;
 	v->peer[1] = dst->peer;
 	v->expires_at = dst->expires_at;
 	pkt->key.side = TP_SIDE_LAN;

@@ -129,7 +129,9 @@ static __always_inline int error_translate(struct pkt *pkt, const struct quote *
 
 /*
  * *way: a copy of the flow, so that even the next hop which is looked up here stays out of the
- * table. The route comes before the translation: what it refuses goes to the stack as it came.
+ * table. It is that toward the sender of what is quoted, by the name that he has there: the error
+ * is addressed to the one that he has here, which may be our own. It is asked for before anything
+ * is translated: what has no way goes to the stack as it came.
  */
 static __always_inline int error_send(struct pkt *pkt, struct tp_scratch *s, __u32 ingress)
 {
@@ -139,7 +141,7 @@ static __always_inline int error_send(struct pkt *pkt, struct tp_scratch *s, __u
 	int r = GO_ON;
 
 	if (!fresh) {
-		long answer = route_next_hop(pkt, &pkt->key.src, &pkt->key.dst, ingress, &s->fib);
+		long answer = route_next_hop(pkt, &pkt->key.src, &way->dst, ingress, &s->fib);
 
 		r = next_hop_set(pkt, way, &s->fib, answer);
 	}

@@ -159,7 +159,8 @@ static __always_inline void flow_touch(struct pkt *pkt, struct tp_flow_state *st
 	/* one direction is on one CPU nearly always: a lost count costs less than two atomics */
 	way->packets++;
 	way->bytes += pkt->len;
-	count_rule(pkt->generation, state->rule, pkt->len);
+	if (state->rule < TP_RULE_MAX) /* else it is one of TP_RULE_* */
+		count_rule(pkt->generation, state->rule, pkt->len);
 	count_route(state->route, pkt->len);
 	count_peer_rx(state->peer[reply], pkt->len);
 	count_peer_tx(state->peer[!reply], pkt->len);

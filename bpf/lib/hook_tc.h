@@ -147,7 +147,11 @@ static __always_inline long hook_csum_port(const struct pkt *pkt, __u32 offset, 
 	return bpf_l4_csum_replace(hook_skb(pkt), offset, from, to, flags | sizeof(from));
 }
 
-/* The same for a change of address, given as a difference of 32-bit sums. */
+/*
+ * The same for a change of address, given as a difference of 32-bit sums. What a device summed up
+ * of the whole packet loses as much, which is right for IPv4 alone (BPF_F_IPV6, which tells the
+ * kernel, came with Linux 6.16): see rewrite_sum.
+ */
 static __always_inline long hook_csum_addr(const struct pkt *pkt, __u32 offset, __u32 difference,
 					   __u64 flags)
 {
@@ -155,8 +159,8 @@ static __always_inline long hook_csum_addr(const struct pkt *pkt, __u32 offset, 
 }
 
 /*
- * What a device summed up of the whole packet, when something in it changes that no checksum of its
- * own makes up for.
+ * What a device summed up of the whole packet (CHECKSUM_COMPLETE), when something in it changes
+ * that no checksum of its own makes up for. The device that it is redirected to may take it over.
  */
 static __always_inline void hook_csum_whole(const struct pkt *pkt, __u32 difference)
 {

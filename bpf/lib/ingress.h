@@ -59,7 +59,7 @@ static __always_inline int new_flow(struct pkt *pkt, const struct tp_flow *old, 
 		r = open_new(pkt, scratch, ingress, hairpin);
 	if (r == TP_R_ct_full || r == TP_R_nat_full)
 		count_flow(FLOW_REFUSED);
-	if (verdict_of(r) == TP_DROP)
+	if (is_refused(r))
 		count_peer_drop(v->peer[0]);
 	return r;
 }
@@ -71,7 +71,7 @@ static __always_inline int known_on_its_way(struct pkt *pkt, struct tp_scratch *
 {
 	int r = forward_known(pkt, &s->forward, flow, state, ingress);
 
-	if (verdict_of(r) != TP_DROP)
+	if (is_let_through(r))
 		frag_remember(pkt, &s->forward);
 	return r;
 }

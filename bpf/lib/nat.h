@@ -5,10 +5,11 @@
  * BPF_NOEXIST allocates the port, so no two mappings ever share one (REQ-3).
  *
  * A row of a hash map may be deleted, and its memory be another row, while a program holds a
- * pointer to it. Therefore a mapping has an id that is never used again, and it is in the same
- * word as the number of flows: a compare-and-swap of that word succeeds only on the mapping that
- * was meant. What was read of the row before it then belonged to that mapping, too. tp_nat_out
- * is an index only, and what is read there is not believed until the id is found in tp_nat_in.
+ * pointer to it. Therefore a mapping has an id, which comes again only when 2^32 others have been
+ * made (no program runs for so long), and it is in the same word as the number of flows: a
+ * compare-and-swap of that word succeeds only on the mapping that was meant. What was read of the
+ * row before it then belonged to that mapping, too. tp_nat_out is an index only, and what is read
+ * there is not believed until the id is found in tp_nat_in.
  */
 #ifndef BPF_LIB_NAT_H
 #define BPF_LIB_NAT_H
@@ -16,8 +17,9 @@
 #include "lib/maps.h"
 #include "lib/pkt.h"
 
-#define NAT_TRIES      64 /* ports tried for one mapping */
-#define NAT_SWAP_TRIES 8  /* as often must another CPU have been faster, on one mapping */
+#define NAT_TRIES 64 /* ports tried for one mapping */
+/* until one is not joined or retired: each time another CPU has to be faster, on that mapping */
+#define NAT_SWAP_TRIES 8
 
 #define NAT_GONE (TP_NAT_RETIRED | TP_NAT_DEAD)
 
@@ -201,7 +203,10 @@ static __always_inline __u16 nat_candidate(const struct tp_limits *limits, __u16
 	return limits->port_min + (start + i) % size;
 }
 
-/* Fills the scratch's nat_in_key and nat_in, port aside, with a mapping that one flow holds. */
+/*
+ * Fills the scratch's nat_in_key and nat_in, port aside, with a mapping that one flow holds.
+ * Returns its new id, or 0.
+ */
 static __always_inline __u32 nat_prepare(struct tp_scratch *scratch)
 {
 	const struct tp_nat_out_key *out_key = &scratch->nat_out_key;
@@ -246,6 +251,31 @@ static __always_inline bool nat_allocate(HOOK_CONTEXT *ctx, const struct tp_limi
 }
 
 /*
+ * Into the index goes the mapping that has just been made, in nat_in_key: *hold holds it. Or *hold
+ * becomes one that another CPU has made for the same inside port in the meantime. Ours is then
+ * given back as any mapping is, for a hairpin may have joined it already. False: there is no room.
+ */
+static __always_inline bool nat_index(struct tp_scratch *scratch, struct nat_hold *hold)
+{
+	struct tp_nat_in_key ours = scratch->nat_in_key;
+	struct tp_nat_out row = { .port = ours.port, .id = hold->id };
+
+	if (!bpf_map_update_elem(&tp_nat_out, &scratch->nat_out_key, &row, BPF_NOEXIST))
+		return true;
+	if (nat_join(hold)) {
+		nat_release(&ours.outside, ours.port, ours.proto, row.id);
+		return true;
+	}
+	/* it names a mapping that nobody may join any more: ours is the one from now on */
+	hold->id = row.id;
+	hold->port = row.port;
+	if (!bpf_map_update_elem(&tp_nat_out, &scratch->nat_out_key, &row, BPF_ANY))
+		return true;
+	nat_release(&ours.outside, ours.port, ours.proto, row.id);
+	return false;
+}
+
+/*
  * Finds or makes the mapping of the scratch's nat_out_key for a flow to the destination in its
  * forward entry. GO_ON or TP_R_nat_full. It finds the scratch itself: Linux 6.1 takes no argument
  * of a global function for a map's key.
@@ -253,30 +283,15 @@ static __always_inline bool nat_allocate(HOOK_CONTEXT *ctx, const struct tp_limi
 __noinline int nat_bind(HOOK_CONTEXT *ctx, struct tp_limits *limits, struct nat_hold *hold)
 {
 	struct tp_scratch *scratch = scratch_find();
-	struct tp_nat_out row = {};
 
 	if (!ctx || !limits || !scratch || !hold)
 		return TP_R_nat_full;
 	if (nat_join(hold))
 		return GO_ON;
-	row.id = nat_prepare(scratch);
-	if (!row.id || !nat_allocate(ctx, limits, scratch, &row.port))
+	hold->id = nat_prepare(scratch);
+	if (!hold->id || !nat_allocate(ctx, limits, scratch, &hold->port))
 		return TP_R_nat_full;
-	if (bpf_map_update_elem(&tp_nat_out, &scratch->nat_out_key, &row, BPF_NOEXIST)) {
-		struct tp_nat_in_key ours = scratch->nat_in_key;
-
-		/* another CPU was faster with the same inside port: give ours back, use that one */
-		if (nat_join(hold)) {
-			bpf_map_delete_elem(&tp_nat_in, &ours);
-			return GO_ON;
-		}
-		/* or it names a mapping that nobody may join any more: ours is the one from now on
-		 */
-		bpf_map_update_elem(&tp_nat_out, &scratch->nat_out_key, &row, BPF_ANY);
-	}
-	hold->id = row.id;
-	hold->port = row.port;
-	return GO_ON;
+	return nat_index(scratch, hold) ? GO_ON : TP_R_nat_full;
 }
 
 /*

@@ -16,12 +16,12 @@
 /* A stage returns this to go on, or the reason to stop at. */
 #define GO_ON TP_R_none
 
-/* Or what is no reason: another program goes on, with the packet untouched. */
+/* Or what is no reason, and negative: another program goes on, with the packet untouched. */
 enum go {
 	GO_SLOW = -1,
 	GO_ERROR = -2,  /* an ICMP error */
-	GO_OPEN = -4,   /* of no flow: may it open one? */
 	GO_ANSWER = -3, /* the sender must hear that it goes no further */
+	GO_OPEN = -4,   /* of no flow: may it open one? */
 };
 
 #define L2_NONE     0 /* a device without link header: the tunnel */
@@ -77,7 +77,7 @@ struct nat_hold {
 
 /* A decision for the first packet of a flow. */
 struct verdict {
-	__u32 rule;    /* that decided; RULE_NONE: none matched, or none was asked */
+	__u32 rule;    /* that decided; RULE_NONE: none; TP_RULE_OWN: none was asked */
 	__u32 peer[2]; /* as in tp_flow_state */
 	__u32 route;
 	__u16 mtu;        /* toward the member that it goes to, 0: the tunnel's */

@@ -6,7 +6,7 @@
 #include "lib/maps.h"
 #include "lib/pkt.h"
 
-#define RULE_NONE TP_RULE_OWN
+#define RULE_NONE TP_RULE_NONE
 
 static __always_inline __u32 class_of(void *table, const void *key)
 {

@@ -94,7 +94,23 @@ static __always_inline int rewrite_addresses(struct pkt *pkt, const struct tp_fl
 	return GO_ON;
 }
 
-/* Puts a flow's addresses and ports in place, all checksums with them. */
+/*
+ * The sum over the whole packet changes with its addresses. IPv4's header checksum makes up for
+ * that, and a transport checksum once more, which hook_csum_addr allows for. In IPv6 nothing does
+ * in a later fragment; in any other packet the transport checksum does, but hook_csum_addr takes
+ * the change out as it must for IPv4.
+ */
+static __always_inline void rewrite_sum(struct pkt *pkt, __u32 difference)
+{
+	if (pkt->v6)
+		hook_csum_whole(pkt, difference);
+}
+
+/*
+ * Puts a flow's addresses and ports in place, all checksums with them. What AH covers (RFC 4302
+ * 3.3.3.1) cannot be translated, though it has the ports of a flow that is: its receiver would drop
+ * it, and nobody would know why.
+ */
 static __always_inline int rewrite_tuple(struct pkt *pkt, const struct tp_flow *to)
 {
 	struct l4_layout l4 = l4_layout(pkt);
@@ -102,10 +118,11 @@ static __always_inline int rewrite_tuple(struct pkt *pkt, const struct tp_flow *
 	__u64 both = (__u64)difference + csum_addr_difference(&pkt->key.dst, &to->dst);
 	int r;
 
+	if (pkt->authenticated)
+		return TP_R_nat_proto;
 	difference = (__u32)((both & 0xffffffff) + (both >> 32));
-	if (pkt->frag_offset) {
-		hook_csum_whole(pkt, pkt->v6 ? difference : 0);
-	} else if (proto_has_ports(pkt)) {
+	rewrite_sum(pkt, difference);
+	if (!pkt->frag_offset && proto_has_ports(pkt)) {
 		r = rewrite_l4_checksum(pkt, to, &l4, difference);
 		if (r == GO_ON)
 			r = rewrite_ports(pkt, to, &l4);
@@ -124,6 +141,7 @@ static __always_inline int rewrite_ttl(struct pkt *pkt)
 		if (!ip)
 			return TP_R_rewrite;
 		ip->hop_limit--;
+		hook_csum_whole(pkt, (__u16)~bpf_htons(1)); /* the low byte of its word */
 	} else {
 		struct iphdr *ip = hook_ptr(pkt, pkt->l2_len, sizeof(*ip));
 

@@ -79,7 +79,7 @@ static __always_inline int snat_bind(struct pkt *pkt, struct tp_scratch *s)
 	struct nat_hold *hold = &s->hold;
 	int r;
 
-	if (pkt->authenticated) /* as IPv4's, whose AH is a protocol without ports */
+	if (pkt->authenticated) /* see rewrite_tuple; of IPv4 AH is a protocol without ports */
 		return TP_R_nat_proto;
 	s->nat_out_key.inside = pkt->key.src;
 	s->nat_out_key.port = pkt->key.sport;

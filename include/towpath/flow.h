@@ -90,6 +90,7 @@ enum tp_flow_tcp {
 /* In place of the rule that allowed a flow. */
 #define TP_RULE_OWN    (~0U) /* this machine's own socket opened it: none was asked */
 #define TP_RULE_LOGGED (~1U) /* none allows it, `"enforce": "log"` does */
+#define TP_RULE_NONE   (~2U) /* of no flow: what tp_tc_judge says where none matches */
 
 /* The two ends of a flow, and the direction that each of them sends in. */
 enum tp_flow_end { TP_OPENER = 0, TP_ANSWERER = 1 };
@@ -177,9 +178,9 @@ struct tp_nat_in_key {
 };
 
 /*
- * A mapping. `users` is changed by compare-and-swap alone: its upper half is the mapping's id,
- * which no other mapping ever has, so that nobody counts on a row that was given to another one
- * behind his back. The last flow takes the row along.
+ * A mapping. The upper half of `users` is its id, which no other mapping of this time has: ids come
+ * again after 2^32 of them. Who joins it changes the word by compare-and-swap, so that nobody
+ * counts on a row that was given to another one behind his back. The last flow takes the row along.
  */
 struct tp_nat_in {
 	struct tp_addr inside;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Small tc programs of a test's own, loaded without a compiler: one that counts what comes past it,
-as somebody else's program behind ours would, and one that hands packets to another device."""
+as somebody else's program behind ours would, one that tells what a device has summed up, and one
+that hands packets to another device."""
 
 import contextlib
 import ctypes
@@ -15,7 +16,7 @@ SYS_BPF = {"x86_64": 321, "aarch64": 280}[platform.machine()]
 MAP_CREATE, MAP_LOOKUP, PROG_LOAD, OBJ_PIN, LINK_CREATE = 0, 1, 5, 6, 28
 MAP_TYPE_ARRAY, PROG_TYPE_SCHED_CLS = 2, 3
 TCX = {"ingress": 46, "egress": 47}
-HELPER_LOOKUP, HELPER_REDIRECT = 1, 23
+HELPER_LOOKUP, HELPER_REDIRECT, HELPER_CSUM_UPDATE = 1, 23, 40
 F_INGRESS = 1
 TC_ACT_UNSPEC = -1
 
@@ -50,6 +51,21 @@ def _load_counter(map_fd, length):
                  + _insn(0x85, imm=HELPER_LOOKUP)
                  + _insn(0x15, 0, off=2)                            # not there: go on
                  + _insn(0xb7, 1, imm=1) + _insn(0xdb, 0, 1)        # *r0 += 1, atomically
+                 + _insn(0xb7, 0, imm=TC_ACT_UNSPEC) + _insn(0x95))
+
+
+def _load_sum(map_fd, length):
+    """skb->csum into the map if the packet has that length: what bpf_csum_update(skb, 0) says."""
+    return _load(_insn(0x61, 2, 1)                                  # r2 = skb->len
+                 + _insn(0x55, 2, off=11, imm=length)               # another one: go on
+                 + _insn(0xb7, 2) + _insn(0x85, imm=HELPER_CSUM_UPDATE)
+                 + _insn(0xbf, 6, 0)                                # r6 = the sum
+                 + _insn(0x62, 10, off=-4)                          # key 0 on the stack
+                 + _insn(0x18, 1, 1, imm=map_fd) + _insn(0)         # r1 = the map
+                 + _insn(0xbf, 2, 10) + _insn(0x07, 2, imm=-4)      # r2 = the key
+                 + _insn(0x85, imm=HELPER_LOOKUP)
+                 + _insn(0x15, 0, off=1)                            # not there: go on
+                 + _insn(0x7b, 0, 6)                                # *r0 = r6
                  + _insn(0xb7, 0, imm=TC_ACT_UNSPEC) + _insn(0x95))
 
 
@@ -91,24 +107,34 @@ class Counter:
         self.map_fd = map_fd
 
     def value(self):
-        key, value = ctypes.c_uint32(0), ctypes.c_uint64(0)
+        key, value = ctypes.c_uint32(0), ctypes.c_int64(0)
         _bpf(MAP_LOOKUP, struct.pack("=IIQQ", self.map_fd, 0, ctypes.addressof(key),
                                      ctypes.addressof(value)))
         return value.value
 
 
 @contextlib.contextmanager
-def counting(netns, device, way, length, tcx):
-    """Gives a Counter of the packets of that length (with their link header, if the device has
-    one) that come past everybody in front of it. The length tells a test's own from the rest."""
+def _with_a_map(netns, device, way, load, tcx):
     map_fd = _bpf(MAP_CREATE, struct.pack("=IIII", MAP_TYPE_ARRAY, 4, 8, 1))
-    program = _load_counter(map_fd, length)
+    program = load(map_fd)
     try:
         with _attached(netns, device, way, program, tcx):
             yield Counter(map_fd)
     finally:
         os.close(program)
         os.close(map_fd)
+
+
+def counting(netns, device, way, length, tcx):
+    """Gives a Counter of the packets of that length (with their link header, if the device has
+    one) that come past everybody in front of it. The length tells a test's own from the rest."""
+    return _with_a_map(netns, device, way, lambda fd: _load_counter(fd, length), tcx)
+
+
+def summing(netns, device, length):
+    """The same for what comes in, but its value() is what a device has summed up of the last such
+    packet (CHECKSUM_COMPLETE), link header aside: 32 bits to be folded, or negative: nothing."""
+    return _with_a_map(netns, device, "ingress", lambda fd: _load_sum(fd, length), False)
 
 
 @contextlib.contextmanager

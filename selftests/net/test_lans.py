@@ -3,95 +3,23 @@
 """From one LAN to another through a node that judges such traffic and translates it: on the fast
 path and by way of the stack. And other people's packets, which go the same way."""
 
-import contextlib
+import errno
 import socket
 import struct
 
 from fragments import (check_fragments, expect_whole, pieces, with_options,
                        without_df)
-from lib import (Capture, Lab, Skip, bound_socket, case, check, check_equal, client_socket,
-                 inject_frame, main, run)
+from lans import (DEVICE, FAR, FAR6, OPEN, OTHER, OTHER6, PEER, SOURCE, SOURCE6, arrives, at_far,
+                  families, from_far, from_web, two_lans)
+from lib import Skip, bound_socket, case, check, check_equal, client_socket, main, run
 from packets import Packet, forwarded, udp
 from scenes import moved, narrow, port, reasons
 
-# The other LAN: the router's device and address there, and the one host.
-DEVICE, PEER = "lan1", "far0"
-SOURCE, SOURCE6 = "10.10.50.1", "fd10:50::1"
-FAR, FAR6 = "10.10.50.20", "fd10:50::20"
-# On the other LAN too, but in nobody's policy.
-OTHER, OTHER6 = "10.99.0.20", "fd99::20"
-OPEN = 5353
 NEXT_HEADER_AT, DESTINATION_OPTIONS = 6, 60
 
 
-def make_other_lan(lab):
-    router, far = lab.netns("router"), lab.netns("lan")
-    run("ip", "-n", router, "link", "add", DEVICE, "up", "type", "veth", "peer", "name", PEER,
-        "netns", far)
-    run("ip", "-n", far, "link", "set", PEER, "up")
-    lab.exec("router", "ethtool", "-K", DEVICE, "tx", "off", "rx", "off")
-    lab.exec("lan", "ethtool", "-K", PEER, "rx", "off")
-    for netns, device, addresses in (
-            (router, DEVICE, (f"{SOURCE}/24", f"{SOURCE6}/64", "10.99.0.1/24", "fd99::1/64")),
-            (far, PEER, (f"{FAR}/24", f"{FAR6}/64", f"{OTHER}/24", f"{OTHER6}/64"))):
-        for address in addresses:
-            run("ip", "-n", netns, "address", "add", address, "dev", device)
-    for prefix, via in (("10.0.0.0/8", lab.LAN), ("fd00::/8", lab.LAN6)):
-        run("ip", "-n", lab.netns("web"), "route", "add", prefix, "via", via)
-    for prefix, via in (("10.10.30.0/24", "10.99.0.1"), ("fd10:30::/64", "fd99::1")):
-        run("ip", "-n", far, "route", "add", prefix, "via", via)
-
-
-def judged(lab, xdp):
-    policy = lab.policy()
-    node = policy["nodes"]["homelab-1"]
-    node["lan_to_lan"], node["lan_interfaces"] = "judge", ["lan0", DEVICE]
-    node["xdp"] = xdp
-    node["advertise_routes"] += ["10.10.50.0/24", "fd10:50::/64"]
-    policy["auto_approvers"]["routes"]["fd10:50::/64"] = ["tag:k8s"]
-    policy["routes"] = {p: {"snat": "masquerade"} for p in node["advertise_routes"]}
-    policy["grants"].append({"src": ["web", "web6"], "ip": [f"udp:{OPEN}"],
-                             "dst": ["10.10.50.0/24", "fd10:50::/64"]})
-    del policy["tests"]     # they hold for the example's grants only
-    return policy
-
-
-@contextlib.contextmanager
 def applied(prefix):
-    with Lab() as lab:
-        make_other_lan(lab)
-        lab.wanted = judged(lab, {"tc.": "off"}.get(prefix, prefix.rstrip(".")))
-        lab.apply(lab.wanted)
-        lab.next_port = 22000
-        lab.router_mac = lab.mac("router", "lan0")
-        lab.far_router_mac = lab.mac("router", DEVICE)
-        for address in (FAR, FAR6):     # later cases forget it again
-            run("ip", "-n", lab.netns("router"), "neigh", "replace", address, "lladdr",
-                lab.mac("lan", PEER), "dev", DEVICE, "nud", "reachable")
-        yield lab
-
-
-def at_far(lab):
-    return Capture(lab.netns("lan"), PEER)
-
-
-def from_web(lab, raw):
-    inject_frame(lab.netns("web"), "eth0", lab.router_mac, raw)
-
-
-def from_far(lab, raw):
-    inject_frame(lab.netns("lan"), PEER, lab.far_router_mac, raw)
-
-
-def families(lab):
-    """The host here, the one there, and whom it takes the first for."""
-    return (lab.WEB, FAR, SOURCE), (lab.WEB6, FAR6, SOURCE6)
-
-
-def arrives(capture, sent, want, what):
-    got = capture.expect_payload(Packet(sent).payload)
-    check_equal(got.raw.hex(), want.hex(), what)
-    return got
+    return two_lans({"tc.": "off"}.get(prefix, prefix.rstrip(".")))
 
 
 @case
@@ -183,6 +111,21 @@ def an_unknown_neighbour_keeps_the_translation(lab):
                 from_web(lab, sent)
                 arrives(far, sent, forwarded(sent, src=source), text.decode())
     check_equal(lab.drops("nat_port_lost"), before, "the port is still the mapping's")
+
+
+@case
+def a_closed_port_is_told_to_its_sender(lab):
+    """The error is sent to the router's own address, and the sender's socket must hear of it."""
+    for here, there, _ in families(lab):
+        with client_socket(lab, "web", socket.SOCK_DGRAM, there) as client:
+            client.settimeout(5)
+            client.connect((there, OPEN))       # nobody listens
+            client.send(b"anybody?")
+            try:
+                answer = client.recv(100)
+            except OSError as error:
+                answer = error.errno
+            check_equal(answer, errno.ECONNREFUSED, f"what {here} hears")
 
 
 @case

@@ -370,6 +370,21 @@ void state_write_mapping(const struct tp_nat_in_key *key, const struct tp_nat_in
 		die("tp_nat_in");
 }
 
+void state_fill_index(void)
+{
+	struct tp_nat_out_key key = { .proto = IPPROTO_UDP };
+	struct tp_nat_out row = {};
+	uint32_t i;
+
+	for (i = 0; i <= RIG_FLOWS; i++) {
+		memcpy(key.inside.bytes, &i, sizeof(i));
+		if (bpf_map_update_elem(rig_map("tp_nat_out"), &key, &row, BPF_NOEXIST))
+			break;
+	}
+	if (errno != E2BIG)
+		die("tp_nat_out");
+}
+
 static void count_live(int change)
 {
 	struct tp_slot_cursor cursor;

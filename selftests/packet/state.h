@@ -58,6 +58,9 @@ bool state_find_mapping(const struct packet *packet, enum family family, const c
 bool state_read_mapping(const struct tp_nat_in_key *key, struct tp_nat_in *mapping);
 void state_write_mapping(const struct tp_nat_in_key *key, const struct tp_nat_in *mapping);
 
+/* Rows of nobody's, as many as tp_nat_out has room for. */
+void state_fill_index(void);
+
 size_t state_live_flows(void); /* slots in use; the programs' own count must agree */
 /* Of all flows, but for what judged them. */
 uint64_t state_digest(bool with_next_hops);

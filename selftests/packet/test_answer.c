@@ -5,6 +5,7 @@
  */
 #include <unistd.h>
 
+#include "pieces.h"
 #include "policies.h"
 #include "rows.h"
 #include "state.h"
@@ -50,6 +51,15 @@ static const struct row rows[] = {
 		    about(TOO_BIG(1420), TO_MAPPING(UDP_LARGE)), .flows = 1 },
 		  { FROM_LAN, TO_MAPPING(UDP_LARGE, .tos = 0xbb, .trailer = 6),
 		    about(TOO_BIG(1420), TO_MAPPING(UDP_LARGE, .tos = 0xbb)), .flows = 1 },
+	  } },
+	{ .name = "what_follows_an_answered_first_fragment_is_not_let_through",
+	  .policy = OPEN_MASQ,
+	  .steps = {
+		  OPENED,
+		  { FROM_LAN, udp("host", 53, "lan", 20000, .ttl = 1, FIRST),
+		    about(TIME_EXCEEDED, udp("host", 53, "lan", 20000, .ttl = 1, FIRST)),
+		    .flows = 1 },
+		  { FROM_LAN, udp("host", 53, "lan", 20000, LAST), passes(not_ours), .flows = 1 },
 	  } },
 	{ .name = "tells_that_the_ttl_is_used_up",
 	  .policy = OPEN_MASQ,

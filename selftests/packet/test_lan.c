@@ -2,6 +2,7 @@
 /* From one LAN device to another: the kernel's business, or ours where a node asks for it. */
 #include "policies.h"
 #include "rows.h"
+#include "state.h"
 #include "test.h"
 
 #define DATA_1400 .payload = "", .payload_size = 1400
@@ -121,6 +122,57 @@ static const struct row rows[] = {
 		    sends(LAN0, "host", udp("beyond", 53, "host", 5000, .ttl = 63)), .flows = 1 },
 		  /* the router's own address is not judged */
 		  { FROM_LAN1, udp("beyond", 53, "lan1", 22), passes(not_ours), .flows = 1 },
+	  } },
+	/* told to our own address: the first before any answer, so that its way is not known yet */
+	{ .name = "between_lans_errors_about_what_was_translated_come_home",
+	  .policy = JUDGED_MASQ,
+	  .steps = {
+		  { FROM_LAN, udp("host", 20000, "beyond", 53),
+		    resolves(LAN1, udp("lan1", 20000, "beyond", 53, .ttl = 63)), .flows = 1 },
+		  { FROM_LAN1,
+		    error(UNREACHABLE, "beyond", "lan1", udp("lan1", 20000, "beyond", 53)),
+		    resolves(LAN0, error(UNREACHABLE, "beyond", "host",
+					 udp("host", 20000, "beyond", 53), .ttl = 63)),
+		    .flows = 1 },
+		  { FROM_LAN1, udp("beyond", 53, "lan1", 20000),
+		    resolves(LAN0, udp("beyond", 53, "host", 20000, .ttl = 63)), .flows = 1 },
+		  { FROM_LAN1,
+		    error(TOO_BIG(1300), "beyond", "lan1", udp("lan1", 20000, "beyond", 53)),
+		    sends(LAN0, "host", error(TOO_BIG(1300), "beyond", "host",
+					      udp("host", 20000, "beyond", 53), .ttl = 63)),
+		    .flows = 1 },
+		  { FROM_LAN1,
+		    error(TIME_EXCEEDED, "beyond", "lan1", udp("lan1", 20000, "beyond", 53)),
+		    resolves(LAN0, error(TIME_EXCEEDED, "beyond", "host",
+					 udp("host", 20000, "beyond", 53), .ttl = 63)),
+		    .flows = 1, .before = state_make_stale },
+	  } },
+	{ .name = "between_lans_errors_about_answers_are_translated",
+	  .policy = JUDGED_MASQ,
+	  .steps = {
+		  { FROM_LAN, udp("host", 20000, "beyond", 53),
+		    resolves(LAN1, udp("lan1", 20000, "beyond", 53, .ttl = 63)), .flows = 1 },
+		  { FROM_LAN,
+		    error(UNREACHABLE, "host", "beyond", udp("beyond", 53, "host", 20000)),
+		    sends(LAN1, "beyond", error(UNREACHABLE, "lan1", "beyond",
+						udp("beyond", 53, "lan1", 20000), .ttl = 63)),
+		    .flows = 1 },
+		  { FROM_LAN,
+		    error(UNREACHABLE, "host", "beyond", udp("beyond", 53, "host", 20000)),
+		    resolves(LAN1, error(UNREACHABLE, "lan1", "beyond",
+					 udp("beyond", 53, "lan1", 20000), .ttl = 63)),
+		    .flows = 1, .before = state_make_stale },
+	  } },
+	{ .name = "between_lans_errors_are_routed_without_translation",
+	  .policy = JUDGED_ROUTED,
+	  .steps = {
+		  { FROM_LAN, udp("host", 20000, "beyond", 53),
+		    resolves(LAN1, udp("host", 20000, "beyond", 53, .ttl = 63)), .flows = 1 },
+		  { FROM_LAN1,
+		    error(UNREACHABLE, "beyond", "host", udp("host", 20000, "beyond", 53)),
+		    resolves(LAN0, error(UNREACHABLE, "beyond", "host",
+					 udp("host", 20000, "beyond", 53), .ttl = 63)),
+		    .flows = 1 },
 	  } },
 	{ .name = "between_lans_the_first_answer_may_be_too_big",
 	  .policy = JUDGED_MASQ,

@@ -113,3 +113,22 @@ TEST(each_mapping_has_an_id_of_its_own)
 	check_ids(V4);
 	check_ids(V6);
 }
+
+/* Without a row in the index the inside's next flow would get another port (RFC 4787 REQ-1). */
+static void check_full_index(enum family family)
+{
+	struct step refused = { FROM_TUNNEL, udp("tablet", 20001, "host", 53), drops(nat_full),
+				.flows = 1 };
+
+	row_start(OPEN_MASQ, family);
+	row_step(&first, family, &none);
+	state_fill_index();
+	row_step(&refused, family, &none);
+	CHECK_INT(state_count("tp_nat_in"), 1);
+}
+
+TEST(no_mapping_without_room_in_the_index)
+{
+	check_full_index(V4);
+	check_full_index(V6);
+}

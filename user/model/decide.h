@@ -10,8 +10,9 @@
 #include "model/decide_packet.h"
 #include "model/policy.h"
 #include "model/state.h"
+#include "towpath/flow.h"
 
-#define DECIDE_NO_GRANT UINT32_MAX
+#define DECIDE_NO_GRANT TP_RULE_NONE /* as the programs say it */
 
 struct decide_failure {
 	const char *place; /* the assertion's; belongs to the config */
