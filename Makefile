@@ -132,9 +132,13 @@ check: deps
 $(TIERS:%=check-%): check-%: deps
 	$(Q)selftests/run $*
 
+# t6 and t8, the size of a policy, are a program of their own
+BENCH_LANES = $(filter-out t6 t8,$(BENCH))
 bench: deps
-	$(Q)$(MAKE) --no-print-directory $(B)/towpath $(B)/plain/bench
-	$(Q)TOWPATH=$(B)/towpath $(B)/plain/bench $(BENCH)
+	$(Q)$(MAKE) --no-print-directory $(B)/towpath $(B)/plain/bench $(B)/plain/test-packet
+	$(if $(BENCH_LANES)$(if $(BENCH),,all),$(Q)TOWPATH=$(B)/towpath $(B)/plain/bench $(BENCH_LANES))
+	$(if $(filter t6 t8,$(BENCH))$(if $(BENCH),,all),$(Q)selftests/scale/bench $(B)/towpath \
+		$(B)/plain/test-packet)
 
 nightly: deps
 	$(Q)$(MAKE) --no-print-directory $(B)/plain/test-packet
