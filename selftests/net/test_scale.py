@@ -100,8 +100,8 @@ def one_byte_more_is_an_error(scale):
     text = scale.text + " " * (FILE_MAX - len(scale.text))
     check_equal(scale.check(text)[0], 0, "exit status with 16 MiB")
     status, output, _ = scale.check(text + " ")
-    check_equal((status, output), (1, "towpath: check: read FILE: it is larger than 16777216 bytes\n"),
-                "check")
+    check_equal((status, output),
+                (1, f"towpath: check: read FILE: it is larger than {FILE_MAX} bytes\n"), "check")
 
 
 if __name__ == "__main__":
