@@ -133,9 +133,14 @@ check: deps
 $(TIERS:%=check-%): check-%: deps
 	$(Q)selftests/run $*
 
+# t6 and t8, the size of a policy, are a program of their own; BENCH unset asks for both
+BENCH_SIZES := t6 t8
+run_lanes = $(Q)TOWPATH=$(B)/towpath $(B)/plain/bench $(filter-out $(BENCH_SIZES),$(BENCH))
+run_sizes = $(Q)selftests/scale/bench $(B)/towpath $(B)/plain/test-packet
 bench: deps
-	$(Q)$(MAKE) --no-print-directory $(B)/towpath $(B)/plain/bench
-	$(Q)TOWPATH=$(B)/towpath $(B)/plain/bench $(BENCH)
+	$(Q)$(MAKE) --no-print-directory $(B)/towpath $(B)/plain/bench $(B)/plain/test-packet
+	$(if $(filter-out $(BENCH_SIZES),$(or $(BENCH),all)),$(run_lanes))
+	$(if $(filter $(BENCH_SIZES),$(or $(BENCH),$(BENCH_SIZES))),$(run_sizes))
 
 nightly: deps
 	$(Q)$(MAKE) --no-print-directory all $(B)/plain/test-packet

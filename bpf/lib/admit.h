@@ -55,6 +55,7 @@ static __always_inline int admit_tunnel(const struct tp_flow_key *key, const str
 
 	if (!src || src->kind != TP_ROUTE_MESH)
 		return TP_R_spoof;
+	v->src_class = src->src_class;
 	v->peer[0] = src->peer;
 	v->back_mtu = src->mtu;
 	v->expires_at = src->expires_at;
@@ -64,6 +65,7 @@ static __always_inline int admit_tunnel(const struct tp_flow_key *key, const str
 	dst = route_find(at->generation, &key->dst);
 	if (!dst)
 		return TP_R_no_route;
+	v->dst_class = dst->dst_class;
 	if (dst->kind == TP_ROUTE_MESH)
 		return admit_member(dst, at, v);
 	if (dst->kind == TP_ROUTE_BROADCAST)
@@ -100,6 +102,9 @@ static __always_inline int admit_lan(const struct tp_flow_key *key, const struct
 		return TP_R_spoof;
 	if (from == TP_ROUTE_BROADCAST)
 		return TP_R_martian;
+	v->dst_class = dst->dst_class;
+	if (src)
+		v->src_class = src->src_class;
 	if (dst->kind == TP_ROUTE_MESH)
 		return admit_member(dst, at, v);
 	if (dst->kind == TP_ROUTE_LAN)
@@ -111,7 +116,7 @@ static __always_inline int admit_lan(const struct tp_flow_key *key, const struct
 static __always_inline int admit_by_grants(const struct tp_flow_key *key, __u64 generation,
 					   struct verdict *v)
 {
-	int r = policy_judge(key, generation, &v->rule);
+	int r = policy_judge(key, generation, v->src_class, v->dst_class, &v->rule);
 
 	if (r != TP_R_acl || !policy_only_logs(generation))
 		return r;
@@ -129,6 +134,7 @@ __noinline int admit(const struct tp_flow_key *key, const struct admit_at *at, s
 
 	__builtin_memset(v, 0, sizeof(*v));
 	v->rule = RULE_NONE;
+	v->src_class = v->dst_class = TP_CLASS_UNTOLD;
 	if (!at->generation)
 		return key->side == TP_SIDE_TUNNEL ? TP_R_no_policy : TP_R_not_ours;
 

@@ -89,6 +89,8 @@ struct verdict {
 	__u8 logged;      /* 1: the grants refuse it and only count that */
 	__u64 expires_at;
 	struct tp_addr snat_addr;
+	__u32 src_class; /* or TP_CLASS_UNTOLD */
+	__u32 dst_class;
 };
 
 /*
