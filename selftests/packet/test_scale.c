@@ -8,13 +8,16 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "kernel/bpf_rows.h"
+#include "kernel/bpf_trace.h"
 #include "rows.h"
 #include "scale.h"
 #include "state.h"
 #include "test.h"
 
-#define FLOWS 500 /* of one protocol without ports and of few addresses, some would clash */
-#define SWAPS 2
+#define FLOWS  500 /* of one protocol without ports and of few addresses, some would clash */
+#define SWAPS  2
+#define TRACED 3 /* of each verdict: a trace loads the programs anew, which takes a second */
 
 enum { REDIRECT = 7, DROP = 2 }; /* TC_ACT_* */
 
@@ -64,6 +67,51 @@ TEST(the_largest_policy_is_judged_as_its_grants_say)
 	}
 	CHECK(verdicts[0] > largest.count / 10);
 	CHECK(verdicts[1] > largest.count / 10);
+}
+
+/* A trace of it says what the grants say, and by which of them. */
+static bool is_traced(const struct sample *sample, const struct state *have)
+{
+	struct trace_request request = { .sport = 40000 };
+	struct trace trace;
+	struct err err = {};
+
+	request.packet.proto = (uint8_t)sample->proto;
+	if (decide_has_ports(request.packet.proto))
+		request.packet.port = (uint16_t)sample->dport;
+	if (addr_read(sample->src, &request.packet.src) ||
+	    addr_read(sample->dst, &request.packet.dst) ||
+	    bpf_trace(rig_bpf(), have, &request, &trace, &err))
+		return test_check(false, __FILE__, __LINE__, "trace: %s", err.text);
+	if (sample->grant >= 0 && !(trace.granted && trace.grant.grant == (uint32_t)sample->grant))
+		return false;
+	return trace_verdict(&trace) == (sample->allowed ? TP_FORWARD : TP_DROP);
+}
+
+TEST(the_largest_policy_is_traced)
+{
+	size_t i, step, traced[2] = { 0, 0 };
+	struct state have = {};
+	struct err err;
+
+	if (!make_largest())
+		return;
+	row_start(largest.policy, V4);
+	REQUIRE(!bpf_read_rows(rig_bpf(), &have, &err));
+	bpf_object_hash(have.object_hash); /* the rig applies nothing, and so notes none */
+	step = largest.count / 50;
+	for (i = 0; i < largest.count; i += step) {
+		const struct sample *sample = &largest.samples[i];
+
+		if (traced[sample->allowed] == TRACED)
+			continue;
+		traced[sample->allowed]++;
+		test_check(is_traced(sample, &have), __FILE__, __LINE__, "%s > %s protocol %d",
+			   sample->src, sample->dst, sample->proto);
+	}
+	state_free(&have);
+	CHECK_INT(traced[0], TRACED);
+	CHECK_INT(traced[1], TRACED);
 }
 
 struct traffic {
