@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "model/decide.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -9,71 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "model/compile.h"
-#include "model/pieces.h"
-
-/* The compiled policy, laid out flat. */
-struct layout {
-	const struct policy *policy;
-	struct tables tables;
-	struct pieces src[2]; /* [is IPv4] */
-	struct pieces dst[2];
-	struct pieces ports;
-};
-
-static void layout_free(struct layout *layout)
-{
-	int v4;
-
-	for (v4 = 0; v4 < 2; v4++) {
-		array_clear(&layout->src[v4]);
-		array_clear(&layout->dst[v4]);
-	}
-	array_clear(&layout->ports);
-	tables_free(&layout->tables);
-}
-
-static struct addr port_addr(uint8_t proto, uint16_t port)
-{
-	struct addr addr = { .bytes = { proto, 0, (uint8_t)(port >> 8), (uint8_t)port } };
-
-	return addr;
-}
-
-static int lay_ports(struct layout *layout)
-{
-	AUTO_FREE struct class_row *rows = NULL;
-	size_t i, count = layout->tables.ports.count;
-
-	rows = mem_alloc(count + 1, sizeof(*rows));
-	if (!rows)
-		return -ENOMEM;
-
-	for (i = 0; i < count; i++) {
-		const struct port_row *row = &layout->tables.ports.items[i];
-
-		rows[i].prefix.addr = port_addr(row->key.proto, be16toh(row->key.port));
-		rows[i].prefix.len = (uint8_t)row->key.prefix_len;
-		rows[i].class_id = row->class_id;
-	}
-	return pieces_build(rows, count, false, &layout->ports);
-}
-
-static int layout_build(const struct policy *policy, struct layout *out)
-{
-	struct tables *tables = &out->tables;
-	int r, v4;
-
-	out->policy = policy;
-	r = compile_rules(policy, tables);
-	for (v4 = 0; v4 < 2; v4++) {
-		if (!r)
-			r = pieces_build(tables->src.items, tables->src.count, v4, &out->src[v4]);
-		if (!r)
-			r = pieces_build(tables->dst.items, tables->dst.count, v4, &out->dst[v4]);
-	}
-	return r ? r : lay_ports(out);
-}
+#include "model/layout.h"
 
 /* The lowest rule in all four vectors, or DECIDE_NO_GRANT. `with` NULL: in the first three. */
 static uint32_t first_rule(const struct tp_rule_bits *a, const struct tp_rule_bits *b,
@@ -128,11 +63,6 @@ static uint8_t family_proto(uint8_t proto, bool v4)
 	return proto == IPPROTO_ICMP && !v4 ? IPPROTO_ICMPV6 : proto;
 }
 
-static bool has_ports(uint8_t proto)
-{
-	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP;
-}
-
 /* "*" is every port that a packet may have, which 0 is not; without ports it is 0 alone. */
 static struct addr_range port_range(const struct config_match *match, uint8_t proto)
 {
@@ -141,11 +71,11 @@ static struct addr_range port_range(const struct config_match *match, uint8_t pr
 	if (match->has_ports) {
 		first = match->port_min;
 		last = match->port_max;
-	} else if (has_ports(proto)) {
+	} else if (layout_has_ports(proto)) {
 		first = 1;
 		last = UINT16_MAX;
 	}
-	return (struct addr_range){ port_addr(proto, first), port_addr(proto, last) };
+	return (struct addr_range){ layout_port_addr(proto, first), layout_port_addr(proto, last) };
 }
 
 static int sample_ports(const struct pieces *pieces, const struct config_assertion *assertion,
@@ -331,7 +261,7 @@ const char *decide_packet_put(char *buf, const struct decide_packet *packet)
 
 	snprintf(number, sizeof(number), "proto:%u", packet->proto);
 	addr_put(src, &packet->src);
-	if (has_ports(packet->proto))
+	if (layout_has_ports(packet->proto))
 		endpoint_put(dst, &to);
 	else
 		addr_put(dst, &packet->dst);
