@@ -6,7 +6,7 @@
 #   make check        every tier this machine can run (root)
 #   make check-unit   one tier: lint unit golden packet net docs
 #   make bench        what forwarding costs (root); BENCH="t2 kernel towpath" ROUNDS=9 for a part
-#   make nightly      tests at length: ten million random packets, a thousand policies (root)
+#   make nightly      tests at length: millions of packets, a thousand policies (root)
 #   make install      DESTDIR and PREFIX as usual
 #   V=1               show commands
 
@@ -79,8 +79,9 @@ $(B)/$(1)/%.o: %.c | $(B)/version.h
 	@mkdir -p $$(@D)
 	$$(Q)$$($(1)_CC) $$(ALL_CFLAGS) $$($(1)_FLAGS) -Iselftests/lib -I$(B) -c $$< -o $$@
 
-# the one file that includes the skeletons, and its test
-$(B)/$(1)/user/kernel/bpf_object.o $(B)/$(1)/selftests/packet/test_object.o: $$(SKEL)
+# the files that include the skeletons, and their test
+$(B)/$(1)/user/kernel/bpf_object.o $(B)/$(1)/user/kernel/bpf_sandbox.o \
+$(B)/$(1)/selftests/packet/test_object.o: $$(SKEL)
 
 $(B)/$(1)/libtowpath.a: $$(USER_SRC:%.c=$(B)/$(1)/%.o)
 	$$(call say,AR,$$@)
@@ -132,14 +133,20 @@ check: deps
 $(TIERS:%=check-%): check-%: deps
 	$(Q)selftests/run $*
 
+# t6 and t8, the size of a policy, are a program of their own; BENCH unset asks for both
+BENCH_SIZES := t6 t8
+run_lanes = $(Q)TOWPATH=$(B)/towpath $(B)/plain/bench $(filter-out $(BENCH_SIZES),$(BENCH))
+run_sizes = $(Q)selftests/scale/bench $(B)/towpath $(B)/plain/test-packet
 bench: deps
-	$(Q)$(MAKE) --no-print-directory $(B)/towpath $(B)/plain/bench
-	$(Q)TOWPATH=$(B)/towpath $(B)/plain/bench $(BENCH)
+	$(Q)$(MAKE) --no-print-directory $(B)/towpath $(B)/plain/bench $(B)/plain/test-packet
+	$(if $(filter-out $(BENCH_SIZES),$(or $(BENCH),all)),$(run_lanes))
+	$(if $(filter $(BENCH_SIZES),$(or $(BENCH),$(BENCH_SIZES))),$(run_sizes))
 
 nightly: deps
-	$(Q)$(MAKE) --no-print-directory $(B)/plain/test-packet
+	$(Q)$(MAKE) --no-print-directory all $(B)/plain/test-packet
 	$(Q)PROPERTY_PACKETS=10000000 POLICY_SWAPS=1000 \
 		$(B)/plain/test-packet packet.property packet.swap
+	$(Q)FOREIGN_FLOWS=1000000 selftests/net/test_collateral.py foreign_flows
 
 SHARE := $(DESTDIR)$(PREFIX)/share
 install: all

@@ -218,6 +218,16 @@ int tp_tc_out(struct __sk_buff *skb)
 	return finish(foreign_to_lan(&pkt, parse(&pkt)));
 }
 
+/* By the classes that routes tell where they do, as admit() has them. */
+static __always_inline int judge(const struct pkt *pkt, __u32 *rule)
+{
+	const struct tp_route *src = route_find(pkt->generation, &pkt->key.src);
+	const struct tp_route *dst = route_find(pkt->generation, &pkt->key.dst);
+
+	return policy_judge(&pkt->key, pkt->generation, src ? src->src_class : TP_CLASS_UNTOLD,
+			    dst ? dst->dst_class : TP_CLASS_UNTOLD, rule);
+}
+
 /*
  * Not attached. Before a policy goes live its tests are put through this, by BPF_PROG_TEST_RUN:
  * what do the grants of the generation in cb[0] and cb[1] say of the packet? The rule that
@@ -235,7 +245,7 @@ int tp_tc_judge(struct __sk_buff *skb)
 		r = parse(&pkt);
 	}
 	if (r == GO_ON)
-		r = policy_judge(&pkt.key, pkt.generation, &rule);
+		r = judge(&pkt, &rule);
 	skb->cb[2] = rule;
 	return r;
 }

@@ -55,6 +55,7 @@ static __always_inline int admit_tunnel(const struct tp_flow_key *key, const str
 
 	if (!src || src->kind != TP_ROUTE_MESH)
 		return TP_R_spoof;
+	v->src_class = src->src_class;
 	v->peer[0] = src->peer;
 	v->back_mtu = src->mtu;
 	v->expires_at = src->expires_at;
@@ -64,8 +65,11 @@ static __always_inline int admit_tunnel(const struct tp_flow_key *key, const str
 	dst = route_find(at->generation, &key->dst);
 	if (!dst)
 		return TP_R_no_route;
+	v->dst_class = dst->dst_class;
 	if (dst->kind == TP_ROUTE_MESH)
 		return admit_member(dst, at, v);
+	if (dst->kind == TP_ROUTE_BROADCAST)
+		return TP_R_no_route; /* whoever listens is meant: scope_is_beyond_grants */
 	if (dst->kind == TP_ROUTE_LAN)
 		admit_to_lan(dst, v);
 	return GO_ON; /* SELF and HOST: out_side stays 0, it ends here */
@@ -85,6 +89,7 @@ static __always_inline int admit_lan(const struct tp_flow_key *key, const struct
 				     struct verdict *v)
 {
 	const struct tp_route *src = route_find(at->generation, &key->src);
+	__u8 from = src ? src->kind : TP_ROUTE_NONE; /* once: the verifier must see it is no NULL */
 	const struct tp_route *dst;
 
 	if (src && route_is_mesh_source(src))
@@ -93,8 +98,13 @@ static __always_inline int admit_lan(const struct tp_flow_key *key, const struct
 	dst = route_find(at->generation, &key->dst);
 	if (!dst || !lan_route_is_ours(dst, at->lan_judged))
 		return TP_R_not_ours;
-	if (src && src->kind == TP_ROUTE_HOST) /* this machine's own address */
+	if (from == TP_ROUTE_HOST) /* this machine's own address */
 		return TP_R_spoof;
+	if (from == TP_ROUTE_BROADCAST)
+		return TP_R_martian;
+	v->dst_class = dst->dst_class;
+	if (src)
+		v->src_class = src->src_class;
 	if (dst->kind == TP_ROUTE_MESH)
 		return admit_member(dst, at, v);
 	if (dst->kind == TP_ROUTE_LAN)
@@ -106,7 +116,7 @@ static __always_inline int admit_lan(const struct tp_flow_key *key, const struct
 static __always_inline int admit_by_grants(const struct tp_flow_key *key, __u64 generation,
 					   struct verdict *v)
 {
-	int r = policy_judge(key, generation, &v->rule);
+	int r = policy_judge(key, generation, v->src_class, v->dst_class, &v->rule);
 
 	if (r != TP_R_acl || !policy_only_logs(generation))
 		return r;
@@ -124,6 +134,7 @@ __noinline int admit(const struct tp_flow_key *key, const struct admit_at *at, s
 
 	__builtin_memset(v, 0, sizeof(*v));
 	v->rule = RULE_NONE;
+	v->src_class = v->dst_class = TP_CLASS_UNTOLD;
 	if (!at->generation)
 		return key->side == TP_SIDE_TUNNEL ? TP_R_no_policy : TP_R_not_ours;
 

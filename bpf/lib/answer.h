@@ -3,14 +3,17 @@
  * Errors that the stack cannot send: about a packet that was to be destination-translated. With
  * its translation undone the stack would quote what the sender never sent, and without it the
  * packet is for this machine. So we answer: the packet as it came is quoted, from the address that
- * it was sent to. Reached for unicast packets of live flows, and for what would open a hairpin: no
- * ICMP error is among them, and of fragments only the first is answered (RFC 1812 4.3.2.7).
+ * it was sent to, which is ours. And errors that the stack might not send, about a packet from one
+ * LAN to another (forward.h, we_answer): these come from the router. Reached for unicast packets of
+ * live flows, and for what would open a hairpin: no ICMP error is among them, and of fragments only
+ * the first is answered (RFC 1812 4.3.2.7).
  */
 #ifndef BPF_LIB_ANSWER_H
 #define BPF_LIB_ANSWER_H
 
 #include "lib/icmp.h"
 #include "lib/icmp_sum.h"
+#include "lib/route.h"
 
 #define ANSWER_TTL  64
 #define ANSWER_TOS  0xc0 /* internetwork control (RFC 1812 4.3.2.5) */
@@ -91,7 +94,7 @@ static __always_inline long answer_put_ipv4(struct pkt *pkt, __u32 length)
 		.frag_off = bpf_htons(IP_DF), /* then the identification may be 0 (RFC 6864) */
 		.ttl = ANSWER_TTL,
 		.protocol = IPPROTO_ICMP,
-		.saddr = addr_word(&pkt->key.dst, 3),
+		.saddr = addr_word(&pkt->key.dst, 3), /* answer_make has put it there */
 		.daddr = addr_word(&pkt->key.src, 3),
 	};
 
@@ -140,8 +143,29 @@ static __always_inline int answer_put_icmp(struct pkt *pkt, __u32 at, __u32 leng
 	return hook_store_summed(pkt, at, &icmp, sizeof(icmp)) ? TP_R_rewrite : GO_ON;
 }
 
+static __always_inline bool answer_take(const struct pkt *pkt, struct tp_scratch *s, __u32 ifindex)
+{
+	const struct tp_device *device = device_find(ifindex, TP_DEV_LAN);
+
+	if (!device)
+		return false;
+	s->answer_from = pkt->v6 ? device->addr6 : device->addr4;
+	return !addr_is_none(&s->answer_from);
+}
+
+/*
+ * Whom the error is from: what was addressed, if that is ours, or else this router by the side that
+ * the sender is on (RFC 1812 4.3.2.4). A device that has no address there has one on the other.
+ */
+static __always_inline bool answer_find_source(const struct pkt *pkt, struct tp_scratch *s,
+					       __u32 ingress)
+{
+	s->answer_from = pkt->key.dst;
+	return !s->answer_out || answer_take(pkt, s, ingress) || answer_take(pkt, s, s->answer_out);
+}
+
 /* Turns the packet into the error about itself. */
-static __always_inline int answer_make(struct pkt *pkt, __u32 mtu)
+static __always_inline int answer_make(struct pkt *pkt, const struct tp_addr *from, __u32 mtu)
 {
 	__u32 room = (pkt->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) + ICMP_HEADER;
 	__u32 most = (pkt->v6 ? ANSWER6_MAX : ANSWER4_MAX) - room;
@@ -154,6 +178,7 @@ static __always_inline int answer_make(struct pkt *pkt, __u32 mtu)
 	r = answer_settle_quote(pkt, pkt->l4 + room, pkt->l2_len + room + quoted);
 	if (r != GO_ON)
 		return r;
+	pkt->key.dst = *from;
 	if (pkt->v6 ? answer_put_ipv6(pkt, ICMP_HEADER + quoted)
 		    : answer_put_ipv4(pkt, ICMP_HEADER + quoted))
 		return TP_R_rewrite;
@@ -168,11 +193,12 @@ static __always_inline int answer(struct pkt *pkt, __u32 ingress)
 
 	if (!s)
 		return TP_R_internal;
-	if (parse(pkt) != GO_ON || pkt->frag_offset || !hook_has_unicast_sender(pkt))
+	if (parse(pkt) != GO_ON || pkt->frag_offset || !hook_has_unicast_sender(pkt) ||
+	    !answer_find_source(pkt, s, ingress))
 		return TP_R_unanswered;
 	if (!answer_is_due(pkt))
 		return TP_R_answer_limit;
-	r = answer_make(pkt, s->answer_mtu);
+	r = answer_make(pkt, &s->answer_from, s->answer_mtu);
 	if (r != GO_ON)
 		return r;
 	return hook_redirect(pkt, ingress) == HOOK_REDIRECT ? TP_R_answered : TP_R_rewrite;

@@ -25,8 +25,12 @@ static __always_inline bool is_judged(struct pkt *pkt)
 		return false;
 
 	if (flow->flags & TP_FLOW_LOCAL) { /* else its way in has looked at it just now */
-		if (!is_still_allowed(pkt, 0, flow, state) || is_reopened(pkt, state)) {
+		if (!is_still_allowed(pkt, 0, flow, state)) {
 			flow_kill(state, flow->slot, flow->slot_gen, pkt->now);
+			return false;
+		}
+		if (is_reopened(pkt, state)) {
+			flow_replaces(s, flow);
 			return false;
 		}
 		flow_touch(pkt, state, !(flow->flags & TP_FLOW_REPLY));
@@ -105,6 +109,7 @@ static __always_inline int tunnel_egress(struct __sk_buff *skb, struct pkt *pkt)
 
 	if (!s)
 		return TP_R_internal;
+	flow_replaces(s, NULL);
 	if (r == TP_R_local_scope || (pkt->has_addrs && scope_is_local(pkt)))
 		return TP_R_local_scope;
 	if (r == GO_ON)

@@ -205,11 +205,13 @@ static __always_inline int error_about_flow(struct pkt *pkt, __u32 ingress)
 	return error_forward(pkt, flow, s, ingress);
 }
 
-/* From the tunnel only a member speaks, and on a LAN no member does. */
+/* From the tunnel only a member speaks, and on a LAN no member does, nor all hosts at once. */
 static __always_inline int error_source(const struct pkt *pkt)
 {
 	struct tp_route *src = route_find(pkt->generation, &pkt->key.src);
 
+	if (pkt->key.side == TP_SIDE_LAN && src && src->kind == TP_ROUTE_BROADCAST)
+		return TP_R_martian;
 	if (pkt->key.side == TP_SIDE_LAN)
 		return src && route_is_mesh_source(src) ? TP_R_spoof : GO_ON;
 	if (!pkt->generation)

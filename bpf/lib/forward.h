@@ -54,9 +54,11 @@ static __always_inline int answer_reason(const struct pkt *pkt, const struct tp_
 }
 
 /* Whether the stack can do something about a reason that the packet did not go on for. */
-static __always_inline bool stack_may_finish(const struct pkt *pkt, int reason)
+static __always_inline bool stack_may_finish(const struct pkt *pkt, const struct tp_flow *flow,
+					     int reason)
 {
-	return reason == TP_R_ip_options || (reason == TP_R_too_big && !pkt->whole);
+	return reason == TP_R_ip_options ||
+	       (reason == TP_R_too_big && !pkt->whole && !is_hairpin(flow));
 }
 
 /* What the stack must finish the packet for, or GO_ON. */
@@ -190,12 +192,9 @@ static __always_inline void next_hop_note(struct tp_flow *entry, const struct tp
 	entry->checked = flow->checked;
 }
 
-/*
- * Looks the next hop up again and lets this packet go through the kernel's neighbour table, so
- * that the kernel keeps confirming the neighbour that later packets use directly.
- */
-static __noinline int send_checked(struct pkt *pkt, struct tp_flow *flow, struct tp_flow *entry,
-				   __u32 ingress)
+/* Looks the next hop up again: GO_ON, with what the kernel said in the scratch, or why not. */
+static __noinline int next_hop_renew(struct pkt *pkt, struct tp_flow *flow, struct tp_flow *entry,
+				     __u32 ingress)
 {
 	struct tp_scratch *s = scratch_find();
 	long answer;
@@ -207,7 +206,7 @@ static __noinline int send_checked(struct pkt *pkt, struct tp_flow *flow, struct
 	r = next_hop_set(pkt, flow, &s->fib, answer);
 	if (r == GO_ON || r == TP_R_too_big) /* whoever answers must know the MTU */
 		next_hop_note(entry, flow);
-	return r == GO_ON ? send_neigh(pkt, flow, &s->fib) : r;
+	return r;
 }
 
 /*
@@ -229,6 +228,14 @@ static __always_inline bool we_answer(const struct pkt *pkt, const struct tp_flo
 	return device && !is_too_big(pkt, device->mtu);
 }
 
+/* Whether it does send on, or may, what only the route is too narrow for. */
+static __always_inline bool stack_may_send_on(const struct pkt *pkt, const struct tp_flow *flow)
+{
+	const struct tp_device *device = device_find(flow->ifindex, TP_DEV_LAN);
+
+	return device && !is_too_big(pkt, device->mtu) && !we_answer(pkt, flow, TP_R_too_big);
+}
+
 /* TTL or size: the stack tells the sender or, where it cannot, answer.h. */
 static __always_inline int answered_by(const struct pkt *pkt, const struct tp_flow *flow,
 				       int reason)
@@ -238,7 +245,41 @@ static __always_inline int answered_by(const struct pkt *pkt, const struct tp_fl
 	if (!s || !we_answer(pkt, flow, reason))
 		return reason;
 	s->answer_mtu = reason == TP_R_too_big ? flow->mtu : 0;
+	s->answer_out = flow->flags & TP_FLOW_DST_NAT ? 0 : flow->ifindex;
 	return GO_ANSWER;
+}
+
+/* GO_ON: to be sent, or why not. fresh: the next hop needs no second look. */
+static __always_inline int known_reason(struct pkt *pkt, struct tp_flow *flow,
+					struct tp_flow *entry, __u32 ingress, bool fresh)
+{
+	int r = answer_reason(pkt, flow);
+
+	if (r == GO_ON)
+		r = stack_reason(pkt, flow->mtu);
+	return r == GO_ON && !fresh ? next_hop_renew(pkt, flow, entry, ingress) : r;
+}
+
+/* Whether the packet goes on all the same. One that does not must not count for its flow. */
+static __always_inline bool goes_on_by_stack(const struct pkt *pkt, const struct tp_flow *flow,
+					     int reason)
+{
+	if (stack_may_finish(pkt, flow, reason))
+		return !is_hairpin(flow);
+	return reason == TP_R_too_big && stack_may_send_on(pkt, flow);
+}
+
+/*
+ * By a next hop that was looked up just now it goes through the kernel's neighbour table, so that
+ * the kernel keeps confirming the neighbour that later packets use directly.
+ */
+static __always_inline int send_known(struct pkt *pkt, const struct tp_flow *flow, bool fresh)
+{
+	struct tp_scratch *s = scratch_find();
+
+	if (fresh)
+		return send_direct(pkt, flow);
+	return s ? send_neigh(pkt, flow, &s->fib) : TP_R_no_route;
 }
 
 /* An established flow's packet, from lookup to redirect. flow: a copy of entry. */
@@ -246,25 +287,24 @@ static __always_inline int forward_known(struct pkt *pkt, struct tp_flow *flow,
 					 struct tp_flow *entry, struct tp_flow_state *state,
 					 __u32 ingress)
 {
-	int r;
+	bool local = flow->flags & TP_FLOW_LOCAL, fresh = next_hop_is_fresh(pkt, flow);
+	int r = GO_ON;
 
-	if (!pkt->ttl && !(flow->flags & TP_FLOW_LOCAL))
+	if (!pkt->ttl && !local)
 		return TP_R_malformed; /* whatever it says, it came too far to be heard */
-	flow_touch(pkt, state, flow->flags & TP_FLOW_REPLY);
-	if (flow->flags & TP_FLOW_LOCAL)
+	if (!local)
+		r = known_reason(pkt, flow, entry, ingress, fresh);
+	if (r == GO_ON || goes_on_by_stack(pkt, flow, r))
+		flow_touch(pkt, state, flow->flags & TP_FLOW_REPLY);
+	if (local)
 		return TP_R_deliver;
-	r = answer_reason(pkt, flow);
-	if (r != GO_ON)
-		return answered_by(pkt, flow, r);
-
-	r = stack_reason(pkt, flow->mtu);
-	if (r == GO_ON && next_hop_is_fresh(pkt, flow))
-		return send_direct(pkt, flow);
 	if (r == GO_ON)
-		r = send_checked(pkt, flow, entry, ingress);
-	if (r == TP_R_too_big && pkt->whole)
-		return answered_by(pkt, flow, r); /* the way is another one than a second ago */
-	return stack_may_finish(pkt, r) ? finish_by_stack(pkt, flow, r) : r;
+		return send_known(pkt, flow, fresh);
+	if (stack_may_finish(pkt, flow, r))
+		return finish_by_stack(pkt, flow, r);
+	if (r == TP_R_ttl_exceeded || r == TP_R_too_big)
+		return answered_by(pkt, flow, r);
+	return r;
 }
 
 #endif

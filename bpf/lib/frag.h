@@ -39,21 +39,38 @@ static __always_inline bool frag_is_younger(const struct pkt *pkt, const struct 
 	       (__s32)(seconds * (__u32)pkt->limits->second);
 }
 
-/* What followed that first fragment would be given other addresses than what follows this one. */
+/* No key is built for this: the stack is short where flows are opened. */
+static __always_inline bool frag_is_of(const struct pkt *pkt, const struct tp_frag *frag,
+				       const struct tp_flow_key *key)
+{
+	return frag->sport == key->sport && frag->dport == key->dport &&
+	       frag->proto == key->proto && frag->answer == key->answer &&
+	       pkt->key.side == key->side && addr_same(&pkt->key.src, &key->src) &&
+	       addr_same(&pkt->key.dst, &key->dst);
+}
+
+static __always_inline bool frag_differs(const struct tp_flow *a, const struct tp_flow *b)
+{
+	return !addr_same(&a->src, &b->src) || !addr_same(&a->dst, &b->dst);
+}
+
+/*
+ * What followed that first fragment would be given other addresses than what follows this one. Its
+ * flow may have died since, but a slot is not used again for TP_FLOW_QUIET_MS, and nobody asks for
+ * longer.
+ */
 static __always_inline bool frag_goes_elsewhere(const struct pkt *pkt, const struct tp_frag *other,
 						const struct tp_flow *flow)
 {
-	struct tp_flow_key key = pkt->key;
-	struct tp_flow_state *state = NULL;
-	const struct tp_flow *theirs;
+	__u32 slot = other->slot;
+	const struct tp_flow_state *state = bpf_map_lookup_elem(&tp_flow_state, &slot);
 
-	key.sport = other->sport;
-	key.dport = other->dport;
-	key.proto = other->proto;
-	key.answer = other->answer;
-	theirs = flow_find(&key, &state);
-	return theirs &&
-	       !(addr_same(&theirs->src, &flow->src) && addr_same(&theirs->dst, &flow->dst));
+	if (!state)
+		return false;
+	if (frag_is_of(pkt, other, &state->way[TP_OPENER].key))
+		return frag_differs(&state->way[TP_OPENER].to, flow);
+	return frag_is_of(pkt, other, &state->way[TP_ANSWERER].key) &&
+	       frag_differs(&state->way[TP_ANSWERER].to, flow);
 }
 
 /*

@@ -34,6 +34,16 @@
 
 enum wg_message { WG_INITIATION = 1, WG_RESPONSE, WG_COOKIE, WG_DATA };
 
+/*
+ * Bytes of UDP payload, whitepaper 5.4.2, 5.4.3, 5.4.7, 5.4.6. The shortest data message carries
+ * nothing; others are padded to a multiple of 16, but not beyond the MTU (send.c,
+ * calculate_skb_padding), so that any length above may come.
+ */
+#define WG_INITIATION_SIZE 148
+#define WG_RESPONSE_SIZE   92
+#define WG_COOKIE_SIZE     64
+#define WG_KEEPALIVE_SIZE  32
+
 struct wg_header {
 	__u8 type; /* enum wg_message */
 	__u8 reserved[3];
@@ -58,10 +68,10 @@ static __always_inline bool wg_is_well_formed(const struct wg_header *header, __
 	if (header->reserved[0] | header->reserved[1] | header->reserved[2])
 		return false;
 	switch (header->type) {
-	case WG_INITIATION: return length == 148;
-	case WG_RESPONSE: return length == 92;
-	case WG_COOKIE: return length == 64;
-	case WG_DATA: return length >= 32 && length % 16 == 0;
+	case WG_INITIATION: return length == WG_INITIATION_SIZE;
+	case WG_RESPONSE: return length == WG_RESPONSE_SIZE;
+	case WG_COOKIE: return length == WG_COOKIE_SIZE;
+	case WG_DATA: return length >= WG_KEEPALIVE_SIZE;
 	default: return false;
 	}
 }

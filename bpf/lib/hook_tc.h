@@ -20,6 +20,12 @@ static __always_inline struct __sk_buff *hook_skb(const struct pkt *pkt)
 	return pkt->ctx;
 }
 
+/* What the frame says that it holds, tags aside. */
+static __always_inline __be16 hook_ether_type(const struct pkt *pkt)
+{
+	return hook_skb(pkt)->protocol;
+}
+
 /* Bytes from the IP header on, as they are in memory. */
 static __always_inline __u32 hook_ip_len(const struct pkt *pkt)
 {

@@ -70,6 +70,14 @@ static __always_inline void *hook_ptr(const struct pkt *pkt, __u32 offset, __u32
 	return hook_ptr_from(hook_xdp(pkt), offset, length);
 }
 
+/* What the frame says that it holds; what is tagged never comes here. */
+static __always_inline __be16 hook_ether_type(const struct pkt *pkt)
+{
+	const struct ethhdr *eth = hook_ptr(pkt, 0, sizeof(*eth));
+
+	return eth ? eth->h_proto : 0;
+}
+
 /* Of the first buffer. */
 static __always_inline __u64 hook_linear_len(HOOK_CONTEXT *ctx)
 {

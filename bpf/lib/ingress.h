@@ -42,8 +42,7 @@ static __always_inline int open_new(struct pkt *pkt, struct tp_scratch *s, __u32
 }
 
 /* Admission of a new flow. old: a closing one that its SYN takes the place of, or NULL. */
-static __always_inline int new_flow(struct pkt *pkt, const struct tp_flow *old,
-				    struct tp_flow_state *old_state, __u32 ingress)
+static __always_inline int new_flow(struct pkt *pkt, const struct tp_flow *old, __u32 ingress)
 {
 	struct tp_scratch *scratch = scratch_find();
 	struct verdict *v; /* six calls deep, the stack is 512 bytes in all */
@@ -53,10 +52,9 @@ static __always_inline int new_flow(struct pkt *pkt, const struct tp_flow *old,
 	if (!scratch)
 		return TP_R_internal;
 	v = &scratch->verdict;
+	flow_replaces(scratch, old);
 	r = admit_new(pkt, scratch, ingress, &hairpin);
 	count_refusal(pkt, r, v);
-	if (r == GO_ON && old && old_state)
-		flow_kill(old_state, old->slot, old->slot_gen, pkt->now);
 	if (r == GO_ON)
 		r = open_new(pkt, scratch, ingress, hairpin);
 	if (r == TP_R_ct_full || r == TP_R_nat_full)
@@ -117,7 +115,7 @@ static __always_inline int from_stranger(struct pkt *pkt, __u32 ingress)
 	old = flow_find(&pkt->key, &state);
 	if (old && state && !is_reopened(pkt, state))
 		return GO_SLOW;
-	return new_flow(pkt, old, state, ingress);
+	return new_flow(pkt, old, ingress);
 }
 
 static __always_inline int from_tunnel(struct pkt *pkt, __u32 ingress)

@@ -8,7 +8,7 @@
 
 /*
  * RFC 5382: a SYN on a closing connection is a new one, and is judged as such: the old one goes
- * only when its sender may open another.
+ * only when another is opened.
  */
 static __always_inline bool is_reopened(const struct pkt *pkt, const struct tp_flow_state *state)
 {

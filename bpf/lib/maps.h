@@ -164,6 +164,11 @@ struct tp_scratch {
 	struct tp_flow_key inner; /* a hairpin's, with what its destination stands for */
 	__u32 hairpin;            /* and the id of that mapping */
 	__u32 answer_mtu;         /* what answer.h tells; 0: that the TTL is used up */
+	__u32 answer_out; /* where to the packet was for others; 0: its destination is ours */
+	struct tp_addr answer_from;
+	struct {
+		__u32 slot, gen; /* the closing flow that a new one takes the place of; 0: none */
+	} replaces;
 	struct quote quote;
 	__be32 chunk[128]; /* a checksum's next bytes, as many as bpf_csum_diff takes */
 };

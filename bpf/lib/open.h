@@ -42,6 +42,31 @@ static __always_inline void flow_fill_state(struct pkt *pkt, struct tp_flow_stat
 		tcp_take_over(pkt, state);
 }
 
+/* Notes that a new flow takes the place of a closing one, or of none (NULL). */
+static __always_inline void flow_replaces(struct tp_scratch *s, const struct tp_flow *old)
+{
+	s->replaces.slot = old ? old->slot : 0;
+	s->replaces.gen = old ? old->slot_gen : 0;
+}
+
+static __always_inline bool flow_is_replaced(const struct tp_scratch *s, const struct tp_flow *flow)
+{
+	return flow->slot == s->replaces.slot && flow->slot_gen == s->replaces.gen;
+}
+
+/* Ends that one, now that nothing is in the way of the new one but its keys. */
+static __always_inline void flow_end_replaced(struct pkt *pkt, const struct tp_scratch *s)
+{
+	__u32 slot = s->replaces.slot;
+	struct tp_flow_state *old;
+
+	if (!s->replaces.gen)
+		return;
+	old = bpf_map_lookup_elem(&tp_flow_state, &slot);
+	if (old)
+		flow_kill(old, slot, s->replaces.gen, pkt->now);
+}
+
 /*
  * Whether a flow alive has the key of this one's answers. It came first and keeps it: else a LAN
  * host could take over, with a SYN to the right port, what a member has open to it through SNAT.
@@ -51,7 +76,7 @@ static __always_inline bool reply_is_taken(struct pkt *pkt, struct tp_scratch *s
 	struct tp_flow_state *state = NULL;
 	struct tp_flow *flow = flow_find(&s->reply_key, &state);
 
-	if (!flow || !state)
+	if (!flow || !state || flow_is_replaced(s, flow))
 		return false;
 	if (!flow_is_expired(pkt->limits, state, pkt->now))
 		return true;
@@ -123,6 +148,7 @@ static __noinline int flow_remember(struct pkt *pkt, struct tp_scratch *s, const
 		return taken ? flow_lost(entries, 1) : TP_R_ct_full;
 	}
 
+	flow_end_replaced(pkt, s);
 	flow_fill_state(pkt, state, v, s);
 	flow_fill_ways(pkt, s, state, slot, entries);
 	r = claim_entries(entries);
@@ -251,13 +277,9 @@ static __always_inline int open_snat(struct pkt *pkt, struct tp_scratch *s, cons
 static __always_inline int open_too_big(struct pkt *pkt, struct tp_flow *flow,
 					const struct verdict *v)
 {
-	const struct tp_device *device = device_find(flow->ifindex, TP_DEV_LAN);
-
 	if (v->snat != TP_SNAT_NONE)
 		flow->flags |= TP_FLOW_SRC_NAT;
-	if (!device || is_too_big(pkt, device->mtu) || we_answer(pkt, flow, TP_R_too_big))
-		return answered_by(pkt, flow, TP_R_too_big);
-	return GO_ON;
+	return stack_may_send_on(pkt, flow) ? GO_ON : answered_by(pkt, flow, TP_R_too_big);
 }
 
 static __noinline int open_to_lan(struct pkt *pkt, const struct verdict *v, __u32 ingress)
@@ -319,7 +341,8 @@ static __always_inline int open_flow(struct pkt *pkt, struct verdict *v, __u32 i
 		r = open_to_tunnel(pkt, v);
 	else
 		r = open_to_lan(pkt, v, ingress);
-	return s && stack_may_finish(pkt, r) ? finish_by_stack(pkt, &s->forward, r) : r;
+	return s && stack_may_finish(pkt, &s->forward, r) ? finish_by_stack(pkt, &s->forward, r)
+							  : r;
 }
 
 #endif

@@ -10,6 +10,7 @@
 #define BPF_LIB_PARSE_H
 
 #include <linux/icmpv6.h>
+#include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/in6.h>
 #include <linux/ip.h>
@@ -42,16 +43,6 @@
 #define MLD_QUERY         130 /* RFC 2710, 3810: 130..132 and 143 */
 #define MLD_DONE          132
 #define MLD2_REPORT       143
-
-static __always_inline void addr_set_v4(struct tp_addr *addr, __be32 v4)
-{
-	__be32 *words = (__be32 *)addr->bytes;
-
-	words[0] = 0;
-	words[1] = 0;
-	words[2] = bpf_htonl(0xffff);
-	words[3] = v4;
-}
 
 /* The header sums up to 0xffff (RFC 791); routers must check that (RFC 1812 5.2.2). */
 static __always_inline bool ipv4_checksum_ok(const struct iphdr *ip, __u32 options_sum)
@@ -115,6 +106,8 @@ static __always_inline int parse_ipv4(struct pkt *pkt)
 	if (!ip)
 		return TP_R_malformed;
 
+	if (ip->version != 4)
+		return TP_R_malformed; /* there are no addresses in it */
 	ihl = ip->ihl * 4;
 	pkt->v6 = false;
 	pkt->ttl = ip->ttl;
@@ -127,7 +120,7 @@ static __always_inline int parse_ipv4(struct pkt *pkt)
 	/* a GSO packet above 64 KiB has tot_len 0 (BIG TCP) */
 	if (!pkt->len && hook_is_gso(pkt))
 		pkt->len = hook_ip_len(pkt);
-	if (ip->version != 4 || ihl < sizeof(*ip) || pkt->len < ihl || pkt->len > hook_ip_len(pkt))
+	if (ihl < sizeof(*ip) || pkt->len < ihl || pkt->len > hook_ip_len(pkt))
 		return TP_R_malformed;
 	pkt->options = ihl > sizeof(*ip);
 	if (pkt->options)
@@ -230,6 +223,8 @@ static __always_inline int parse_ipv6(struct pkt *pkt)
 	if (!ip)
 		return TP_R_malformed;
 
+	if (ip->version != 6)
+		return TP_R_malformed;
 	payload = bpf_ntohs(ip->payload_len);
 	pkt->v6 = true;
 	pkt->whole = true;
@@ -241,7 +236,7 @@ static __always_inline int parse_ipv6(struct pkt *pkt)
 	pkt->len = sizeof(*ip) + payload;
 	if (!payload && hook_is_gso(pkt)) /* BIG TCP */
 		pkt->len = hook_ip_len(pkt);
-	if (ip->version != 6 || pkt->len > hook_ip_len(pkt))
+	if (pkt->len > hook_ip_len(pkt))
 		return TP_R_malformed;
 
 	pkt->l4 = pkt->l2_len + sizeof(*ip);
@@ -401,15 +396,27 @@ static __always_inline int parse_l4(struct pkt *pkt)
 	return GO_ON;
 }
 
+/* By its frame: no stack takes another version. WireGuard and tun go by the first four bits. */
+static __always_inline __be16 parse_ether_type(const struct pkt *pkt)
+{
+	const __u8 *first;
+
+	if (pkt->l2_len == L2_ETHERNET)
+		return hook_ether_type(pkt);
+	first = hook_ptr(pkt, pkt->l2_len, 1);
+	if (first && *first >> 4 == 4)
+		return bpf_htons(ETH_P_IP);
+	return first && *first >> 4 == 6 ? bpf_htons(ETH_P_IPV6) : 0;
+}
+
 static __always_inline int parse(struct pkt *pkt)
 {
-	__u8 *first = hook_ptr(pkt, pkt->l2_len, 1);
-	__u8 version = first ? *first >> 4 : 0;
+	__be16 ether_type = parse_ether_type(pkt);
 	int r;
 
-	if (version == 4)
+	if (ether_type == bpf_htons(ETH_P_IP))
 		r = parse_ipv4(pkt);
-	else if (version == 6)
+	else if (ether_type == bpf_htons(ETH_P_IPV6))
 		r = parse_ipv6(pkt);
 	else
 		return TP_R_malformed;

@@ -89,6 +89,8 @@ struct verdict {
 	__u8 logged;      /* 1: the grants refuse it and only count that */
 	__u64 expires_at;
 	struct tp_addr snat_addr;
+	__u32 src_class; /* or TP_CLASS_UNTOLD */
+	__u32 dst_class;
 };
 
 /*
@@ -114,6 +116,16 @@ struct quote {
 static __always_inline __be32 addr_word(const struct tp_addr *addr, int i)
 {
 	return ((const __be32 *)addr->bytes)[i];
+}
+
+static __always_inline void addr_set_v4(struct tp_addr *addr, __be32 v4)
+{
+	__be32 *words = (__be32 *)addr->bytes;
+
+	words[0] = 0;
+	words[1] = 0;
+	words[2] = bpf_htonl(0xffff);
+	words[3] = v4;
 }
 
 static __always_inline bool addr_is_mapped(const struct tp_addr *addr)

@@ -68,15 +68,22 @@ static __always_inline int match_rules(const struct tp_rule_bits *src,
 	return accepting == RULE_NONE ? TP_R_acl : GO_ON;
 }
 
+static __always_inline __u32 class_of_addr(void *outer, __u32 slot, const struct tp_addr *addr)
+{
+	struct tp_prefix prefix = { .prefix_len = 128, .addr = *addr };
+
+	return class_of(bpf_map_lookup_elem(outer, &slot), &prefix);
+}
+
 /*
- * Judges one (source, destination, protocol, port) by the policy of this generation. A global
- * function, as all of the slow path that takes plain memory: the verifier proves it once, not
- * once a caller.
+ * Judges one (source, destination, protocol, port) by the policy of this generation. The classes of
+ * the addresses are looked up unless they are told. A global function, as all of the slow path that
+ * takes plain memory: the verifier proves it once, not once a caller.
  */
-__noinline int policy_judge(const struct tp_flow_key *key, __u64 generation, __u32 *rule)
+__noinline int policy_judge(const struct tp_flow_key *key, __u64 generation, __u32 src_class,
+			    __u32 dst_class, __u32 *rule)
 {
 	struct tp_port_key port_key = { .prefix_len = 32 };
-	struct tp_prefix prefix = { .prefix_len = 128 };
 	__u32 slot = generation & 1, class_id, deny_class = TP_CLASS_DENY;
 	struct tp_rule_bits *src, *dst, *port, *deny;
 	void *rules;
@@ -89,12 +96,12 @@ __noinline int policy_judge(const struct tp_flow_key *key, __u64 generation, __u
 		return TP_R_no_policy;
 
 	port_key.proto = key->proto;
-	prefix.addr = key->src;
-	class_id = class_of(bpf_map_lookup_elem(&tp_src, &slot), &prefix);
-	src = bpf_map_lookup_elem(rules, &class_id);
-	prefix.addr = key->dst;
-	class_id = class_of(bpf_map_lookup_elem(&tp_dst, &slot), &prefix);
-	dst = bpf_map_lookup_elem(rules, &class_id);
+	if (src_class == TP_CLASS_UNTOLD)
+		src_class = class_of_addr(&tp_src, slot, &key->src);
+	src = bpf_map_lookup_elem(rules, &src_class);
+	if (dst_class == TP_CLASS_UNTOLD)
+		dst_class = class_of_addr(&tp_dst, slot, &key->dst);
+	dst = bpf_map_lookup_elem(rules, &dst_class);
 
 	if (key->proto != IPPROTO_ICMP && key->proto != IPPROTO_ICMPV6)
 		port_key.port = key->dport;

@@ -80,20 +80,10 @@ static __always_inline int wire_refuse(struct pkt *pkt, __u32 ingress, int r)
 	return lan_is_spoofed(pkt) ? TP_R_spoof : GO_ON;
 }
 
-/* The packet is of the version that its frame promises: no stack takes another. */
-static __always_inline bool wire_version_fits(const struct pkt *pkt)
-{
-	const struct ethhdr *eth = hook_ptr(pkt, 0, sizeof(*eth));
-
-	return eth && eth->h_proto == (pkt->v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP));
-}
-
 static __always_inline int from_wire(struct pkt *pkt, const struct tp_device *device, __u32 ingress)
 {
 	int r = parse(pkt), known = GO_ON;
 
-	if (!wire_version_fits(pkt))
-		return GO_SLOW;
 	if (r == GO_ON && !pkt->fragment)
 		known = wire_forward(pkt, device);
 	if (known != GO_ON)

@@ -8,11 +8,12 @@
 #include <towpath/layout.h>
 
 enum tp_route_kind {
-	TP_ROUTE_NONE = 0, /* a barrier: as if there were no row */
-	TP_ROUTE_MESH = 1, /* reached through the tunnel: a member's address or its routes */
-	TP_ROUTE_LAN = 2,  /* advertised by this node: reached through a LAN device */
-	TP_ROUTE_SELF = 3, /* a mesh address of this node */
-	TP_ROUTE_HOST = 4, /* another address of this node inside a prefix it advertises */
+	TP_ROUTE_NONE = 0,      /* a barrier: as if there were no row */
+	TP_ROUTE_MESH = 1,      /* reached through the tunnel: a member's address or its routes */
+	TP_ROUTE_LAN = 2,       /* advertised by this node: reached through a LAN device */
+	TP_ROUTE_SELF = 3,      /* a mesh address of this node */
+	TP_ROUTE_HOST = 4,      /* another address of this node inside a prefix it advertises */
+	TP_ROUTE_BROADCAST = 5, /* of a prefix that a device of this node is on; IPv4 only */
 };
 
 enum tp_route_flags {
@@ -39,6 +40,12 @@ struct tp_route {
 	__u32 flags; /* enum tp_route_flags */
 	__u64 expires_at; /* MESH: jiffies64 after which the peer is refused; 0 = never */
 	struct tp_addr snat_addr;
+	/*
+	 * What tp_src and tp_dst say of the addresses whose row this is, where they say the same of
+	 * all: one walk through a large table instead of two. TP_CLASS_UNTOLD: they differ.
+	 */
+	__u32 src_class;
+	__u32 dst_class;
 };
 
 /* What a device is to us. Value of tp_devices, keyed by ifindex. */
@@ -98,7 +105,7 @@ struct tp_route_info {
 	char reason[120]; /* why it is in this state, for people */
 };
 
-_Static_assert(sizeof(struct tp_route) == 40, "no hole");
+_Static_assert(sizeof(struct tp_route) == 48, "no hole");
 _Static_assert(sizeof(struct tp_device) == 44, "no hole");
 _Static_assert(sizeof(struct tp_peer_info) == 112, "no hole");
 _Static_assert(sizeof(struct tp_route_info) == 224, "no hole");

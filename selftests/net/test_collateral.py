@@ -161,33 +161,52 @@ def others_lose_nothing(lab):
 
 
 def fill_the_table(lab):
-    """As often as it takes: a burst may lose some in the tunnel's queues."""
+    """In both families at once, and as often as it takes: a burst may lose some in the tunnel's
+    queues."""
     before = lab.drops("ct_full")
 
     def is_full():
-        with client_socket(lab, "phone", socket.SOCK_DGRAM, lab.WEB) as sock:
-            sock.bind((lab.PHONE, 0))
+        with contextlib.ExitStack() as stack:
+            socks = []
+            for phone, web in pairs(lab):
+                sock = stack.enter_context(client_socket(lab, "phone", socket.SOCK_DGRAM, web))
+                sock.bind((phone, 0))
+                socks.append((sock, web))
             for dport in range(8000, 8000 + FLOWS):
-                sock.sendto(b"one more flow", (lab.WEB, dport))
+                for sock, web in socks:
+                    sock.sendto(b"one more flow", (web, dport))
         return lab.drops("ct_full") > before
 
     wait_until(is_full, "the table to be full")
 
 
-@case
-def a_full_table_costs_others_nothing(lab):
-    with client_socket(lab, "phone", socket.SOCK_DGRAM, lab.WEB) as keeps:
-        keeps.bind((lab.PHONE, 0))
-        keeps.connect((lab.WEB, 7003))
-        with bound_socket(lab, "web", socket.SOCK_DGRAM, lab.WEB, 7003) as server:
-            keeps.send(b"before")
-            _, source = server.recvfrom(2048)
-            fill_the_table(lab)
-            others_lose_nothing(lab)
+@contextlib.contextmanager
+def conversation(lab, phone, web):
+    """A flow that was there before the flood, and what shows that it still is."""
+    with client_socket(lab, "phone", socket.SOCK_DGRAM, web) as keeps, \
+            bound_socket(lab, "web", socket.SOCK_DGRAM, web, 7003) as server:
+        keeps.bind((phone, 0))
+        keeps.connect((web, 7003))
+        keeps.send(b"before")
+        source = server.recvfrom(2048)[1]
+
+        def goes_on():
             keeps.send(b"after")
-            check_equal(server.recv(2048), b"after", "an established flow's packet")
+            check_equal(server.recv(2048), b"after", f"an established flow's packet to {web}")
             server.sendto(b"answer", source)
             check_equal(keeps.recv(2048), b"answer", "and its answer")
+
+        yield goes_on
+
+
+@case
+def a_full_table_costs_others_nothing(lab):
+    with contextlib.ExitStack() as stack:
+        talks = [stack.enter_context(conversation(lab, *pair)) for pair in pairs(lab)]
+        fill_the_table(lab)
+        others_lose_nothing(lab)
+        for goes_on in talks:
+            goes_on()
     check_equal(lab.json("status")["flows"]["current"], FLOWS, "flows in the table")
 
 

@@ -100,5 +100,21 @@ def a_flood_over_ipv6_does_not_keep_the_phone_out(lab):
     a_flood_does_not_keep_the_phone_out(lab, "2001:db8::1")
 
 
+def passes_full_packets(lab, address, headers):
+    check(is_answered(lab), "a session")
+    before = lab.drops("wg_malformed")
+    mtu = 1420
+    done = lab.exec("phone", "ping", "-n", "-c", "1", "-W", "5", "-M", "do",
+                    "-s", str(mtu - headers), address, ok=False)
+    check_equal(done.returncode, 0, f"an echo of {mtu} bytes: {done.stdout}")
+    check_equal(lab.drops("wg_malformed"), before, "messages refused as malformed")
+
+
+@case
+def a_packet_as_large_as_the_mtu_passes(lab):
+    passes_full_packets(lab, lab.WEB, 28)
+    passes_full_packets(lab, lab.WEB6, 48)
+
+
 if __name__ == "__main__":
     main(functools.partial(opened, change=guard_the_outside))

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "cmd/gather.h"
@@ -20,6 +21,7 @@
 static struct bpf bpf;
 static struct fixture fixture; /* of the live policy */
 static char *live;             /* its text; NULL: none, or the world has changed */
+static struct rig_times times;
 
 static void die(const char *what, const struct err *err)
 {
@@ -57,11 +59,25 @@ int rig_map(const char *name)
 	return known[i].fd;
 }
 
+static uint64_t nanoseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+struct rig_times rig_times(void)
+{
+	return times;
+}
+
 /* ---- the way of a policy into the kernel, as `towpath apply` goes it --------------------- */
 
 static void read_policy(struct fixture *f, const char *policy)
 {
 	const struct policy_member *self;
+	uint64_t begin = nanoseconds();
 	char *lines;
 
 	if (fixture_policy(f, policy)) {
@@ -69,14 +85,17 @@ static void read_policy(struct fixture *f, const char *policy)
 		fprintf(stderr, "packet tier: policy: %s\n%s\n", lines, policy);
 		exit(2);
 	}
+	times.read = nanoseconds() - begin;
 	self = policy_find_self(f->policy, "gw", NULL);
 	if (observe_facts(&f->facts, WORLD_INSTANCE, &f->err) ||
 	    gather_facts(f->policy, &f->facts, &f->err))
 		die("facts", &f->err);
 	key_generate(&f->facts.private_key);
 	f->facts.private_key_set = true;
+	begin = nanoseconds();
 	if (want_build(f->policy, self, &f->facts, &f->want, &f->warnings, &f->err))
 		die("want", &f->err);
+	times.compile = nanoseconds() - begin;
 	f->want.limits.flows = RIG_FLOWS; /* sizes of the maps: the same for all policies */
 }
 
@@ -93,6 +112,7 @@ static void set_devices(struct err *err)
 
 void rig_switch(const char *policy)
 {
+	uint64_t begin;
 	struct err err;
 
 	fixture_free(&fixture);
@@ -104,9 +124,11 @@ void rig_switch(const char *policy)
 	if (bpf_set_limits(&bpf, &fixture.want.limits, &err))
 		die("limits", &err);
 	set_devices(&err);
+	begin = nanoseconds();
 	if (bpf_stage_policy(&bpf, &fixture.want, &err) ||
 	    bpf_switch_policy(&bpf, &fixture.want, &err))
 		die("policy", &err);
+	times.swap = nanoseconds() - begin;
 	rig_touch();
 	live = mem_copy_string(policy);
 }
@@ -249,7 +271,7 @@ bool rig_fire(enum hook hook, const uint8_t *frame, size_t size, struct run *run
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)size,
 		    .data_out = run->out, .data_size_out = sizeof(run->out), .ctx_in = &context,
 		    .ctx_size_in = sizeof(context), .ctx_out = &context,
-		    .ctx_size_out = sizeof(context), .repeat = 1);
+		    .ctx_size_out = sizeof(context), .repeat = run->repeat ? run->repeat : 1);
 
 	memcpy(context.cb, run->cb, sizeof(run->cb));
 	if (rig_is_xdp(hook)) {
@@ -261,6 +283,7 @@ bool rig_fire(enum hook hook, const uint8_t *frame, size_t size, struct run *run
 	if (bpf_prog_test_run_opts(bpf_program_fd(&bpf, hooks[hook].program), &opts))
 		return false;
 	run->retval = (int)opts.retval;
+	run->ns = opts.duration;
 	run->out_size = opts.data_size_out;
 	memcpy(run->cb, context.cb, sizeof(run->cb));
 	return true;

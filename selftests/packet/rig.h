@@ -40,6 +40,8 @@ enum hook {
 
 struct run {
 	uint32_t gso_size, gso_segs; /* in */
+	int repeat;                  /* in; 0: once */
+	uint32_t ns;                 /* one run took, on average */
 	uint32_t cb[5];              /* in and out: the packet's control buffer */
 	int retval;
 	__u64 reasons[TP_REASON_COUNT]; /* how far each counter moved */
@@ -53,6 +55,12 @@ struct run {
  */
 void rig_start(const char *policy);
 void rig_touch(void);
+
+/* Nanoseconds that the last policy took: to be read and resolved, compiled, and made live. */
+struct rig_times {
+	uint64_t read, compile, swap;
+};
+struct rig_times rig_times(void);
 /* Makes another policy live and keeps the flows. */
 void rig_switch(const char *policy);
 

@@ -189,7 +189,7 @@ void row_step(const struct step *step, enum family family, struct ports *ports)
 	size = row_frame(step->hook, &step->in, family, ports, frame);
 	rig_run(step->hook, frame, size, &run);
 	check_fate(step, &run, frame, size, family, ports);
-	/* an error leaves every flow as it was, to the last packet count */
+	/* leaves every flow as it was, to the last count; a next hop may be found for an answer */
 	if (is_error || step->then.reason == TP_R_answered)
 		CHECK(state_digest(is_error) == flows);
 	CHECK_INT(state_live_flows(), step->flows);

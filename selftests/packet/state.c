@@ -464,16 +464,7 @@ static void forget_next_hop(struct tp_flow *flow)
 	memset(flow->smac, 0, sizeof(flow->smac));
 }
 
-static void forget_use(struct tp_flow_way *way)
-{
-	forget_next_hop(&way->to);
-	way->packets = 0;
-	way->bytes = 0;
-	way->syn_next = 0;
-	way->acked = 0;
-}
-
-uint64_t state_digest(bool with_use)
+uint64_t state_digest(bool with_next_hops)
 {
 	struct tp_flow_key key, *from = NULL;
 	uint64_t all = 0xcbf29ce484222325;
@@ -487,12 +478,9 @@ uint64_t state_digest(bool with_use)
 		state.way[TP_OPENER].to.policy_gen = 0;
 		state.way[TP_ANSWERER].to.policy_gen = 0;
 		state.rule = 0;
-		if (!with_use) {
-			state.seen = 0;
-			state.kind = 0;
-			state.tcp = 0;
-			forget_use(&state.way[TP_OPENER]);
-			forget_use(&state.way[TP_ANSWERER]);
+		if (!with_next_hops) {
+			forget_next_hop(&state.way[TP_OPENER].to);
+			forget_next_hop(&state.way[TP_ANSWERER].to);
 		}
 		all = digest(digest(all, &key, sizeof(key)), &ref, sizeof(ref));
 		all = digest(all, &state, sizeof(state));

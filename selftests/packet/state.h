@@ -62,8 +62,8 @@ void state_write_mapping(const struct tp_nat_in_key *key, const struct tp_nat_in
 void state_fill_index(void);
 
 size_t state_live_flows(void); /* slots in use; the programs' own count must agree */
-/* Of all flows, but for what judged them; with_use: with what their packets have left. */
-uint64_t state_digest(bool with_use);
+/* Of all flows, but for what judged them. */
+uint64_t state_digest(bool with_next_hops);
 /* Fills the bucket that errors of our own come from, or empties it for good. */
 void state_set_answers(bool none);
 size_t state_count(const char *map); /* rows of a hash map */

@@ -38,6 +38,7 @@ struct turn {
 	int sent;
 	uint32_t age; /* seconds of silence before it */
 	bool anew;    /* begins another flow */
+	bool idle;    /* goes no further, and leaves the flow as it was */
 };
 
 #define TURNS_MAX 12
@@ -63,6 +64,12 @@ struct connection {
 		FROM_LAN, to_client(flags, ##__VA_ARGS__),                      \
 			tunnels(to_client(flags, .ttl = 63, ##__VA_ARGS__)), 1, \
 	}
+/* What the stack is left to refuse. */
+#define refused(hook, why, packet)            \
+	{                                     \
+		hook, packet, passes(why), 1, \
+	}
+#define LARGE .frag = DF, .payload_size = 1600
 #define HANDSHAKE                                                                                \
 	{ first(SYN), OPENING, C_SYN }, { server(SYN | ACK), OPENING, C_SYN | S_SYN | S_ACKED }, \
 	{                                                                                        \
@@ -217,6 +224,24 @@ static const struct connection connections[] = {
 	    { first(SYN, .seq = 99999), OPENING, C_SYN, .anew = true },
 	    { server(SYN | ACK, .ack = 99999), OPENING, C_SYN | S_SYN | S_ACKED },
 	    { client(ACK), ESTABLISHED, OPEN } } },
+	{ "is_no_other_after_a_syn_that_goes_no_further",
+	  { HANDSHAKE,
+	    { server(RST), CLOSING, OPEN | S_RST },
+	    { refused(FROM_TUNNEL, ttl_exceeded, to_server(SYN, .seq = 99999, .ttl = 1)), CLOSING,
+	      OPEN | S_RST, .idle = true },
+	    { refused(FROM_TUNNEL, too_big, to_server(SYN, .seq = 99999, LARGE)), CLOSING,
+	      OPEN | S_RST, .idle = true },
+	    { server(ACK), ESTABLISHED, OPEN } } },
+	{ "does_not_hear_what_goes_no_further",
+	  { HANDSHAKE,
+	    { refused(FROM_LAN, ttl_exceeded, to_client(RST, .ttl = 1)), ESTABLISHED, OPEN,
+	      .age = 100, .idle = true },
+	    { refused(FROM_LAN, too_big, to_client(FIN | ACK, LARGE)), ESTABLISHED, OPEN,
+	      .age = 100, .idle = true },
+	    { refused(FROM_TUNNEL, ttl_exceeded, to_server(RST, .ttl = 1)), ESTABLISHED, OPEN,
+	      .age = 100, .idle = true },
+	    { refused(FROM_TUNNEL, too_big, to_server(FIN | ACK, LARGE)), ESTABLISHED, OPEN,
+	      .age = 100, .idle = true } } },
 	{ "is_no_other_after_a_syn_ack_while_closing",
 	  { HANDSHAKE,
 	    { client(RST), CLOSING, OPEN | C_RST },
@@ -280,15 +305,19 @@ static void check_flow(const struct turn *turn, const struct tally *tally, enum 
 static void take_turn(const struct turn *turn, struct tally *tally, enum family family)
 {
 	struct tp_flow_key key = opener(family);
-	uint64_t before = rig_jiffies();
+	uint64_t before = turn->idle ? 0 : rig_jiffies(), flows;
 	struct ports none = {};
 
 	if (turn->age)
 		state_age(&key, turn->age);
 	if (turn->anew)
 		*tally = (struct tally){};
+	flows = state_digest(true);
 	row_step(&turn->step, family, &none);
-	count(tally, &turn->step, family);
+	if (turn->idle)
+		CHECK(state_digest(true) == flows);
+	else
+		count(tally, &turn->step, family);
 	check_flow(turn, tally, family, before);
 }
 

@@ -186,12 +186,6 @@ static const struct row rows[] = {
 		  { FROM_TUNNEL, udp("phone", 5000, "unreachable", 53), passes(stack_route) },
 		  { FROM_TUNNEL, udp("phone", 5000, "prohibited", 53), passes(stack_route) },
 	  } },
-	{ .name = "leaves_directed_broadcast_to_the_stack",
-	  .policy = OPEN_ROUTED,
-	  .only = V4,
-	  .steps = {
-		  { FROM_TUNNEL, udp("phone", 5000, "192.0.2.255", 9), passes(stack_route) },
-	  } },
 	/* RFC 4291 2.6.1: every router of the prefix has it */
 	{ .name = "leaves_the_routers_anycast_address_to_the_stack",
 	  .policy = OPEN_ROUTED,

@@ -28,6 +28,21 @@ static void age_the_flow(void)
 	state_age(&key, 301);
 }
 
+static void end_the_flow(void)
+{
+	struct ports none = {};
+	struct tp_flow_key key = state_key(&question, row_family(), &none, TP_SIDE_TUNNEL);
+	struct tp_flow_state state;
+	struct tp_flow flow;
+
+	if (!CHECK(state_find_flow(&key, &flow)))
+		return;
+	state_bury(&key);
+	state = state_slot(flow.slot);
+	state.died = rig_jiffies();
+	state_write_slot(flow.slot, &state);
+}
+
 static struct tp_frag frag_of(const struct packet *packet, uint8_t way)
 {
 	struct tp_frag_key key = state_frag_key(packet, row_family(), way);
@@ -109,6 +124,18 @@ static const struct row rows[] = {
 		    tunnels(udp("host", 53, "tablet", 20001, .ttl = 63, FIRST)), .flows = 2 },
 		  { FROM_LAN, udp("host", 53, "lan", 20001, LAST), drops(frag_unknown),
 		    .flows = 2 },
+	  } },
+	{ .name = "nor_is_it_guessed_when_one_flow_has_just_ended",
+	  .policy = OPEN_MASQ,
+	  .steps = {
+		  TWO_CLIENTS,
+		  { FROM_LAN, udp("host", 53, "lan", 20000, FIRST),
+		    tunnels(udp("host", 53, "phone", 20000, .ttl = 63, FIRST)), .flows = 2 },
+		  { FROM_LAN, udp("host", 53, "lan", 20001, FIRST),
+		    tunnels(udp("host", 53, "tablet", 20001, .ttl = 63, FIRST)), .flows = 1,
+		    .before = end_the_flow },
+		  { FROM_LAN, udp("host", 53, "lan", 20001, LAST), drops(frag_unknown),
+		    .flows = 1 },
 	  } },
 	/* IPv6 has one identification for all protocols (RFC 8200 4.5) */
 	{ .name = "nor_is_it_guessed_between_an_echo_and_a_datagram",

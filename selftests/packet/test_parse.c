@@ -2,6 +2,8 @@
 /* Headers: what is refused, and where the ports are really read from. */
 #include "policies.h"
 #include "rows.h"
+#include "state.h"
+#include "test.h"
 
 /* Extension headers, eight bytes each: next header, length, and padding options. */
 #define PAD        "\0\1\4\0\0\0\0"
@@ -248,3 +250,52 @@ static const struct row rows[] = {
 	  } },
 };
 ROWS(rows)
+
+/* ---- a frame that promises the other version: no stack takes it for what is inside -------------
+ */
+
+static void run_in_frame(enum hook hook, const struct packet *packet, enum family family,
+			 enum family frame_of, struct run *run)
+{
+	static const struct ports none = {};
+	uint8_t frame[FRAME_MAX], header[ETHERNET];
+	size_t size = row_frame(hook, packet, family, &none, frame);
+
+	*run = (struct run){};
+	packet_put_ethernet(header, frame, frame + 6, frame_of);
+	frame[12] = header[12];
+	frame[13] = header[13];
+	rig_run(hook, frame, size, run);
+	if (family != frame_of)
+		CHECK_BYTES(run->out, run->out_size, frame, size);
+}
+
+static void check_version(enum family family, enum family other)
+{
+	static const struct packet packet = udp("host", 5000, "phone", 53, .payload_size = 64);
+	struct run run;
+	uint64_t flows;
+
+	row_start(OPEN_ROUTED, family);
+	run_in_frame(FROM_LAN, &packet, family, other, &run);
+	CHECK_INT(run.retval, -1);
+	CHECK_INT(run.reasons[TP_R_not_ours], 1);
+	CHECK_INT(state_live_flows(), 0);
+
+	run_in_frame(FROM_LAN, &packet, family, family, &run);
+	CHECK_INT(run.reasons[TP_R_forward], 1);
+	flows = state_digest(true);
+	run_in_frame(FROM_LAN, &packet, family, other, &run);
+	CHECK_INT(run.reasons[TP_R_not_ours], 1);
+	run_in_frame(FROM_WIRE, &packet, family, other, &run);
+	CHECK_INT(run.retval, 2 /* XDP_PASS */);
+	run_in_frame(INTO_LAN_FROM_TUNNEL, &packet, family, other, &run);
+	CHECK_INT(run.reasons[TP_R_unjudged], 1);
+	CHECK(state_digest(true) == flows);
+}
+
+TEST(takes_no_packet_of_another_version_than_its_frames)
+{
+	check_version(V4, V6);
+	check_version(V6, V4);
+}

@@ -121,6 +121,32 @@ static void beyond_as_before(void)
 	route("del", "beyond", "dev lan1");
 }
 
+static void number(const char *verb)
+{
+	char words[80];
+
+	snprintf(words, sizeof(words), "addr %s 192.0.2.1/24 dev lan0", verb);
+	world_ip(words);
+	snprintf(words, sizeof(words), "addr %s 2001:db8:30::1/64 dev lan0 nodad", verb);
+	world_ip(words);
+}
+
+static void narrow_beyond_unnumbered(void)
+{
+	number("del");
+	rig_switch(JUDGED_MASQ);
+	narrow_beyond();
+}
+
+static void numbered_as_before(void)
+{
+	number("add");
+	world_ip("route replace 203.0.113.0/24 via 192.0.2.254");
+	world_ip("route replace 2001:db8:71::/64 via 2001:db8:30::fe");
+	world_neighbours();
+	beyond_as_before();
+}
+
 static void narrow_host(void)
 {
 	route("replace", "host", "dev lan0 mtu lock 1300");
@@ -237,15 +263,23 @@ static const struct row rows[] = {
 	  .policy = JUDGED_MASQ,
 	  .steps = {
 		  { FROM_LAN, TO_BEYOND(WHOLE(BIG)),
-		    about(TOO_BIG(1300), "beyond", "host", LAN0, TO_BEYOND(WHOLE(BIG))),
+		    about(TOO_BIG(1300), "lan", "host", LAN0, TO_BEYOND(WHOLE(BIG))),
 		    .before = narrow_beyond },
 		  { FROM_LAN, TO_BEYOND(),
 		    resolves(LAN1, udp("lan1", PORT_A, "beyond", 53, .ttl = 63)), .flows = 1 },
 		  { FROM_LAN, TO_BEYOND(WHOLE(BIG)),
-		    about(TOO_BIG(1300), "beyond", "host", LAN0, TO_BEYOND(WHOLE(BIG))),
+		    about(TOO_BIG(1300), "lan", "host", LAN0, TO_BEYOND(WHOLE(BIG))),
 		    .flows = 1 },
 	  },
 	  .after = beyond_as_before },
+	{ .name = "between_lans_an_unnumbered_one_hears_of_the_others_address",
+	  .policy = JUDGED_MASQ,
+	  .steps = {
+		  { FROM_LAN, TO_BEYOND(WHOLE(BIG)),
+		    about(TOO_BIG(1300), "lan1", "host", LAN0, TO_BEYOND(WHOLE(BIG))),
+		    .before = narrow_beyond_unnumbered },
+	  },
+	  .after = numbered_as_before },
 	{ .name = "between_lans_we_answer_on_the_way_back",
 	  .policy = JUDGED_MASQ,
 	  .steps = {

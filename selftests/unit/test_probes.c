@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "fixture.h"
 #include "model/compile.h"
+#include "model/decide.h"
 #include "model/probes.h"
 #include "test.h"
 
@@ -34,9 +35,9 @@ static char *probes_of(const char *test)
 	CHECK_INT(compile_rules(f.policy, &tables), 0);
 	CHECK_INT(probes_build(f.policy, &tables), 0);
 	array_for_each(probe, &tables.probes)
-		fprintf(out, "%s %s %d\n", decide_packet_put(packet, &probe->packet),
+		fprintf(out, "%s %s %s\n", decide_packet_put(packet, &probe->packet),
 			probe->accept ? "accept" : "refuse",
-			probe->rule == TP_RULE_NONE ? -1 : (int)probe->rule);
+			probe->rule == DECIDE_NO_GRANT ? "none" : "0");
 	fclose(out);
 	tables_free(&tables);
 	fixture_free(&f);
@@ -64,8 +65,8 @@ TEST(the_deciding_rule_is_told)
 	check_probes("{ \"src\": \"phone\", \"proto\": \"icmp\","
 		     " \"accept\": [\"10.1.2.3\"], \"deny\": [\"a\"] }",
 		     "icmp 100.80.0.10 -> 10.1.2.3 accept 0\n"
-		     "icmp 100.80.0.10 -> 100.80.0.1 refuse -1\n"
-		     "icmpv6 fd7a:70::10 -> fd7a:70::1 refuse -1\n");
+		     "icmp 100.80.0.10 -> 100.80.0.1 refuse none\n"
+		     "icmpv6 fd7a:70::10 -> fd7a:70::1 refuse none\n");
 }
 
 TEST(any_port_is_1_and_65535)

@@ -33,6 +33,12 @@ static const struct option_text option_texts[] = {
 	[ARGS_JSON] = { "json", NULL, "print JSON" },
 	[ARGS_OUT] = { "out", "FILE", "where the private key goes" },
 	[ARGS_TC_ATTACH] = { "tc-attach", "HOW", "attach by auto (default), tcx or clsact" },
+	[ARGS_FROM] = { "from", "ADDR", "the packet's source address" },
+	[ARGS_TO] = { "to", "ADDR", "its destination address" },
+	[ARGS_PROTO] = { "proto", "PROTO", "tcp (default), udp, sctp, icmp or proto:N" },
+	[ARGS_DPORT] = { "dport", "N", "its destination port" },
+	[ARGS_SPORT] = { "sport", "N", "its source port or echo identifier (default 49152)" },
+	[ARGS_IN] = { "in", "DEV", "the device it comes by (default: where --from is)" },
 };
 
 _Static_assert(ARRAY_SIZE(option_texts) == ARGS_OPTION_COUNT, "every option has its text");
@@ -161,6 +167,12 @@ static int read_option(enum args_option option, const char *value, struct args *
 	case ARGS_NODE: return read_node(value, args, err);
 	case ARGS_OUT: return read_out(value, args, err);
 	case ARGS_TC_ATTACH: return read_tc_attach(value, args, err);
+	case ARGS_FROM: args->from = value; return 0;
+	case ARGS_TO: args->to = value; return 0;
+	case ARGS_PROTO: args->proto = value; return 0;
+	case ARGS_DPORT: args->dport = value; return 0;
+	case ARGS_SPORT: args->sport = value; return 0;
+	case ARGS_IN: args->in = value; return 0;
 	case ARGS_JSON: args->json = true; return 0;
 	case ARGS_HELP: args->help = true; return 0;
 	case ARGS_OPTION_COUNT: break;

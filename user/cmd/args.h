@@ -25,6 +25,12 @@ enum args_option {
 	ARGS_JSON,
 	ARGS_OUT,
 	ARGS_TC_ATTACH,
+	ARGS_FROM,
+	ARGS_TO,
+	ARGS_PROTO,
+	ARGS_DPORT,
+	ARGS_SPORT,
+	ARGS_IN,
 	ARGS_OPTION_COUNT
 };
 
@@ -45,6 +51,8 @@ struct args {
 	const char *bpffs;    /* absolute; NULL = find or mount it */
 	const char *node;     /* NULL = whoever has our public key */
 	const char *out;      /* NULL = the command's default */
+	/* trace: as typed, NULL = not given */
+	const char *from, *to, *proto, *dport, *sport, *in;
 	enum args_tc_attach tc_attach;
 	enum log_level log_level;
 	enum log_format log_format;

@@ -21,6 +21,7 @@ struct command {
 	const char *name;
 	const char *usage;   /* what follows the name: "POLICY [--json]" */
 	const char *summary; /* one sentence without its full stop */
+	const char *notes;   /* lines for --help behind the summary, or NULL */
 	const char *example; /* a whole command line */
 	size_t operands_min;
 	size_t operands_max;                 /* at most ARGS_OPERAND_MAX */
@@ -33,6 +34,8 @@ int cmd_plan(const struct args *args);
 int cmd_apply(const struct args *args);
 int cmd_down(const struct args *args);
 int cmd_status(const struct args *args);
+int cmd_trace(const struct args *args);
+int cmd_diff(const struct args *args);
 int cmd_keygen(const struct args *args);
 int cmd_pubkey(const struct args *args);
 int cmd_version(const struct args *args);

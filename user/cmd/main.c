@@ -56,6 +56,32 @@ static const struct command commands[] = {
 		.run = cmd_status,
 	},
 	{
+		.name = "trace",
+		.usage = "--from ADDR --to ADDR [--proto PROTO] [--dport N] [--sport N] [--in DEV] "
+			 "[--json]",
+		.summary =
+			"put a packet through the loaded programs and explain what becomes of it",
+		.example = "towpath trace --from 100.80.0.10 --to 10.10.30.20 --dport 443",
+		.options = ARGS_BIT(ARGS_FROM) | ARGS_BIT(ARGS_TO) | ARGS_BIT(ARGS_PROTO) |
+			   ARGS_BIT(ARGS_DPORT) | ARGS_BIT(ARGS_SPORT) | ARGS_BIT(ARGS_IN) |
+			   ARGS_BIT(ARGS_JSON),
+		.run = cmd_trace,
+	},
+	{
+		.name = "diff",
+		.usage = "OLD NEW [--json]",
+		.summary = "show what the change of a policy newly allows and newly denies",
+		.notes = "The grants are compared, by what they mean; routes and SNAT are not.\n"
+			 "Exit status 0 says that both could be compared, whether they differ or "
+			 "not;\n4 that a test of NEW does not hold (the difference is shown all "
+			 "the same).",
+		.example = "towpath diff /etc/towpath/policy.json policy.new.json",
+		.operands_min = 2,
+		.operands_max = 2,
+		.options = ARGS_BIT(ARGS_JSON),
+		.run = cmd_diff,
+	},
+	{
 		.name = "keygen",
 		.usage = "[--out FILE]",
 		.summary = "make a new private key and print its public key",
@@ -107,8 +133,9 @@ static void print_overview(void)
 
 static void print_usage(const struct command *command)
 {
-	printf("usage: towpath %s%s%s [OPTION...]\n\n%s: %s.\n\nOptions:\n", command->name,
-	       command->usage[0] ? " " : "", command->usage, command->name, command->summary);
+	printf("usage: towpath %s%s%s [OPTION...]\n\n%s: %s.\n%s%s\nOptions:\n", command->name,
+	       command->usage[0] ? " " : "", command->usage, command->name, command->summary,
+	       command->notes ? command->notes : "", command->notes ? "\n" : "");
 	args_print_options(stdout, command->options);
 	args_print_options(stdout, ARGS_GLOBAL);
 	printf("\nExample:\n  %s\n", command->example);

@@ -7,21 +7,38 @@
 #include "base/mem.h"
 #include "kernel/bpf_rows.h"
 
-/* A row of what is in that slot of tp_rules. -ENOENT also when another policy takes the slot. */
-static int read_rule_bits(const struct bpf *bpf, uint32_t slot, uint32_t class_id,
-			  struct tp_rule_bits *out)
+int bpf_live_open(const struct bpf *bpf, enum bpf_table table, uint64_t generation)
 {
-	AUTO_CLOSE int outer = bpf_map_open(bpf, bpf_table_name(TABLE_RULES));
-	AUTO_CLOSE int inner = -1;
-	uint32_t id;
+	AUTO_CLOSE int outer = bpf_map_open(bpf, bpf_table_name(table));
+	uint32_t slot = generation & 1, id;
+	int inner;
 
 	if (outer < 0)
 		return outer;
 	if (bpf_map_lookup_elem(outer, &slot, &id))
 		return -errno;
 	inner = bpf_map_get_fd_by_id(id);
+	return inner < 0 ? -errno : inner;
+}
+
+void bpf_live_route(const struct bpf *bpf, uint64_t generation, const struct tp_addr *addr,
+		    struct tp_route *out)
+{
+	AUTO_CLOSE int fd = bpf_live_open(bpf, TABLE_ROUTES, generation);
+	struct tp_prefix key = { .prefix_len = 128, .addr = *addr };
+	struct tp_route route;
+
+	if (fd >= 0 && !bpf_map_lookup_elem(fd, &key, &route))
+		*out = route;
+}
+
+static int read_rule_bits(const struct bpf *bpf, uint64_t generation, uint32_t class_id,
+			  struct tp_rule_bits *out)
+{
+	AUTO_CLOSE int inner = bpf_live_open(bpf, TABLE_RULES, generation);
+
 	if (inner < 0)
-		return -errno;
+		return inner;
 	return bpf_map_lookup_elem(inner, &class_id, out) ? -errno : 0;
 }
 
@@ -35,7 +52,7 @@ int bpf_read_only_logs(const struct bpf *bpf, bool *out, struct err *err)
 		r = bpf_read_state(bpf, &before, err);
 		if (r || !before.generation)
 			break;
-		looked = read_rule_bits(bpf, before.generation & 1, TP_CLASS_LOG, &bits);
+		looked = read_rule_bits(bpf, before.generation, TP_CLASS_LOG, &bits);
 		r = bpf_read_state(bpf, &after, err);
 	} while (!r && before.generation != after.generation);
 	if (looked == -ENOENT) /* and not because the slot was given to another: no table */

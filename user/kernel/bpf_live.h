@@ -8,6 +8,16 @@
 #include "base/err.h"
 #include "kernel/bpf_object.h"
 
+/*
+ * The inner map that holds a table of that generation; the caller closes it. A negative errno:
+ * -ENOENT also when another policy is just taking its slot.
+ */
+int bpf_live_open(const struct bpf *bpf, enum bpf_table table, uint64_t generation);
+
+/* The row of tp_routes that an address falls under; *out is untouched when there is none. */
+void bpf_live_route(const struct bpf *bpf, uint64_t generation, const struct tp_addr *addr,
+		    struct tp_route *out);
+
 /* Whether its refusals are only logged (`"enforce": "log"`). False when no policy is live. */
 int bpf_read_only_logs(const struct bpf *bpf, bool *out, struct err *err);
 

@@ -97,7 +97,7 @@ static uint32_t highest_id(const struct state *want, bool peers)
 	return id;
 }
 
-static uint32_t pinned_size(const struct bpf *bpf, const char *name)
+uint32_t bpf_map_size(const struct bpf *bpf, const char *name)
 {
 	struct bpf_map_info info = {};
 	__u32 length = sizeof(info);
@@ -119,7 +119,7 @@ static int refuse_size(const char *name, uint32_t pinned, uint32_t wanted, struc
 int bpf_check_flows(const struct bpf *bpf, uint32_t flows, struct err *err)
 {
 	static const char name[] = "tp_flow_state";
-	uint32_t pinned = pinned_size(bpf, name);
+	uint32_t pinned = bpf_map_size(bpf, name);
 
 	return pinned && pinned != flows ? refuse_size(name, pinned, flows, err) : 0;
 }
@@ -128,7 +128,7 @@ int bpf_check_flows(const struct bpf *bpf, uint32_t flows, struct err *err)
 static int set_size(const struct bpf *bpf, struct bpf_map *map, uint32_t wanted, bool exact,
 		    struct err *err)
 {
-	uint32_t pinned = pinned_size(bpf, bpf_map__name(map));
+	uint32_t pinned = bpf_map_size(bpf, bpf_map__name(map));
 
 	if (pinned && (exact ? pinned != wanted : pinned < wanted))
 		return refuse_size(bpf_map__name(map), pinned, wanted, err);

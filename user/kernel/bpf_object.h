@@ -63,6 +63,8 @@ int bpf_program_fd(const struct bpf *bpf, enum state_hook hook);
 /* The one that judges packets by the grants alone. */
 int bpf_judge_fd(const struct bpf *bpf);
 
+/* How many rows a pinned map has room for; 0: there is none. */
+uint32_t bpf_map_size(const struct bpf *bpf, const char *name);
 /* A new fd of a pinned map, or -ENOENT. The caller closes it. */
 int bpf_map_open(const struct bpf *bpf, const char *name);
 

@@ -34,7 +34,8 @@ int bpf_forget_sysctl(const struct bpf *bpf, const char *path, struct err *err);
 
 /* tp_state's row; -ENOENT when nothing is set up, -EPROTO when by another version. */
 int bpf_read_state(const struct bpf *bpf, struct tp_state *out, struct err *err);
-/* Fills exists, node, devices, info rows, limits, sysctls, hashes, generation and only_logs of have. */
+/* Fills exists, node, devices, info rows, limits, sysctls, hashes, generation and only_logs of
+ * have. */
 int bpf_read_rows(const struct bpf *bpf, struct state *have, struct err *err);
 /* Fills facts->peer_ids and route_ids from have's info rows. 0 or -ENOMEM. */
 int bpf_fill_ids(const struct state *have, struct facts *facts);

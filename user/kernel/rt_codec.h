@@ -43,7 +43,9 @@ struct rt_route {
 /* Where a packet would leave. */
 struct rt_path {
 	uint32_t ifindex;
-	struct addr source; /* zero: the kernel has none to offer */
+	struct addr source;  /* zero: the kernel has none to offer */
+	struct addr gateway; /* zero: the destination is on the link */
+	bool local;          /* it is an address of this machine */
 };
 
 /* What to change of a link; zeroed members are left as they are. */

@@ -229,6 +229,8 @@ int rt_read_path(const struct nlmsghdr *msg, struct rt_path *out)
 	if (!nl_attr_u32(attrs[RTA_OIF], &path.ifindex))
 		return -EBADMSG;
 	nl_attr_addr(attrs[RTA_PREFSRC], header.rtm_family, &path.source);
+	read_gateway(attrs, header.rtm_family, &path.gateway);
+	path.local = header.rtm_type == RTN_LOCAL;
 
 	*out = path;
 	return 0;

@@ -273,6 +273,7 @@ int compile_tables(const struct policy *policy, const struct view *view, struct 
 		return r;
 	}
 
+	compile_told(&tables);
 	hash_tables(&tables);
 	date_to_jiffies(&tables, view->facts);
 	*out = tables;

@@ -118,6 +118,27 @@ static int offer_hosts(const struct view *view, struct tables *out)
 	return 0;
 }
 
+/*
+ * What the kernel calls the broadcast address of a prefix that it is on (fib_add_ifaddr): as a
+ * source it is a martian, and what it is sent would be given to this machine's sockets.
+ */
+static int offer_broadcasts(const struct view *view, struct tables *out)
+{
+	const struct facts_addr *addr;
+
+	array_for_each(addr, &view->facts->addrs) {
+		struct prefix connected = view_connected(addr), all;
+		struct addr_range range = prefix_range(&connected);
+
+		if (!prefix_is_v4(&connected) || prefix_family_len(&connected) > 30)
+			continue;
+		all = prefix_host(&range.last);
+		if (!add_row(out, &all, TP_ROUTE_BROADCAST))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 /* Fixed SNAT addresses that this node puts on its LAN devices are its own as well. */
 static int offer_snat_hosts(const struct view *view, struct tables *out)
 {
@@ -138,16 +159,22 @@ static int offer_snat_hosts(const struct view *view, struct tables *out)
 /* Depends on the rows around it, unlike those that the policy asks for. */
 static bool is_offer(const struct route_row *row)
 {
-	return row->route.kind == TP_ROUTE_NONE || row->route.kind == TP_ROUTE_HOST;
+	return row->route.kind == TP_ROUTE_NONE || row->route.kind == TP_ROUTE_HOST ||
+	       row->route.kind == TP_ROUTE_BROADCAST;
 }
 
-/* Of two with one prefix the offer comes last, so that it finds the other around it. */
+/*
+ * Of two with one prefix the offer comes last, so that it finds the other around it: a broadcast
+ * address may be a host's in a longer prefix.
+ */
 static int row_compare(const void *a, const void *b)
 {
 	const struct route_row *x = a, *y = b;
 	int r = classify_prefix_compare(&x->prefix, &y->prefix);
 
-	return r ? r : (int)is_offer(x) - (int)is_offer(y);
+	if (!r)
+		r = (int)is_offer(x) - (int)is_offer(y);
+	return r || !is_offer(x) ? r : (int)x->route.kind - (int)y->route.kind;
 }
 
 static void sort_rows(struct tables *out)
@@ -165,6 +192,9 @@ static bool is_needed(const struct route_row *row, const struct route_row *aroun
 		return around && around->route.kind == TP_ROUTE_MESH &&
 		       !prefix_is_equal(&around->prefix, &row->prefix);
 	case TP_ROUTE_HOST: return around && around->route.kind == TP_ROUTE_LAN;
+	case TP_ROUTE_BROADCAST:
+		return !around || around->route.kind == TP_ROUTE_NONE ||
+		       around->route.kind == TP_ROUTE_LAN;
 	default: return true;
 	}
 }
@@ -219,6 +249,8 @@ int compile_routes(const struct view *view, struct tables *out)
 		r = offer_kernel_barriers(view, out);
 	if (!r)
 		r = offer_hosts(view, out);
+	if (!r)
+		r = offer_broadcasts(view, out);
 	if (!r)
 		r = offer_snat_hosts(view, out);
 	if (r)

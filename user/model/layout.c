@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "model/decide.h"
 
-static struct addr port_addr(uint8_t proto, uint16_t port)
+struct addr layout_port_addr(uint8_t proto, uint16_t port)
 {
 	struct addr addr = { .bytes = { proto, 0, (uint8_t)(port >> 8), (uint8_t)port } };
 
@@ -44,7 +44,7 @@ struct addr_range layout_port_range(const struct config_match *match, bool v4)
 		first = 1;
 		last = UINT16_MAX;
 	}
-	return (struct addr_range){ port_addr(proto, first), port_addr(proto, last) };
+	return (struct addr_range){ layout_port_addr(proto, first), layout_port_addr(proto, last) };
 }
 
 static int lay_ports(struct layout *layout)
@@ -59,7 +59,7 @@ static int lay_ports(struct layout *layout)
 	for (i = 0; i < count; i++) {
 		const struct port_row *row = &layout->tables->ports.items[i];
 
-		rows[i].prefix.addr = port_addr(row->key.proto, be16toh(row->key.port));
+		rows[i].prefix.addr = layout_port_addr(row->key.proto, be16toh(row->key.port));
 		rows[i].prefix.len = (uint8_t)row->key.prefix_len;
 		rows[i].class_id = row->class_id;
 	}
@@ -93,10 +93,10 @@ void layout_free(struct layout *layout)
 
 bool layout_decide(const struct layout *layout, const struct decide_packet *packet, uint32_t *rule)
 {
-	struct addr port = port_addr(packet->proto, packet->port);
+	struct addr port = layout_port_addr(packet->proto, packet->port);
 	bool v4 = addr_is_v4(&packet->src);
 
-	return decide_classes(layout->tables, pieces_class(&layout->src[v4], &packet->src),
-			      pieces_class(&layout->dst[v4], &packet->dst),
-			      pieces_class(&layout->ports, &port), rule);
+	return decide_classes(layout->tables, pieces_find(&layout->src[v4], &packet->src)->class_id,
+			      pieces_find(&layout->dst[v4], &packet->dst)->class_id,
+			      pieces_find(&layout->ports, &port)->class_id, rule);
 }

@@ -25,6 +25,8 @@ bool layout_decide(const struct layout *layout, const struct decide_packet *pack
 
 /* Protocols and ports of one entry of `ip`, in one family. */
 struct addr_range layout_port_range(const struct config_match *match, bool v4);
+/* Where a protocol and port (host byte order) stand among layout.ports. */
+struct addr layout_port_addr(uint8_t proto, uint16_t port);
 /* And back again: the protocol, and the port in host byte order. */
 uint8_t layout_proto(const struct addr *addr);
 uint16_t layout_port(const struct addr *addr);

@@ -86,8 +86,7 @@ int pieces_build(const struct class_row *rows, size_t count, bool v4, struct pie
 	return r;
 }
 
-/* The piece an address lies in. */
-static const struct piece *find_piece(const struct pieces *pieces, const struct addr *addr)
+const struct piece *pieces_find(const struct pieces *pieces, const struct addr *addr)
 {
 	size_t low = 0, high = pieces->count;
 
@@ -102,14 +101,9 @@ static const struct piece *find_piece(const struct pieces *pieces, const struct 
 	return &pieces->items[low];
 }
 
-uint32_t pieces_class(const struct pieces *pieces, const struct addr *addr)
-{
-	return find_piece(pieces, addr)->class_id;
-}
-
 int pieces_sample(const struct pieces *pieces, const struct addr_range *range, struct samples *out)
 {
-	const struct piece *piece = find_piece(pieces, &range->first);
+	const struct piece *piece = pieces_find(pieces, &range->first);
 	const struct piece *end = pieces->items + pieces->count;
 
 	for (; piece < end && addr_compare(&piece->first, &range->last) <= 0; piece++) {

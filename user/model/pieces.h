@@ -32,8 +32,8 @@ struct samples {
  */
 int pieces_build(const struct class_row *rows, size_t count, bool v4, struct pieces *out);
 
-/* The class of one address of their family. */
-uint32_t pieces_class(const struct pieces *pieces, const struct addr *addr);
+/* The piece an address lies in. */
+const struct piece *pieces_find(const struct pieces *pieces, const struct addr *addr);
 
 /* Adds every class that occurs in the range. Call samples_finish before reading. */
 int pieces_sample(const struct pieces *pieces, const struct addr_range *range, struct samples *out);

@@ -79,6 +79,16 @@ static bool range_continues(const struct addr_range *range, const struct addr_ra
 	return !range_after(range, &after) || addr_compare(&next->first, &after) <= 0;
 }
 
+int ranges_append(struct ranges *ranges, const struct addr_range *range)
+{
+	struct addr_range *last = ranges->count ? &ranges->items[ranges->count - 1] : NULL;
+
+	if (!last || !range_continues(last, range))
+		return ranges_add(ranges, range);
+	last->last = range->last;
+	return 0;
+}
+
 void ranges_normalize(struct ranges *ranges)
 {
 	struct addr_range *last, *range;

@@ -16,6 +16,9 @@ struct ranges {
 int ranges_add(struct ranges *ranges, const struct addr_range *range);
 int ranges_add_addr(struct ranges *ranges, const struct addr *addr);
 int ranges_add_prefix(struct ranges *ranges, const struct prefix *prefix);
+/* Adds one that begins behind all others of its family, joined to the last where it continues it.
+ */
+int ranges_append(struct ranges *ranges, const struct addr_range *range);
 int ranges_add_all(struct ranges *ranges, const struct ranges *more);
 
 /* Sorts by family, IPv4 first, then by address; joins what overlaps or touches. */

@@ -43,8 +43,8 @@ static void print_banner(FILE *out, const struct status *status)
 {
 	if (status->have->only_logs)
 		fprintf(out,
-			"*** THE POLICY IS NOT ENFORCED: \"enforce\" is \"log\", %llu packets that it "
-			"refuses went through ***\n",
+			"*** THE POLICY IS NOT ENFORCED: \"enforce\" is \"log\", %llu packets "
+			"that it refuses went through ***\n",
 			status->stats->flows.would_refuse);
 }
 

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What routes tell of classes must be what the tables say. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fixture.h"
+#include "test.h"
+
+#define POLICY_TEXT                                                                            \
+	"{ \"version\": 1, \"nodes\": {"                                                       \
+	"  \"a\": { \"public_key\": \"@a@\", \"addresses\": [\"100.80.0.1\", \"fd7a:70::1\"]," \
+	"    \"advertise_routes\": [\"10.10.30.0/24\", \"fd10:30::/64\", \"0.0.0.0/0\","       \
+	"    \"::/0\"] },"                                                                     \
+	"  \"b\": { \"public_key\": \"@b@\", \"addresses\": [\"100.80.0.2\", \"fd7a:70::2\"]," \
+	"    \"endpoint\": \"198.18.0.1:1\","                                                  \
+	"    \"advertise_routes\": [\"10.9.0.0/16\", \"10.9.8.0/24\", \"fd09::/48\"] } },"     \
+	"\"peers\": { \"p\": { \"public_key\": \"@p@\","                                       \
+	"  \"addresses\": [\"100.80.0.10\", \"fd7a:70::10\"] } },"                             \
+	"\"auto_approvers\": { \"routes\": { \"10.0.0.0/8\": [\"a\", \"b\"],"                  \
+	"  \"fd00::/8\": [\"a\", \"b\"] }, \"exit_node\": [\"a\"] },"                          \
+	"\"grants\": ["                                                                        \
+	"  { \"src\": [\"p\"], \"dst\": [\"10.9.0.0/16\", \"fd09::/48\"] },"                   \
+	"  { \"src\": [\"10.9.0.0/17\", \"fd09::/49\"], \"dst\": [\"b\", \"10.10.30.53\"] },"  \
+	"  { \"src\": [\"*\"], \"dst\": [\"10.9.8.0/24\", \"fd10:30::20-fd10:30::2f\"] },"     \
+	"  { \"action\": \"deny\", \"src\": [\"*\"], \"dst\": [\"8.8.8.8\", \"2001:db8::1\"] } ] }"
+
+#define FACTS                                                                                      \
+	"link lan0 index 2 mtu 1500 mac 02:00:00:00:00:02 up hardware\n"                           \
+	"addr lan0 10.10.30.1/24\naddr lan0 fd10:30::1/64\nkernel-wireguard\n"                     \
+	"route 10.10.30.0/24 dev lan0 src 10.10.30.1\nroute 0.0.0.0/0 via 10.10.30.254 dev lan0\n" \
+	"route ::/0 via fe80::1 dev lan0\n"                                                        \
+	"clock 1800000000 4300000000 250\n"
+
+/* The longest row that holds the address, NULL: none. */
+static const struct class_row *find_class(const struct class_row *rows, size_t count,
+					  const struct addr *addr)
+{
+	const struct class_row *found = NULL;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (prefix_has_addr(&rows[i].prefix, addr) &&
+		    (!found || rows[i].prefix.len > found->prefix.len))
+			found = &rows[i];
+	return found;
+}
+
+static const struct route_row *find_route(const struct tables *tables, const struct addr *addr)
+{
+	const struct route_row *row, *found = NULL;
+
+	array_for_each(row, &tables->routes)
+		if (prefix_has_addr(&row->prefix, addr) &&
+		    (!found || row->prefix.len > found->prefix.len))
+			found = row;
+	return found;
+}
+
+static void check_told(uint32_t told, const struct class_row *row, const struct addr *addr)
+{
+	char text[ADDR_TEXT_SIZE];
+	uint32_t class_id = row ? row->class_id : TP_CLASS_NONE;
+
+	if (told != TP_CLASS_UNTOLD)
+		test_check(told == class_id, __FILE__, __LINE__, "%s: told %u, the table has %u",
+			   addr_put(text, addr), told, class_id);
+}
+
+static void check_addr(const struct tables *tables, const struct addr *addr)
+{
+	const struct route_row *route = find_route(tables, addr);
+
+	if (!route || route->route.kind == TP_ROUTE_NONE)
+		return;
+	check_told(route->route.src_class, find_class(tables->src.items, tables->src.count, addr),
+		   addr);
+	check_told(route->route.dst_class, find_class(tables->dst.items, tables->dst.count, addr),
+		   addr);
+}
+
+static void check_ends(const struct tables *tables, const struct prefix *prefix)
+{
+	struct addr_range range = prefix_range(prefix);
+
+	check_addr(tables, &range.first);
+	check_addr(tables, &range.last);
+}
+
+static void check_rows(const struct tables *tables, const struct class_row *rows, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		check_ends(tables, &rows[i].prefix);
+}
+
+static const struct tp_route *route_of(const struct tables *tables, const char *prefix)
+{
+	const struct route_row *row;
+	struct prefix wanted;
+
+	if (!CHECK_INT(prefix_read(prefix, &wanted), 0))
+		exit(2);
+	array_for_each(row, &tables->routes)
+		if (prefix_is_equal(&row->prefix, &wanted))
+			return &row->route;
+	test_check(false, __FILE__, __LINE__, "no route %s", prefix);
+	exit(2);
+}
+
+TEST(a_route_tells_what_the_tables_say)
+{
+	const struct route_row *row;
+	struct fixture f;
+
+	REQUIRE(!fixture_policy(&f, POLICY_TEXT));
+	REQUIRE(!fixture_want(&f, FACTS, "a"));
+	check_rows(&f.want.tables, f.want.tables.src.items, f.want.tables.src.count);
+	check_rows(&f.want.tables, f.want.tables.dst.items, f.want.tables.dst.count);
+	array_for_each(row, &f.want.tables.routes)
+		check_ends(&f.want.tables, &row->prefix);
+	fixture_free(&f);
+}
+
+TEST(a_member_tells_its_classes)
+{
+	static const char *const members[] = {
+		"100.80.0.10/32", "fd7a:70::10/128", "100.80.0.2/32",
+		"fd7a:70::2/128", "100.80.0.1/32",   "fd7a:70::1/128"
+	};
+	struct fixture f;
+	size_t i;
+
+	REQUIRE(!fixture_policy(&f, POLICY_TEXT));
+	REQUIRE(!fixture_want(&f, FACTS, "a"));
+	for (i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		CHECK(route_of(&f.want.tables, members[i])->src_class != TP_CLASS_UNTOLD);
+		CHECK(route_of(&f.want.tables, members[i])->dst_class != TP_CLASS_UNTOLD);
+	}
+	fixture_free(&f);
+}
+
+TEST(a_route_that_grants_divide_tells_nothing)
+{
+	struct fixture f;
+
+	REQUIRE(!fixture_policy(&f, POLICY_TEXT));
+	REQUIRE(!fixture_want(&f, FACTS, "a"));
+	CHECK_INT(route_of(&f.want.tables, "10.9.0.0/16")->src_class, TP_CLASS_UNTOLD);
+	CHECK_INT(route_of(&f.want.tables, "10.10.30.0/24")->dst_class, TP_CLASS_UNTOLD);
+	CHECK_INT(route_of(&f.want.tables, "fd10:30::/64")->dst_class, TP_CLASS_UNTOLD);
+	CHECK_INT(route_of(&f.want.tables, "::/0")->dst_class, TP_CLASS_UNTOLD);
+	CHECK(route_of(&f.want.tables, "10.9.8.0/24")->dst_class != TP_CLASS_UNTOLD);
+	CHECK(route_of(&f.want.tables, "10.10.30.0/24")->src_class != TP_CLASS_UNTOLD);
+	fixture_free(&f);
+}
