@@ -33,6 +33,9 @@ static const struct option_text option_texts[] = {
 	[ARGS_JSON] = { "json", NULL, "print JSON" },
 	[ARGS_OUT] = { "out", "FILE", "where the private key goes" },
 	[ARGS_TC_ATTACH] = { "tc-attach", "HOW", "attach by auto (default), tcx or clsact" },
+	[ARGS_METRICS_LISTEN] = { "metrics-listen", "ADDR:PORT",
+				  "serve metrics there, whatever the policy says" },
+	[ARGS_CLEANUP_ON_EXIT] = { "cleanup-on-exit", NULL, "on leaving, remove everything" },
 };
 
 _Static_assert(ARRAY_SIZE(option_texts) == ARGS_OPTION_COUNT, "every option has its text");
@@ -137,6 +140,16 @@ static int read_node(const char *value, struct args *args, struct err *err)
 	return 0;
 }
 
+static int read_metrics_listen(const char *value, struct args *args, struct err *err)
+{
+	struct endpoint listen;
+
+	if (endpoint_read(value, &listen) || !listen.port)
+		return err_set(err, -EINVAL, "--metrics-listen \"%s\": not ADDR:PORT", value);
+	args->metrics_listen = listen;
+	return 0;
+}
+
 static int read_out(const char *value, struct args *args, struct err *err)
 {
 	if (!value[0])
@@ -161,6 +174,8 @@ static int read_option(enum args_option option, const char *value, struct args *
 	case ARGS_NODE: return read_node(value, args, err);
 	case ARGS_OUT: return read_out(value, args, err);
 	case ARGS_TC_ATTACH: return read_tc_attach(value, args, err);
+	case ARGS_METRICS_LISTEN: return read_metrics_listen(value, args, err);
+	case ARGS_CLEANUP_ON_EXIT: args->cleanup_on_exit = true; return 0;
 	case ARGS_JSON: args->json = true; return 0;
 	case ARGS_HELP: args->help = true; return 0;
 	case ARGS_OPTION_COUNT: break;
