@@ -274,7 +274,7 @@ int pipeline_plan(struct pipeline *p)
 	check_print_problems(stderr, p->file, "warning: ", &warnings);
 	problems_free(&warnings);
 	if (!r && p->bpf_found)
-		r = bpf_check_flows(&p->bpf, p->want.limits.flows, &err);
+		r = bpf_check_sizes(&p->bpf, &p->want, &err);
 	if (!r)
 		r = plan_build(&p->want, &p->have, &p->plan, &err);
 	return r ? leave(p, &err) : EXIT_DONE;

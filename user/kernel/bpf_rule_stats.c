@@ -5,22 +5,6 @@
 #include "base/mem.h"
 #include "kernel/bpf_stats.h"
 
-/* A new fd of the table that is live in that generation, or a negative errno. */
-static int open_live(const struct bpf *bpf, enum bpf_table table, uint64_t generation)
-{
-	AUTO_CLOSE int outer = bpf_map_open(bpf, bpf_table_name(table));
-	const uint32_t slot = generation & 1;
-	uint32_t id;
-	int fd;
-
-	if (outer < 0)
-		return outer;
-	if (bpf_map_lookup_elem(outer, &slot, &id))
-		return -errno;
-	fd = bpf_map_get_fd_by_id(id);
-	return fd < 0 ? -errno : fd;
-}
-
 /* The table of names is as long as there are rules, or has one empty row when there is none. */
 static int count_rules(int names, uint32_t *out)
 {
@@ -53,8 +37,8 @@ static int read_rule(int names, int counters, uint32_t bit, struct stats *out)
 int bpf_read_rule_stats(const struct bpf *bpf, const struct state *have, struct stats *out,
 			struct err *err)
 {
-	AUTO_CLOSE int names = open_live(bpf, TABLE_RULE_INFO, have->generation);
-	AUTO_CLOSE int counters = open_live(bpf, TABLE_RULE_STATS, have->generation);
+	AUTO_CLOSE int names = bpf_table_open(bpf, TABLE_RULE_INFO, have->generation);
+	AUTO_CLOSE int counters = bpf_table_open(bpf, TABLE_RULE_STATS, have->generation);
 	uint32_t count = 0, bit;
 	int r = names < 0 ? names : counters < 0 ? counters : count_rules(names, &count);
 
