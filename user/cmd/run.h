@@ -25,6 +25,7 @@ struct run {
 	struct http *http;         /* NULL: no metrics */
 	struct endpoint listening; /* where http is; port 0 = nowhere */
 	struct running running;
+	uint32_t retry_s; /* until the re-plan after one that failed; 0 = it did not */
 	char *good; /* the policy in force, as it was read; NULL: an earlier process applied it */
 	size_t good_length;
 	uint8_t rejected_hash[HASH_SIZE]; /* of the file that is rejected */

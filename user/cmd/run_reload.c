@@ -14,7 +14,9 @@
 #include "cmd/steps.h"
 #include "secret/key.h"
 
-#define RETRY_S 10 /* after a re-plan that failed */
+/* After a re-plan that failed: twice as long each time. */
+#define RETRY_MIN_S 10
+#define RETRY_MAX_S 640
 
 /* ---- putting a policy in force ---- */
 
@@ -42,6 +44,7 @@ static int apply_read(struct run *run, struct pipeline *p)
 static void arm_expiry(struct run *run, const struct pipeline *p)
 {
 	loop_timer_arm_at(&run->expiry, policy_next_expiry(p->policy, p->facts.now));
+	run->retry_s = 0;
 }
 
 /* A library that was busy keeps what it freed for the next time, which may be never. */
@@ -72,14 +75,24 @@ static int apply_good(struct run *run)
 	return status;
 }
 
+/* The policy in force once more; should that fail, again later. */
+static void replan(struct run *run)
+{
+	if (apply_good(run) == EXIT_DONE)
+		return;
+	run->retry_s = !run->retry_s                ? RETRY_MIN_S
+		       : run->retry_s < RETRY_MAX_S ? 2 * run->retry_s
+						    : RETRY_MAX_S;
+	loop_timer_arm_at(&run->expiry, time(NULL) + run->retry_s);
+}
+
 void run_replan(struct run *run)
 {
 	/* started with a file that is rejected: the data path itself refuses who has expired */
 	if (!run->good)
 		return;
 	log_info("the calendar says to look at the policy again");
-	if (apply_good(run) != EXIT_DONE)
-		loop_timer_arm_at(&run->expiry, time(NULL) + RETRY_S);
+	replan(run);
 }
 
 bool run_is_live(const struct run *run)
@@ -212,8 +225,7 @@ static void restore(struct run *run)
 	if (!run->good)
 		return;
 	log_info("back to the policy that was in force");
-	if (apply_good(run) != EXIT_DONE)
-		loop_timer_arm_at(&run->expiry, time(NULL) + RETRY_S);
+	replan(run);
 }
 
 int run_load(struct run *run)
