@@ -25,7 +25,8 @@ WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes 
 CFLAGS  ?= -O2 -g
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -Iuser -Iinclude -I$(B)/skel $(WARN) -fno-common \
 	-fstack-protector-strong -MMD -MP
-LIBS    := -lbpf -lelf -lz -lmnl -lsodium -lcjson
+LIBS    := -lbpf -lelf -lz -lmnl -lsodium -lcjson \
+	$(shell pkg-config --libs libmicrohttpd 2>/dev/null || echo -lmicrohttpd)
 MULTIARCH := $(shell $(CC) -dumpmachine)
 BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -std=gnu11 -fno-strict-aliasing \
 	-Ibpf -Iinclude -I/usr/include/$(MULTIARCH) -Wall -Wextra -Werror -Wshadow \
@@ -153,6 +154,8 @@ install: all
 	install -D -m 0755 $(B)/towpath $(DESTDIR)$(PREFIX)/sbin/towpath
 	install -D -m 0644 docs/towpath.8 $(SHARE)/man/man8/towpath.8
 	install -D -m 0644 docs/policy.schema.json $(SHARE)/towpath/policy.schema.json
+	install -D -m 0644 scripts/systemd/towpath.service \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/towpath.service
 
 clean:
 	rm -rf $(B)

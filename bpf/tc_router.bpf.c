@@ -15,13 +15,22 @@
 #include "lib/foreign.h"
 #include "lib/ingress.h"
 
-enum stage { STAGE_INGRESS, STAGE_OPEN, STAGE_EGRESS, STAGE_ERROR, STAGE_ANSWER, STAGES };
+enum stage {
+	STAGE_INGRESS,
+	STAGE_OPEN,
+	STAGE_EGRESS,
+	STAGE_ERROR,
+	STAGE_ANSWER,
+	STAGE_JUDGE = TP_STAGE_JUDGE, /* nobody goes there: towpath finds it here */
+	STAGES
+};
 
 int tp_tc_ingress(struct __sk_buff *skb);
 int tp_tc_open(struct __sk_buff *skb);
 int tp_tc_out(struct __sk_buff *skb);
 int tp_tc_error(struct __sk_buff *skb);
 int tp_tc_answer(struct __sk_buff *skb);
+int tp_tc_judge(struct __sk_buff *skb);
 
 /* libbpf, when it loads the programs */
 struct {
@@ -36,6 +45,7 @@ struct {
 		[STAGE_EGRESS] = (void *)&tp_tc_out,
 		[STAGE_ERROR] = (void *)&tp_tc_error,
 		[STAGE_ANSWER] = (void *)&tp_tc_answer,
+		[STAGE_JUDGE] = (void *)&tp_tc_judge,
 	},
 };
 

@@ -26,6 +26,9 @@ struct tp_state {
 	char backend[16]; /* "kernel" or "userspace" */
 };
 
+/* Where tp_stages has the program that judges a policy's test packets. */
+#define TP_STAGE_JUDGE 5
+
 /* Value of tp_limits, one row: settings that follow the policy without a reload of programs. */
 struct tp_limits {
 	__u64 timeout[TP_FLOW_KIND_ROOM]; /* by enum tp_flow_kind; jiffies, like all times here */

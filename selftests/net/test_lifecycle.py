@@ -241,9 +241,10 @@ def exit_5_when_nothing_is_set_up(lab):
 def exit_6_for_a_section_not_served_yet(lab):
     before = snapshot_of(lab)
     policy = lab.policy()
-    policy["metrics"] = {"listen": "127.0.0.1:9586"}
+    policy["services"] = {"dns": {"vip": "100.80.0.53", "backends": ["10.10.30.53"],
+                                  "ports": [{"port": 53, "protocol": "udp"}]}}
     done = lab.towpath("apply", lab.write_policy(policy), status=6)
-    check("metrics" in done.stderr, done.stderr)
+    check("$.services.dns" in done.stderr, done.stderr)
     nothing_changed(lab, before, "after an unserved section")
 
 

@@ -29,6 +29,13 @@ static const struct command table[] = {
 	{ .name = "diff", .usage = "OLD NEW", .operands_min = 2, .operands_max = 2 },
 	{ .name = "keygen", .usage = "[--out FILE]", .options = ARGS_BIT(ARGS_OUT) },
 	{ .name = "help", .usage = "[COMMAND]", .operands_max = 1 },
+	{
+		.name = "run",
+		.usage = "POLICY",
+		.operands_min = 1,
+		.operands_max = 1,
+		.options = ARGS_BIT(ARGS_METRICS_LISTEN) | ARGS_BIT(ARGS_CLEANUP_ON_EXIT),
+	},
 };
 
 #define WORDS_MAX 16
@@ -178,6 +185,34 @@ TEST(reads_every_choice)
 	CHECK_INT(typed("apply p --tc-attach clsact").tc_attach, ARGS_TC_CLSACT);
 	CHECK_TEXT(typed("check p --bpffs /run/bpf").bpffs, "/run/bpf");
 	CHECK_TEXT(typed("keygen --out k").out, "k");
+}
+
+TEST(takes_what_the_daemon_is_told)
+{
+	struct args args = typed("run p --metrics-listen [::1]:9586 --cleanup-on-exit");
+	char text[ENDPOINT_TEXT_SIZE];
+
+	CHECK_TEXT(endpoint_put(text, &args.metrics_listen), "[::1]:9586");
+	CHECK(args.cleanup_on_exit);
+	args = typed("run p");
+	CHECK(!args.metrics_listen.port && !args.cleanup_on_exit);
+}
+
+TEST(refuses_to_listen_at_what_is_no_address)
+{
+	static const char *const wrong[] = { "9586",           ":9586",       "localhost:9586",
+					     "127.0.0.1",      "127.0.0.1:0", "::1:9586",
+					     "127.0.0.1:65536" };
+	char line[64], want[128];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
+		snprintf(line, sizeof(line), "run p --metrics-listen %s", wrong[i]);
+		snprintf(want, sizeof(want),
+			 "--metrics-listen \"%s\": not ADDR:PORT (see: towpath run --help)",
+			 wrong[i]);
+		check_refused(line, want);
+	}
 }
 
 TEST(help_excuses_a_missing_operand)

@@ -291,10 +291,34 @@ TEST(names_each_section_that_is_not_served)
 		       "  \"addresses\": [\"100.80.0.1\"], \"xdp\": \"native\","
 		       "  \"lan_to_lan\": \"judge\", \"advertise_routes\": [\"10.0.0.0/24\"] } },"
 		       "\"routes\": { \"10.0.0.0/24\": { \"local\": \"prefer-mesh\" } },"
-		       "\"grants\": [], \"metrics\": { \"listen\": \"127.0.0.1:9586\" } }",
+		       "\"grants\": [] }",
 		       "$.tunnel.netns: a tunnel in another network namespace is not served by "
 		       "this version yet\n"
 		       "$.routes[\"10.0.0.0/24\"].local: \"prefer-mesh\" is not served by this "
-		       "version yet\n"
-		       "$.metrics.listen: metrics over HTTP is not served by this version yet\n");
+		       "version yet\n");
+}
+
+#define MEMBERS_WITH_EXPIRY                                                             \
+	"{ \"version\": 1, \"nodes\": {"                                                \
+	"  \"a\": { \"public_key\": \"@a@\", \"addresses\": [\"100.80.0.1\"] } },"      \
+	"\"peers\": {"                                                                  \
+	"  \"late\": { \"public_key\": \"@late@\", \"addresses\": [\"100.80.0.10\"],"   \
+	"    \"key_expiry\": \"1970-01-01T01:23:20Z\" },"                               \
+	"  \"early\": { \"public_key\": \"@early@\", \"addresses\": [\"fd7a:70::11\"]," \
+	"    \"key_expiry\": \"1970-01-01T00:16:40Z\" },"                               \
+	"  \"never\": { \"public_key\": \"@never@\", \"addresses\": [\"100.80.0.12\"] } },"
+
+TEST(knows_when_the_next_key_expires)
+{
+	static const char text[] = MEMBERS_WITH_EXPIRY "\"grants\": [] }";
+	struct fixture f;
+	int r = fixture_policy(&f, text);
+
+	REQUIRE(!r);
+	CHECK_INT(policy_next_expiry(f.policy, 0), 1000);
+	CHECK_INT(policy_next_expiry(f.policy, 999), 1000);
+	/* at its second it has expired, and the next is another's */
+	CHECK_INT(policy_next_expiry(f.policy, 1000), 5000);
+	CHECK_INT(policy_next_expiry(f.policy, 5000), INT64_MAX);
+	fixture_free(&f);
 }

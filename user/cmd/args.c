@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "cmd/args_parts.h"
 #include "cmd/commands.h"
 #include "config/config.h"
 
@@ -17,32 +18,6 @@
 #define OPERAND_VALUE 1
 #define SHORT_OPTIONS "-:h"
 
-struct option_text {
-	const char *name;
-	const char *argument; /* NULL: takes none */
-	const char *meaning;
-};
-
-static const struct option_text option_texts[] = {
-	[ARGS_INSTANCE] = { "instance", "NAME", "which router on this kernel (default towpath)" },
-	[ARGS_BPFFS] = { "bpffs", "DIR", "the bpf filesystem (default: found or mounted)" },
-	[ARGS_LOG_LEVEL] = { "log-level", "LEVEL", "error, warn, info (default) or debug" },
-	[ARGS_LOG_FORMAT] = { "log-format", "FORMAT", "text (default) or json, on stderr" },
-	[ARGS_HELP] = { "help", NULL, "show this" },
-	[ARGS_NODE] = { "node", "NAME", "be this node of the policy (default: by public key)" },
-	[ARGS_JSON] = { "json", NULL, "print JSON" },
-	[ARGS_OUT] = { "out", "FILE", "where the private key goes" },
-	[ARGS_TC_ATTACH] = { "tc-attach", "HOW", "attach by auto (default), tcx or clsact" },
-	[ARGS_FROM] = { "from", "ADDR", "the packet's source address" },
-	[ARGS_TO] = { "to", "ADDR", "its destination address" },
-	[ARGS_PROTO] = { "proto", "PROTO", "tcp (default), udp, sctp, icmp or proto:N" },
-	[ARGS_DPORT] = { "dport", "N", "its destination port" },
-	[ARGS_SPORT] = { "sport", "N", "its source port or echo identifier (default 49152)" },
-	[ARGS_IN] = { "in", "DEV", "the device it comes by (default: where --from is)" },
-};
-
-_Static_assert(ARRAY_SIZE(option_texts) == ARGS_OPTION_COUNT, "every option has its text");
-
 /* argv, sorted but not yet judged. */
 struct words {
 	struct args args;
@@ -50,135 +25,6 @@ struct words {
 	const char *unexpected; /* the first operand that no command has room for */
 	unsigned int options;   /* ARGS_BIT of what was given */
 };
-
-/* kind is "command", "option" or the option whose value it is; dashes go before both words. */
-static int refuse_word(struct err *err, const char *kind, const char *word, const char *dashes,
-		       const char *const *candidates, size_t count)
-{
-	const char *near = nearest_word(word, candidates, count);
-
-	if (!near)
-		return err_set(err, -EINVAL, "unknown %s \"%s%s\"", kind, dashes, word);
-	return err_set(err, -EINVAL, "unknown %s \"%s%s\"; did you mean \"%s%s\"?", kind, dashes,
-		       word, dashes, near);
-}
-
-/* The index of value among names, or -EINVAL. */
-static int read_choice(enum args_option option, const char *value, const char *const *names,
-		       size_t count, struct err *err)
-{
-	char kind[32];
-	size_t i;
-
-	for (i = 0; i < count; i++)
-		if (!strcmp(value, names[i]))
-			return (int)i;
-	snprintf(kind, sizeof(kind), "--%s", option_texts[option].name);
-	return refuse_word(err, kind, value, "", names, count);
-}
-
-static int read_log_level(const char *value, struct args *args, struct err *err)
-{
-	static const char *const names[] = { "error", "warn", "info", "debug" };
-	int r = read_choice(ARGS_LOG_LEVEL, value, names, ARRAY_SIZE(names), err);
-
-	if (r < 0)
-		return r;
-	args->log_level = (enum log_level)r;
-	return 0;
-}
-
-static int read_log_format(const char *value, struct args *args, struct err *err)
-{
-	static const char *const names[] = { "text", "json" };
-	int r = read_choice(ARGS_LOG_FORMAT, value, names, ARRAY_SIZE(names), err);
-
-	if (r < 0)
-		return r;
-	args->log_format = (enum log_format)r;
-	return 0;
-}
-
-static int read_tc_attach(const char *value, struct args *args, struct err *err)
-{
-	static const char *const names[] = { "auto", "tcx", "clsact" };
-	int r = read_choice(ARGS_TC_ATTACH, value, names, ARRAY_SIZE(names), err);
-
-	if (r < 0)
-		return r;
-	args->tc_attach = (enum args_tc_attach)r;
-	return 0;
-}
-
-/* It becomes a path component: no slash, not hidden, not "..", and nothing like an option. */
-static int read_instance(const char *value, struct args *args, struct err *err)
-{
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				      "0123456789_.-";
-	size_t length = strlen(value);
-
-	if (!length || length > ARGS_INSTANCE_MAX || strspn(value, allowed) != length ||
-	    value[0] == '.' || value[0] == '-')
-		return err_set(err, -EINVAL,
-			       "--instance \"%s\": 1 to %d of A-Z a-z 0-9 _ . - are a name, and "
-			       "neither . nor - begins one",
-			       value, ARGS_INSTANCE_MAX);
-	args->instance = value;
-	return 0;
-}
-
-static int read_bpffs(const char *value, struct args *args, struct err *err)
-{
-	if (value[0] != '/')
-		return err_set(err, -EINVAL, "--bpffs \"%s\": not an absolute path", value);
-	args->bpffs = value;
-	return 0;
-}
-
-static int read_node(const char *value, struct args *args, struct err *err)
-{
-	if (!value[0])
-		return err_set(err, -EINVAL, "--node: the name is empty");
-	args->node = value;
-	return 0;
-}
-
-static int read_out(const char *value, struct args *args, struct err *err)
-{
-	if (!value[0])
-		return err_set(err, -EINVAL, "--out: the file name is empty");
-	/* elsewhere "-" is standard output */
-	if (!strcmp(value, "-"))
-		return err_set(err, -EINVAL,
-			       "--out -: a private key is never printed; name a file");
-	args->out = value;
-	return 0;
-}
-
-/* value is NULL for an option without argument. */
-static int read_option(enum args_option option, const char *value, struct args *args,
-		       struct err *err)
-{
-	switch (option) {
-	case ARGS_INSTANCE: return read_instance(value, args, err);
-	case ARGS_BPFFS: return read_bpffs(value, args, err);
-	case ARGS_LOG_LEVEL: return read_log_level(value, args, err);
-	case ARGS_LOG_FORMAT: return read_log_format(value, args, err);
-	case ARGS_NODE: return read_node(value, args, err);
-	case ARGS_OUT: return read_out(value, args, err);
-	case ARGS_TC_ATTACH: return read_tc_attach(value, args, err);
-	case ARGS_FROM: args->from = value; return 0;
-	case ARGS_TO: args->to = value; return 0;
-	case ARGS_PROTO: args->proto = value; return 0;
-	case ARGS_DPORT: args->dport = value; return 0;
-	case ARGS_SPORT: args->sport = value; return 0;
-	case ARGS_IN: args->in = value; return 0;
-	case ARGS_JSON: args->json = true; return 0;
-	case ARGS_HELP: args->help = true; return 0;
-	case ARGS_OPTION_COUNT: break;
-	}
-	return -EINVAL;
-}
 
 /* What getopt_long would not take: optopt tells which way, typed is the word, "--nod=x". */
 static int refuse_option(struct err *err, const char *typed)
@@ -189,14 +35,14 @@ static int refuse_option(struct err *err, const char *typed)
 
 	if (optopt >= OPTION_VALUE(0))
 		return err_set(err, -EINVAL, "--%s takes no value",
-			       option_texts[optopt - OPTION_VALUE(0)].name);
+			       args_option_texts[optopt - OPTION_VALUE(0)].name);
 	if (optopt)
 		return err_set(err, -EINVAL, "unknown option \"-%c\"", optopt);
 
 	for (i = 0; i < ARGS_OPTION_COUNT; i++)
-		names[i] = option_texts[i].name;
+		names[i] = args_option_texts[i].name;
 	snprintf(word, sizeof(word), "%.*s", (int)strcspn(typed + 2, "="), typed + 2);
-	return refuse_word(err, "option", word, "--", names, ARGS_OPTION_COUNT);
+	return args_refuse_word(err, "option", word, "--", names, ARGS_OPTION_COUNT);
 }
 
 static void add_operand(struct words *words, const char *operand)
@@ -218,8 +64,8 @@ static void put_long_options(struct option *options)
 
 	for (i = 0; i < ARGS_OPTION_COUNT; i++)
 		options[i] = (struct option){
-			.name = option_texts[i].name,
-			.has_arg = option_texts[i].argument ? required_argument : no_argument,
+			.name = args_option_texts[i].name,
+			.has_arg = args_option_texts[i].argument ? required_argument : no_argument,
 			.val = OPTION_VALUE(i),
 		};
 }
@@ -227,7 +73,7 @@ static void put_long_options(struct option *options)
 /* getopt_long takes "--nod" for --node, until a --nodes comes along and breaks the script. */
 static bool is_whole_name(const char *typed, enum args_option option)
 {
-	return strcspn(typed + 2, "=") == strlen(option_texts[option].name);
+	return strcspn(typed + 2, "=") == strlen(args_option_texts[option].name);
 }
 
 static int take_option(int value, const char *typed, struct words *words, struct err *err)
@@ -245,7 +91,7 @@ static int take_option(int value, const char *typed, struct words *words, struct
 	}
 
 	words->options |= ARGS_BIT(option);
-	return read_option(option, optarg, &words->args, err);
+	return args_read_option(option, optarg, &words->args, err);
 }
 
 static int sort_words(int argc, char *argv[], struct words *words, struct err *err)
@@ -293,7 +139,7 @@ static int refuse_command(struct err *err, const char *word, const struct comman
 
 	for (i = 0; i < count; i++)
 		names[i] = commands[i].name;
-	return refuse_word(err, "command", word, "", names, count);
+	return args_refuse_word(err, "command", word, "", names, count);
 }
 
 static int check_options(const struct command *command, unsigned int options, struct err *err)
@@ -304,7 +150,7 @@ static int check_options(const struct command *command, unsigned int options, st
 	for (i = 0; i < ARGS_OPTION_COUNT; i++)
 		if (refused & ARGS_BIT(i))
 			return err_set(err, -EINVAL, "%s takes no --%s", command->name,
-				       option_texts[i].name);
+				       args_option_texts[i].name);
 	return 0;
 }
 
@@ -384,7 +230,7 @@ void args_print_options(FILE *out, unsigned int options)
 	size_t i;
 
 	for (i = 0; i < ARGS_OPTION_COUNT; i++) {
-		const struct option_text *text = &option_texts[i];
+		const struct args_option_text *text = &args_option_texts[i];
 		char head[32];
 
 		if (!(options & ARGS_BIT(i)))

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/addr.h"
 #include "base/err.h"
 #include "base/log.h"
 
@@ -31,6 +32,8 @@ enum args_option {
 	ARGS_DPORT,
 	ARGS_SPORT,
 	ARGS_IN,
+	ARGS_METRICS_LISTEN,
+	ARGS_CLEANUP_ON_EXIT,
 	ARGS_OPTION_COUNT
 };
 
@@ -56,6 +59,8 @@ struct args {
 	enum args_tc_attach tc_attach;
 	enum log_level log_level;
 	enum log_format log_format;
+	struct endpoint metrics_listen; /* port 0 = as the policy says */
+	bool cleanup_on_exit;
 	bool json;
 	bool help;
 };

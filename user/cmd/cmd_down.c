@@ -4,8 +4,9 @@
 #include "cmd/commands.h"
 #include "cmd/lock.h"
 #include "cmd/pipeline.h"
+#include "cmd/steps.h"
 
-static int down_all(struct pipeline *p)
+int down_all(struct pipeline *p)
 {
 	int status = pipeline_observe(p, false);
 	struct err err;

@@ -1,61 +1,49 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "base/log.h"
 #include "cmd/commands.h"
 #include "cmd/lock.h"
-#include "cmd/pipeline.h"
-#include "kernel/bpf_stats.h"
-#include "report/status.h"
-#include "version.h"
+#include "cmd/snapshot.h"
+#include "daemon/control.h"
 
-static int print(const struct pipeline *p, const struct stats *stats)
+/* False when no daemon runs, or when it does not answer, which is worth a line. */
+static bool ask_daemon(const struct args *args, struct running *out)
 {
-	const struct status status = {
-		.version = TOWPATH_VERSION,
-		.instance = p->args->instance,
-		.have = &p->have,
-		.stats = stats,
-		.now = time(NULL),
-	};
+	char path[CONTROL_PATH_SIZE];
+	struct err err;
+	int r = control_ask(control_path(path, args), out, &err);
 
-	return p->args->json ? status_print_json(stdout, &status)
-			     : status_print_text(stdout, &status);
+	if (r && r != -ENOENT)
+		log_warn("status: %s", err.text);
+	return !r;
 }
 
-static int show(struct pipeline *p)
+static int print(const struct args *args, const struct status *status)
 {
-	struct stats stats = {};
-	struct err err;
-	int status = EXIT_DONE;
+	int r = args->json ? status_print_json(stdout, status) : status_print_text(stdout, status);
 
-	if (!p->have.exists) {
-		log_error("status: nothing is set up for instance %s", p->args->instance);
-		return EXIT_NOT_RUNNING;
-	}
-	if (bpf_read_stats(&p->bpf, &p->have, &stats, &err)) {
-		log_error("status: %s", err.text);
-		status = EXIT_FAILED;
-	} else if (print(p, &stats)) {
-		log_error("status: write the result failed");
-		status = EXIT_FAILED;
-	}
-	stats_free(&stats);
-	return status;
+	if (!r)
+		return EXIT_DONE;
+	log_error("status: write the result failed");
+	return EXIT_FAILED;
 }
 
 int cmd_status(const struct args *args)
 {
-	struct pipeline p;
-	int status;
+	struct running running = { 0 };
+	struct snapshot snapshot;
+	int status = require_root(args);
+	bool asked;
 
-	pipeline_start(&p, args);
-	status = require_root(args);
+	if (status != EXIT_DONE)
+		return status;
+	asked = ask_daemon(args, &running);
+	status = snapshot_take(&snapshot, args, asked ? &running : NULL, false);
 	if (status == EXIT_DONE)
-		status = pipeline_observe(&p, false);
-	if (status == EXIT_DONE)
-		status = show(&p);
-	pipeline_end(&p);
+		status = print(args, &snapshot.status);
+	snapshot_free(&snapshot);
+	running_free(&running);
 	return status;
 }

@@ -32,6 +32,7 @@ struct command {
 int cmd_check(const struct args *args);
 int cmd_plan(const struct args *args);
 int cmd_apply(const struct args *args);
+int cmd_run(const struct args *args);
 int cmd_down(const struct args *args);
 int cmd_status(const struct args *args);
 int cmd_trace(const struct args *args);

@@ -11,7 +11,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "cmd/commands.h"
+#include "daemon/control.h"
 
 #define RUN_DIR "/run/towpath"
 
@@ -22,6 +24,46 @@ int require_root(const struct args *args)
 	log_error("%s: it changes devices, routes and BPF maps: run it as root",
 		  args->command->name);
 	return EXIT_LACKING;
+}
+
+/* Who holds the lock, as far as the file tells; 0 when it does not. */
+static int read_holder(int fd)
+{
+	char text[16] = "";
+	uint64_t pid;
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+	if (n < 1 || text[n - 1] != '\n')
+		return 0;
+	return num_read_n(text, (size_t)n - 1, 1, INT32_MAX, &pid) ? 0 : (int)pid;
+}
+
+/* For those who come later; one that cannot be written only leaves them without a pid. */
+static void write_holder(int fd)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%d\n", getpid());
+
+	if (!ftruncate(fd, 0))
+		(void)!pwrite(fd, text, (size_t)length, 0);
+}
+
+static int refuse_second(const struct args *args, int fd, const char *path)
+{
+	int pid = read_holder(fd);
+	char who[32] = "another towpath";
+
+	if (pid)
+		snprintf(who, sizeof(who), "towpath with pid %d", pid);
+	log_error("%s: %s is at work on instance %s (%s is locked)", args->command->name, who,
+		  args->instance, path);
+	return EXIT_FAILED;
+}
+
+const char *control_path(char *buf, const struct args *args)
+{
+	snprintf(buf, CONTROL_PATH_SIZE, RUN_DIR "/%s.sock", args->instance);
+	return buf;
 }
 
 int take_lock(const struct args *args, int *fd)
@@ -40,11 +82,9 @@ int take_lock(const struct args *args, int *fd)
 		log_error("%s: open %s: %s", args->command->name, path, strerror(errno));
 		return EXIT_FAILED;
 	}
-	if (flock(lock, LOCK_EX | LOCK_NB)) {
-		log_error("%s: another towpath is at work on instance %s (%s is locked)",
-			  args->command->name, args->instance, path);
-		return EXIT_FAILED;
-	}
+	if (flock(lock, LOCK_EX | LOCK_NB))
+		return refuse_second(args, lock, path);
+	write_holder(lock);
 	*fd = mem_take_fd(&lock);
 	return EXIT_DONE;
 }

@@ -10,8 +10,12 @@ int require_root(const struct args *args);
 
 /*
  * Takes /run/towpath/<instance>.lock until *fd is closed. EXIT_DONE, or EXIT_FAILED having said
- * why. The file stays: removing it would let two processes lock two files of one name.
+ * why and who has it. The file stays: removing it would let two processes lock two files of one
+ * name.
  */
 int take_lock(const struct args *args, int *fd);
+
+/* Of the instance's control socket. buf of CONTROL_PATH_SIZE; returns buf. */
+const char *control_path(char *buf, const struct args *args);
 
 #endif

@@ -41,6 +41,17 @@ static const struct command commands[] = {
 		.run = cmd_apply,
 	},
 	{
+		.name = "run",
+		.usage = "POLICY [--node NAME] [--metrics-listen ADDR:PORT]",
+		.summary = "apply, then stay: follow the policy file and serve metrics",
+		.example = "towpath run /etc/towpath/policy.json --metrics-listen 127.0.0.1:9586",
+		.operands_min = 1,
+		.operands_max = 1,
+		.options = ARGS_BIT(ARGS_NODE) | ARGS_BIT(ARGS_TC_ATTACH) |
+			   ARGS_BIT(ARGS_METRICS_LISTEN) | ARGS_BIT(ARGS_CLEANUP_ON_EXIT),
+		.run = cmd_run,
+	},
+	{
 		.name = "down",
 		.usage = "",
 		.summary = "remove everything towpath made, and nothing else",

@@ -20,8 +20,6 @@
 #include "model/want.h"
 #include "report/check.h"
 
-#define POLICY_FILE_MAX (16U << 20)
-
 void pipeline_start(struct pipeline *p, const struct args *args)
 {
 	memset(p, 0, sizeof(*p));
@@ -40,24 +38,29 @@ void pipeline_end(struct pipeline *p)
 	decide_result_free(&p->tests);
 	policy_free(p->policy);
 	config_free(p->config);
+	free(p->text);
 	problems_free(&p->errors);
 	problems_free(&p->warnings);
 	problems_free(&p->unserved);
 }
 
 /* One line, and the status that the cause stands for. */
-static int leave(const struct pipeline *p, const struct err *err)
+static int leave(struct pipeline *p, const struct err *err)
 {
-	log_error("%s: %s", p->args->command->name, err->text);
+	p->failure = *err;
+	if (!p->silent)
+		log_error("%s: %s", p->args->command->name, err->text);
 	if (err->code == -EOPNOTSUPP || err->code == -ENOSYS || err->code == -EPROTO)
 		return EXIT_LACKING;
 	return EXIT_FAILED;
 }
 
-static int out_of_memory(const struct pipeline *p)
+static int out_of_memory(struct pipeline *p)
 {
-	log_error("%s: %s: out of memory", p->args->command->name, p->file);
-	return EXIT_FAILED;
+	struct err err;
+
+	err_set(&err, -ENOMEM, "%s: out of memory", p->file);
+	return leave(p, &err);
 }
 
 static int refuse(struct pipeline *p, int status, const struct problems *problems)
@@ -69,14 +72,12 @@ static int refuse(struct pipeline *p, int status, const struct problems *problem
 
 static int read_config(struct pipeline *p)
 {
-	AUTO_FREE char *text = NULL;
-	size_t length;
 	struct err err;
-	int r = file_read(p->file, POLICY_FILE_MAX, &text, &length, &err);
+	int r = p->text ? 0 : file_read(p->file, POLICY_FILE_MAX, &p->text, &p->length, &err);
 
 	if (r)
 		return leave(p, &err);
-	r = config_read(text, length, &p->config, &p->errors);
+	r = config_read(p->text, p->length, &p->config, &p->errors);
 	if (r == -ENOMEM)
 		return out_of_memory(p);
 	return r ? refuse(p, EXIT_POLICY, &p->errors) : EXIT_DONE;
@@ -267,13 +268,13 @@ int pipeline_plan(struct pipeline *p)
 {
 	struct problems warnings = {};
 	struct err err;
-	int r = want_build(p->policy, p->self, &p->facts, &p->want, &warnings, &err);
+	int r = want_build(p->policy, p->self, &p->facts, &p->want,
+			   p->quiet ? &p->warnings : &warnings, &err);
 
-	if (!p->quiet)
-		check_print_problems(stderr, p->file, "warning: ", &warnings);
+	check_print_problems(stderr, p->file, "warning: ", &warnings);
 	problems_free(&warnings);
 	if (!r && p->bpf_found)
-		r = bpf_check_flows(&p->bpf, p->want.limits.flows, &err);
+		r = bpf_check_sizes(&p->bpf, &p->want, &err);
 	if (!r)
 		r = plan_build(&p->want, &p->have, &p->plan, &err);
 	return r ? leave(p, &err) : EXIT_DONE;
@@ -297,6 +298,7 @@ int pipeline_apply(struct pipeline *p, const struct state *want, enum bpf_attach
 	};
 	struct err err;
 
+	p->touched = p->plan.ops.count;
 	return apply_plan(&apply, &p->plan, &err) ? leave(p, &err) : EXIT_DONE;
 }
 

@@ -20,8 +20,12 @@
 struct pipeline {
 	const struct args *args;
 	const char *file; /* the policy's path */
-	bool quiet;       /* problems are collected, not printed */
-	bool removing;    /* `down`: also what a network namespace left that is gone */
+	char *text;       /* what is in it; NULL: still to be read */
+	size_t length;
+	bool quiet;    /* problems are collected, not printed */
+	bool silent;   /* nor is logged why a step ended it all: that is in failure */
+	bool removing; /* `down`: also what a network namespace left that is gone */
+	struct err failure;
 	struct config *config;
 	struct policy *policy;
 	struct problems errors;
@@ -38,7 +42,10 @@ struct pipeline {
 	struct state have;
 	struct state want;
 	struct plan plan;
+	bool touched; /* the plan was begun */
 };
+
+#define POLICY_FILE_MAX (16U << 20)
 
 void pipeline_start(struct pipeline *p, const struct args *args);
 void pipeline_end(struct pipeline *p); /* wipes keys */

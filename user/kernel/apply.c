@@ -99,9 +99,18 @@ static int remove_programs(const struct apply *apply, struct err *err)
 	return r ? r : bpf_fs_remove(apply->bpf->bpffs, apply->bpf->instance, err);
 }
 
+/* With programs that stay as they are there is nothing to load: the tables suffice. */
+static int prepare_tables(const struct apply *apply, struct err *err)
+{
+	if (!apply->bpf->skeleton && apply->have->generation &&
+	    !bpf_learn_inner(apply->bpf, apply->have->generation))
+		return 0;
+	return bpf_load(apply->bpf, apply->want, err);
+}
+
 static int stage_policy(const struct apply *apply, struct err *err)
 {
-	int r = bpf_load(apply->bpf, apply->want, err);
+	int r = prepare_tables(apply, err);
 
 	return r ? r : bpf_stage_policy(apply->bpf, apply->want, err);
 }

@@ -5,11 +5,32 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/mem.h"
 #include "kernel/frame.h"
+#include "towpath/abi.h"
 
 #define SOURCE_PORT 49152 /* no grant asks for it */
 #define TTL         64
 #define TCP_SYN     0x02
+
+/*
+ * The program that came with those that are attached. It is found in the kernel, so that a policy
+ * is switched without loading programs. An fd that the caller closes, or a negative errno.
+ */
+static int open_judge(const struct bpf *bpf)
+{
+	AUTO_CLOSE int stages = bpf_map_open(bpf, "tp_stages");
+	const uint32_t key = TP_STAGE_JUDGE;
+	uint32_t id;
+	int fd;
+
+	if (stages < 0)
+		return stages;
+	if (bpf_map_lookup_elem(stages, &key, &id))
+		return -errno;
+	fd = bpf_prog_get_fd_by_id(id);
+	return fd < 0 ? -errno : fd;
+}
 
 /* What the kernel says of a packet. */
 struct judged {
@@ -66,9 +87,14 @@ static int disagree(const struct tables *tables, const struct probe *probe,
 int bpf_judge_probes(const struct bpf *bpf, uint64_t generation, const struct tables *tables,
 		     struct err *err)
 {
-	int program = bpf_judge_fd(bpf);
+	AUTO_CLOSE int program = -1;
 	const struct probe *probe;
 
+	if (!tables->probes.count)
+		return 0;
+	program = open_judge(bpf);
+	if (program < 0)
+		return err_sys(err, program, "find the program that judges test packets");
 	array_for_each(probe, &tables->probes) {
 		struct judged judged = {};
 		int r = judge(program, generation, &probe->packet, &judged);

@@ -50,6 +50,7 @@ void bpf_close(struct bpf *bpf)
 {
 	tp_tc_router__destroy(bpf->skeleton);
 	tp_xdp_lan__destroy(bpf->xdp);
+	bpf_forget_inner(bpf);
 	bpf->skeleton = NULL;
 	bpf->xdp = NULL;
 }
@@ -116,12 +117,13 @@ static int refuse_size(const char *name, uint32_t pinned, uint32_t wanted, struc
 		       name, pinned, wanted);
 }
 
-int bpf_check_flows(const struct bpf *bpf, uint32_t flows, struct err *err)
+/* pinned is 0 for a map that is not there. */
+static int check_size(const char *name, uint32_t pinned, uint32_t wanted, bool exact,
+		      struct err *err)
 {
-	static const char name[] = "tp_flow_state";
-	uint32_t pinned = bpf_map_size(bpf, name);
-
-	return pinned && pinned != flows ? refuse_size(name, pinned, flows, err) : 0;
+	if (pinned && (exact ? pinned != wanted : pinned < wanted))
+		return refuse_size(name, pinned, wanted, err);
+	return 0;
 }
 
 /* Sizes follow the policy when a map is new; one that is there keeps its size. */
@@ -129,24 +131,26 @@ static int set_size(const struct bpf *bpf, struct bpf_map *map, uint32_t wanted,
 		    struct err *err)
 {
 	uint32_t pinned = bpf_map_size(bpf, bpf_map__name(map));
+	int r = check_size(bpf_map__name(map), pinned, wanted, exact, err);
 
-	if (pinned && (exact ? pinned != wanted : pinned < wanted))
-		return refuse_size(bpf_map__name(map), pinned, wanted, err);
-	return bpf_map__set_max_entries(map, pinned ? pinned : wanted);
+	return r ? r : bpf_map__set_max_entries(map, pinned ? pinned : wanted);
 }
 
-/* Of those maps that the object has. */
-static int set_sizes(const struct bpf *bpf, struct bpf_object *object, const struct state *want,
-		     struct err *err)
+struct map_size {
+	const char *name;
+	uint32_t rows;
+	bool exact;
+};
+
+#define SIZED_MAPS 9
+
+static void put_sizes(const struct state *want, struct map_size out[SIZED_MAPS])
 {
-	uint32_t flows = want->limits.flows;
-	const struct {
-		const char *name;
-		uint32_t rows;
-		bool exact;
-	} sizes[] = {
+	const uint32_t flows = want->limits.flows;
+	const struct map_size sizes[SIZED_MAPS] = {
+		{ "tp_flow_state", flows,
+		  true }, /* first: its rows are what the policy calls flows */
 		{ "tp_flows", 2 * flows, true },
-		{ "tp_flow_state", flows, true },
 		{ "tp_free_slots", flows, true },
 		{ "tp_dead_slots", flows, true },
 		{ "tp_half_open", flows, true },
@@ -155,15 +159,38 @@ static int set_sizes(const struct bpf *bpf, struct bpf_object *object, const str
 		{ "tp_peer_stats", room_for(highest_id(want, true)), false },
 		{ "tp_route_stats", room_for(highest_id(want, false)), false },
 	};
+
+	memcpy(out, sizes, sizeof(sizes));
+}
+
+/* Of those maps that the object has. */
+static int set_sizes(const struct bpf *bpf, struct bpf_object *object, const struct state *want,
+		     struct err *err)
+{
+	struct map_size sizes[SIZED_MAPS];
 	size_t i;
 	int r = 0;
 
-	for (i = 0; !r && i < ARRAY_SIZE(sizes); i++) {
+	put_sizes(want, sizes);
+	for (i = 0; !r && i < SIZED_MAPS; i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(object, sizes[i].name);
 
 		if (map)
 			r = set_size(bpf, map, sizes[i].rows, sizes[i].exact, err);
 	}
+	return r;
+}
+
+int bpf_check_sizes(const struct bpf *bpf, const struct state *want, struct err *err)
+{
+	struct map_size sizes[SIZED_MAPS];
+	size_t i;
+	int r = 0;
+
+	put_sizes(want, sizes);
+	for (i = 0; !r && i < SIZED_MAPS; i++)
+		r = check_size(sizes[i].name, bpf_map_size(bpf, sizes[i].name), sizes[i].rows,
+			       sizes[i].exact, err);
 	return r;
 }
 
@@ -197,11 +224,6 @@ int bpf_program_fd(const struct bpf *bpf, enum state_hook hook)
 	case HOOK_XDP_LAN: program = bpf->xdp->progs.tp_xdp_lan; break;
 	}
 	return bpf_program__fd(program);
-}
-
-int bpf_judge_fd(const struct bpf *bpf)
-{
-	return bpf_program__fd(bpf->skeleton->progs.tp_tc_judge);
 }
 
 int bpf_map_open(const struct bpf *bpf, const char *name)
@@ -252,22 +274,6 @@ static int remember_inner(struct bpf *bpf, struct err *err)
 	return 0;
 }
 
-int bpf_inner_create(const struct bpf *bpf, enum bpf_table table, uint32_t max_entries,
-		     struct err *err)
-{
-	const struct bpf_inner *inner = &bpf->inner[table];
-	LIBBPF_OPTS(bpf_map_create_opts, opts);
-	int fd;
-
-	opts.map_flags = inner->flags;
-	opts.btf_fd = bpf_object__btf_fd(bpf->skeleton->obj);
-	opts.btf_key_type_id = inner->key_type_id;
-	opts.btf_value_type_id = inner->value_type_id;
-	fd = bpf_map_create(inner->type, bpf_table_name(table), inner->key_size, inner->value_size,
-			    max_entries, &opts);
-	return fd < 0 ? err_sys(err, -errno, "make a table for %s", bpf_table_name(table)) : fd;
-}
-
 /* The objects differ in what they hold, not in how they come to their maps. */
 static int prepare(const struct bpf *bpf, struct bpf_object *object, const struct state *want,
 		   struct err *err)
@@ -291,7 +297,11 @@ static int load_router(struct bpf *bpf, const struct state *want, struct err *er
 	if (r)
 		return r;
 	r = tp_tc_router__load(bpf->skeleton);
-	return r ? load_error(err, r) : 0;
+	if (r)
+		return load_error(err, r);
+	bpf_forget_inner(bpf);
+	bpf->btf_fd = bpf_object__btf_fd(bpf->skeleton->obj);
+	return 0;
 }
 
 int bpf_load(struct bpf *bpf, const struct state *want, struct err *err)

@@ -37,6 +37,8 @@ struct bpf {
 	struct tp_tc_router *skeleton; /* NULL until bpf_load */
 	struct tp_xdp_lan *xdp;        /* NULL until bpf_load_xdp */
 	struct bpf_inner inner[BPF_TABLES];
+	int btf_fd; /* that inner's type ids are of: the skeleton's, or our own */
+	bool btf_fd_owned;
 };
 
 /* Takes wanted_bpffs as bpf_fs_find does. -ENOENT: no bpffs, so nothing of ours is there. */
@@ -55,13 +57,14 @@ int bpf_load(struct bpf *bpf, const struct state *want, struct err *err);
 /* The same for the XDP program, which few devices run; the tc programs too if need be. */
 int bpf_load_xdp(struct bpf *bpf, const struct state *want, struct err *err);
 
-/* -EBUSY when the pinned maps were made for another number of flows: they cannot grow. */
-int bpf_check_flows(const struct bpf *bpf, uint32_t flows, struct err *err);
+/*
+ * -EBUSY when the pinned maps were made for another number of flows, or have not the room that
+ * want needs: none can grow.
+ */
+int bpf_check_sizes(const struct bpf *bpf, const struct state *want, struct err *err);
 
 /* A program by hook; it must have been loaded. */
 int bpf_program_fd(const struct bpf *bpf, enum state_hook hook);
-/* The one that judges packets by the grants alone. */
-int bpf_judge_fd(const struct bpf *bpf);
 
 /* How many rows a pinned map has room for; 0: there is none. */
 uint32_t bpf_map_size(const struct bpf *bpf, const char *name);
@@ -70,7 +73,19 @@ int bpf_map_open(const struct bpf *bpf, const char *name);
 
 const char *bpf_table_name(enum bpf_table table);
 
-/* After bpf_load: an empty inner map for the table; its fd, which the caller closes. */
+/* A new fd of the table that is live in that generation, or a negative errno. */
+int bpf_table_open(const struct bpf *bpf, enum bpf_table table, uint64_t generation);
+
+/*
+ * Looks at the live tables for what bpf_inner_create has to know, so that a policy can be switched
+ * without the verifier going through all programs once more. -ENOENT: there are none yet, or an
+ * older version's; then bpf_load is the way.
+ */
+int bpf_learn_inner(struct bpf *bpf, uint64_t generation);
+
+void bpf_forget_inner(struct bpf *bpf); /* bpf_close does it */
+
+/* After either: an empty inner map for the table; its fd, which the caller closes. */
 int bpf_inner_create(const struct bpf *bpf, enum bpf_table table, uint32_t max_entries,
 		     struct err *err);
 

@@ -10,8 +10,7 @@
 #include "base/mem.h"
 #include "towpath/flow.h"
 
-/* Adds the values of all CPUs up; a value is nothing but 64-bit counters. */
-static int read_percpu(int fd, uint32_t key, void *out, size_t size)
+int bpf_read_percpu(int fd, uint32_t key, void *out, size_t size)
 {
 	size_t words = size / sizeof(uint64_t), i;
 	int cpus = libbpf_num_possible_cpus(), cpu;
@@ -40,7 +39,7 @@ static int read_reasons(const struct bpf *bpf, struct stats *out)
 	int r = fd < 0 ? fd : 0;
 
 	for (i = 0; !r && i < TP_REASON_COUNT; i++)
-		r = read_percpu(fd, i, &out->reasons[i], sizeof(out->reasons[i]));
+		r = bpf_read_percpu(fd, i, &out->reasons[i], sizeof(out->reasons[i]));
 	return r;
 }
 
@@ -56,7 +55,7 @@ static int read_routes(const struct bpf *bpf, const struct state *have, struct s
 		if (!added)
 			return r ? r : -ENOMEM;
 		added->id = row->id;
-		r = read_percpu(fd, row->id, &added->counter, sizeof(added->counter));
+		r = bpf_read_percpu(fd, row->id, &added->counter, sizeof(added->counter));
 	}
 	return r;
 }
@@ -73,7 +72,7 @@ static int read_peers(const struct bpf *bpf, const struct state *have, struct st
 		if (!added)
 			return r ? r : -ENOMEM;
 		added->id = row->id;
-		r = read_percpu(fd, row->id, &added->counter, sizeof(added->counter));
+		r = bpf_read_percpu(fd, row->id, &added->counter, sizeof(added->counter));
 	}
 	return r;
 }
@@ -99,7 +98,7 @@ static int read_flows(const struct bpf *bpf, struct stats *out)
 
 	if (fd < 0)
 		return fd;
-	r = read_percpu(fd, 0, &out->flows, sizeof(out->flows));
+	r = bpf_read_percpu(fd, 0, &out->flows, sizeof(out->flows));
 	return r ? r : read_slots_in_use(bpf, &out->flows_current);
 }
 

@@ -154,3 +154,14 @@ bool policy_member_is_expired(const struct policy_member *member, int64_t now)
 {
 	return member->key_expiry && member->key_expiry <= now;
 }
+
+int64_t policy_next_expiry(const struct policy *policy, int64_t now)
+{
+	const struct policy_member *member;
+	int64_t next = INT64_MAX;
+
+	array_for_each(member, &policy->members)
+		if (member->key_expiry > now && member->key_expiry < next)
+			next = member->key_expiry;
+	return next;
+}

@@ -92,5 +92,7 @@ const struct policy_member *policy_find_self(const struct policy *policy, const 
 
 /* Seconds since the epoch at `now`: whether the member's key has expired. */
 bool policy_member_is_expired(const struct policy_member *member, int64_t now);
+/* When the next key of a member expires after `now`; INT64_MAX when none does. */
+int64_t policy_next_expiry(const struct policy *policy, int64_t now);
 
 #endif

@@ -5,4 +5,5 @@ void stats_free(struct stats *stats)
 {
 	array_clear(&stats->routes);
 	array_clear(&stats->peers);
+	array_clear(&stats->rules);
 }

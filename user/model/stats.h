@@ -3,6 +3,7 @@
 #ifndef TP_MODEL_STATS_H
 #define TP_MODEL_STATS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/array.h"
@@ -20,12 +21,20 @@ struct stats_peer {
 	struct tp_peer_counter counter;
 };
 
+/* Of the live policy alone: a new one begins at zero. */
+struct stats_rule {
+	uint32_t grant; /* index in the policy's "grants"; several rules may be of one */
+	bool deny;
+	struct tp_counter counter;
+};
+
 struct stats {
 	uint64_t reasons[TP_REASON_COUNT];
 	struct tp_flow_counter flows;
 	uint32_t flows_current;              /* slots in use, not directions */
 	ARRAY_OF(struct stats_route) routes; /* one for each tp_route_info row, sorted by id */
 	ARRAY_OF(struct stats_peer) peers;   /* likewise */
+	ARRAY_OF(struct stats_rule) rules;   /* by bit number; only after bpf_read_rule_stats */
 };
 
 void stats_free(struct stats *stats); /* what it holds, not itself */

@@ -82,8 +82,6 @@ int unserved_list(const struct config *config, struct problems *out)
 	array_for_each(service, &config->services)
 		add(&list, service->place, NULL, "a service");
 	add_socket_lb(&list, &config->socket_lb);
-	if (config->metrics_listen)
-		add(&list, "$.metrics.listen", NULL, "metrics over HTTP");
 	return list.r;
 }
 

@@ -3,7 +3,9 @@
 #include "report/status.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,14 +14,17 @@
 /* WireGuard drops a session's keys after 180 s without a handshake (REJECT_AFTER_TIME). */
 #define HANDSHAKE_FRESH 180
 
+static int compare_key(const void *key, const void *peer)
+{
+	return memcmp(key, ((const struct state_peer *)peer)->public_key.bytes, KEY_SIZE);
+}
+
 const struct state_peer *status_find_peer(const struct state *have, const struct tp_peer_info *info)
 {
-	const struct state_peer *peer;
-
-	array_for_each(peer, &have->tunnel.peers)
-		if (!memcmp(peer->public_key.bytes, info->public_key, KEY_SIZE))
-			return peer;
-	return NULL;
+	if (!have->tunnel.peers.count)
+		return NULL;
+	return bsearch(info->public_key, have->tunnel.peers.items, have->tunnel.peers.count,
+		       sizeof(*have->tunnel.peers.items), compare_key);
 }
 
 const char *status_peer_state(const struct status *status, const struct tp_peer_info *info,
@@ -124,6 +129,22 @@ static int check_enforced(const struct status *status, struct status_problems *o
 			   status->stats->flows.would_refuse);
 }
 
+/* The first error is the one to begin with; the command in the mend shows all. */
+static int check_running(const struct running *running, struct status_problems *out)
+{
+	const struct problem *error = running->errors.items;
+	uint64_t more = running->errors.count - 1 + running->errors_left_out;
+	char mend[sizeof(out->items->mend)], count[40] = "";
+
+	if (more)
+		snprintf(count, sizeof(count), " (and %" PRIu64 " more)", more);
+	snprintf(mend, sizeof(mend), "mend it; `towpath check %s` and the log show every error",
+		 running->file);
+	return add_problem(out, mend,
+			   "the policy file was REJECTED, an earlier policy is in force%s: %s: %s",
+			   count, error->place, error->message);
+}
+
 int status_find_problems(const struct status *status, struct status_problems *out)
 {
 	const struct state *have = status->have;
@@ -144,5 +165,7 @@ int status_find_problems(const struct status *status, struct status_problems *ou
 	if (!r && have->limits.flows && status->stats->flows_current >= have->limits.flows)
 		r = add_problem(out, "raise limits.flows in the policy",
 				"the flow table is full: %u flows", have->limits.flows);
+	if (!r && status->running && status->running->rejected_at)
+		r = check_running(status->running, out);
 	return r;
 }

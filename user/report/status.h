@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "model/running.h"
 #include "model/state.h"
 #include "model/stats.h"
 
@@ -14,7 +15,8 @@ struct status {
 	const char *instance;
 	const struct state *have;
 	const struct stats *stats;
-	int64_t now; /* seconds since the epoch */
+	const struct running *running; /* NULL: no daemon runs, or it did not answer */
+	int64_t now;                   /* seconds since the epoch */
 };
 
 /* Something that keeps the data path from working, and what to do about it. */

@@ -8,6 +8,43 @@
 #include "report/json_out.h"
 #include "report/status.h"
 
+static void add_rejected(cJSON *policy, const struct running *running)
+{
+	const struct problem *error;
+	cJSON *rejected, *errors;
+	char when[32];
+
+	if (!running || !running->rejected_at) {
+		cJSON_AddNullToObject(policy, "rejected");
+		return;
+	}
+	rejected = cJSON_AddObjectToObject(policy, "rejected");
+	cJSON_AddStringToObject(rejected, "at", status_time(when, running->rejected_at));
+	errors = cJSON_AddArrayToObject(rejected, "errors");
+	array_for_each(error, &running->errors) {
+		cJSON *item = json_out_item(errors);
+
+		cJSON_AddStringToObject(item, "place", error->place);
+		cJSON_AddStringToObject(item, "message", error->message);
+	}
+	json_out_number(rejected, "errors_left_out", running->errors_left_out);
+}
+
+static void add_daemon(cJSON *root, const struct running *running)
+{
+	cJSON *daemon;
+	char when[32];
+
+	if (!running) {
+		cJSON_AddNullToObject(root, "daemon");
+		return;
+	}
+	daemon = cJSON_AddObjectToObject(root, "daemon");
+	json_out_number(daemon, "pid", running->pid);
+	cJSON_AddStringToObject(daemon, "since", status_time(when, running->since));
+	cJSON_AddStringToObject(daemon, "file", running->file);
+}
+
 static void add_problems(cJSON *root, const struct status_problems *problems)
 {
 	cJSON *array = cJSON_AddArrayToObject(root, "problems");
@@ -21,7 +58,7 @@ static void add_problems(cJSON *root, const struct status_problems *problems)
 	}
 }
 
-static void add_policy(cJSON *root, const struct state *have)
+static void add_policy(cJSON *root, const struct state *have, const struct running *running)
 {
 	cJSON *policy = cJSON_AddObjectToObject(root, "policy");
 	char hash[2 * HASH_SIZE + 1], when[32];
@@ -30,7 +67,7 @@ static void add_policy(cJSON *root, const struct state *have)
 	cJSON_AddStringToObject(policy, "enforce", have->only_logs ? "log" : "on");
 	cJSON_AddStringToObject(policy, "sha256", hash_put(hash, have->policy_hash));
 	cJSON_AddStringToObject(policy, "loaded_at", status_time(when, have->applied_at));
-	cJSON_AddNullToObject(policy, "rejected");
+	add_rejected(policy, running);
 }
 
 static void add_tunnel(cJSON *root, const struct state_tunnel *tunnel)
@@ -199,7 +236,8 @@ int status_print_json(FILE *out, const struct status *status)
 		cJSON_AddStringToObject(root, "node", status->have->node);
 		cJSON_AddBoolToObject(root, "healthy", !problems.count);
 		add_problems(root, &problems);
-		add_policy(root, status->have);
+		add_policy(root, status->have, status->running);
+		add_daemon(root, status->running);
 		add_tunnel(root, &status->have->tunnel);
 		add_peers(root, status);
 		add_routes(root, status);

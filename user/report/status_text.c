@@ -62,6 +62,10 @@ static void print_head(FILE *out, const struct status *status,
 	fprintf(out, "node    %s\n", have->node);
 	fprintf(out, "policy  generation %" PRIu64 ", sha256 %.12s, applied %s\n", have->generation,
 		hash_put(hash, have->policy_hash), put_ago(when, status->now, have->applied_at));
+	if (status->running)
+		fprintf(out, "daemon  pid %" PRIu32 ", started %s, watches %s\n",
+			status->running->pid, put_ago(when, status->now, status->running->since),
+			status->running->file);
 	fprintf(out, "tunnel  %s, %s WireGuard, port %u, mtu %u\n", have->tunnel.name,
 		have->tunnel.backend == STATE_BACKEND_KERNEL ? "kernel" : "userspace",
 		have->tunnel.listen_port, have->tunnel.mtu);

@@ -1,0 +1,391 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+"""The daemon: which file is in force, what a bad one does (nothing), and how it comes and goes."""
+
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import time
+
+import snapshot
+from daemon import Daemon
+from lib import Lab, case, check, check_equal, inside, main, run, wait_until
+from packets import udp
+from scenes import open_policy, pairs
+
+TABLET = {"public_key": "M" * 42 + "E=", "addresses": ["100.80.0.11"]}
+PROMPT_S = 5    # a second is meant, on a machine that has nothing else to do
+
+
+class RunLab(Lab):
+    """Each case begins with nothing set up."""
+
+    def __enter__(self):
+        super().__enter__()
+        self.file = f"{self.run_dir}/watched.json"
+        self.next_port = 30000
+        return self
+
+    def recover(self):
+        self.script("towpath", "down", ok=False)
+
+    def write(self, policy):
+        """In place, as an editor that keeps the inode."""
+        with open(self.file, "w", encoding="utf-8") as file:
+            file.write(policy if isinstance(policy, str) else json.dumps(policy))
+
+    def with_tablet(self):
+        policy = self.policy()
+        policy["peers"]["tablet"] = TABLET
+        return policy
+
+    @contextlib.contextmanager
+    def running(self, *options, policy=None, ready=True):
+        """A daemon that follows self.file; nothing is left behind."""
+        self.write(policy or self.policy())
+        with Daemon(self, self.file, *options, ready=ready) as daemon:
+            yield daemon
+        self.script("towpath", "down", ok=False)
+
+
+def peers(lab):
+    return sorted(p["name"] for p in lab.json("status")["peers"])
+
+
+def follows(lab, names, what):
+    wait_until(lambda: peers(lab) == sorted(names), f"{what} to be in force", PROMPT_S)
+    check(True, what)
+
+
+def forwards(lab):
+    """A packet of each family from the phone comes out on the LAN."""
+    lab.next_port += 1
+    for phone, server in pairs(lab):
+        with lab.capture("web") as capture:
+            lab.from_phone(udp(phone, server, lab.next_port, 443, b"through"))
+            capture.expect_payload(b"through")
+
+
+# ---- coming and going -------------------------------------------------------------------
+
+@case
+def is_ready_when_the_policy_is_in_force(lab):
+    with lab.running(ready=False) as daemon:
+        daemon.wait_for_ready()
+        check_equal(daemon.messages()[0].get("READY"), "1", "the first message")
+        check(lab.file in daemon.messages()[0]["STATUS"], f"STATUS {daemon.messages()[0]}")
+        status = lab.json("status")
+        check(status["healthy"], f"problems {status['problems']}")
+        check_equal((status["daemon"]["pid"], status["daemon"]["file"]),
+                    (daemon.process.pid, lab.file), "daemon")
+        check(status["policy"]["rejected"] is None, f"rejected {status['policy']}")
+
+
+@case
+def leaves_the_data_path_behind(lab):
+    with lab.running(policy=open_policy(lab)) as daemon:
+        lab.wait_for_tunnel()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            check_equal(daemon.leave(number), 0, "exit status")
+            check_equal(daemon.messages()[-1].get("STOPPING"), "1", "the last message")
+            forwards(lab)
+            status = lab.json("status")
+            check(status["healthy"] and status["daemon"] is None, f"status {status['daemon']}")
+            check(not os.path.exists(f"/run/towpath/{lab.instance}.sock"), "the socket is gone")
+            again = Daemon(lab, lab.file)
+            daemon = again.__enter__()
+            check_equal(lab.json("status")["policy"]["generation"], 1, "generation")
+        check_equal(daemon.leave(), 0, "exit status")
+        again.__exit__()
+
+
+@case
+def cleans_up_on_exit_when_told_to(lab):
+    before = snapshot.take(lab.netns("router"))
+    with lab.running("--cleanup-on-exit") as daemon:
+        check(snapshot.difference(before, snapshot.take(lab.netns("router"))), "it set things up")
+        check_equal(daemon.leave(), 0, "exit status")
+        check_equal(snapshot.difference(before, snapshot.take(lab.netns("router"))), [], "left")
+        check(not os.path.exists(lab.pins), f"{lab.pins} is there")
+
+
+@case
+def there_is_one_at_a_time(lab):
+    with lab.running() as daemon:
+        for command in (("run", lab.file), ("apply", lab.file), ("down",)):
+            done = lab.towpath(*command, status=1)
+            check(f"pid {daemon.process.pid}" in done.stderr, done.stderr)
+        check_equal(peers(lab), ["phone"], "peers")
+
+
+@case
+def a_stale_socket_is_replaced(lab):
+    with lab.running() as daemon:
+        daemon.process.kill()
+        daemon.process.wait()
+        check(os.path.exists(f"/run/towpath/{lab.instance}.sock"), "the socket is left")
+        check(lab.json("status")["daemon"] is None, "nobody answers")
+        with Daemon(lab, lab.file) as second:
+            mode = os.stat(f"/run/towpath/{lab.instance}.sock").st_mode & 0o777
+            check_equal(mode, 0o600, "mode of the socket")
+            check_equal(lab.json("status")["daemon"]["pid"], second.process.pid, "who answers")
+
+
+@case
+def a_broken_first_file_ends_it(lab):
+    before = snapshot.take(lab.netns("router"))
+    lab.write('{ "version": 1, "tunel": {} }')
+    done = lab.towpath("run", lab.file, status=3)
+    check("$.tunel" in done.stderr, done.stderr)
+    check_equal(snapshot.difference(before, snapshot.take(lab.netns("router"))), [], "set up")
+    policy = lab.policy()
+    policy["tests"].append({"src": "phone", "accept": ["web:22"]})
+    lab.write(policy)
+    lab.towpath("run", lab.file, status=4)
+    lab.towpath("run", f"{lab.run_dir}/nothing.json", status=1)
+    lab.towpath("run", "-", status=2)
+    check_equal(snapshot.difference(before, snapshot.take(lab.netns("router"))), [], "set up")
+
+
+@case
+def a_restart_with_a_broken_file_stays_up(lab):
+    """What is live in the kernel is in force, so there is something to stay for."""
+    lab.apply(open_policy(lab))
+    lab.wait_for_tunnel()
+    with lab.running(policy="{") as daemon:
+        forwards(lab)
+        status = lab.json("status")
+        check(not status["healthy"] and status["policy"]["rejected"]["errors"], f"{status}")
+        check("REJECTED" in daemon.messages()[0]["STATUS"], f"{daemon.messages()}")
+        policy = open_policy(lab)
+        policy["peers"]["tablet"] = TABLET
+        lab.write(policy)
+        follows(lab, ["phone", "tablet"], "the mended file")
+
+
+# ---- following the file -----------------------------------------------------------------
+
+@case
+def follows_an_edit_in_place(lab):
+    with lab.running() as daemon:
+        lab.write(lab.with_tablet())
+        follows(lab, ["phone", "tablet"], "the edit")
+        daemon.wait_for_ready(2)
+        names = [name for m in daemon.messages() for name in ("RELOADING", "READY") if name in m]
+        check_equal(names, ["READY", "RELOADING", "READY"], "messages")
+        reloading = daemon.messages()[1]
+        age_s = time.clock_gettime(time.CLOCK_MONOTONIC) - int(reloading["MONOTONIC_USEC"]) / 1e6
+        check(0 <= age_s < 60, f"MONOTONIC_USEC is {age_s} s ago")
+
+
+@case
+def follows_a_rename_over_the_file(lab):
+    with lab.running():
+        for policy, names in ((lab.with_tablet(), ["phone", "tablet"]), (lab.policy(), ["phone"])):
+            os.rename(lab.write_policy(policy, "new.json"), lab.file)
+            follows(lab, names, "the new file")
+
+
+@case
+def follows_a_configmap(lab):
+    """As kubelet does it: policy.json -> ..data/policy.json, ..data -> ..1, then -> ..2."""
+    top = f"{lab.run_dir}/configmap"
+
+    def publish(version, policy):
+        os.makedirs(f"{top}/..{version}")
+        with open(f"{top}/..{version}/policy.json", "w", encoding="utf-8") as file:
+            json.dump(policy, file)
+        os.symlink(f"..{version}", f"{top}/..data_tmp")
+        os.rename(f"{top}/..data_tmp", f"{top}/..data")
+        shutil.rmtree(f"{top}/..{version - 1}", ignore_errors=True)
+
+    publish(1, lab.policy())
+    os.symlink("..data/policy.json", f"{top}/policy.json")
+    with Daemon(lab, f"{top}/policy.json"):
+        for version, names in ((2, ["phone", "tablet"]), (3, ["phone"]), (4, ["phone", "tablet"])):
+            publish(version, lab.with_tablet() if "tablet" in names else lab.policy())
+            follows(lab, names, f"version {version}")
+    lab.towpath("down")
+    shutil.rmtree(top)
+
+
+@case
+def a_file_that_comes_back_is_followed(lab):
+    with lab.running() as daemon:
+        os.rename(lab.file, f"{lab.file}.away")
+        wait_until(lambda: lab.json("status")["policy"]["rejected"], "the loss to be noticed")
+        check_equal(peers(lab), ["phone"], "peers")
+        lab.write(lab.with_tablet())
+        follows(lab, ["phone", "tablet"], "the file that came back")
+        os.remove(f"{lab.file}.away")
+        check_equal(daemon.log().count("No such file"), 1, "the loss in the log")
+
+
+@case
+def sighup_repairs_what_is_lost(lab):
+    with lab.running() as daemon:
+        whole = snapshot.take(lab.netns("router"))
+        run("ip", "-n", lab.netns("router"), "route", "flush", "dev", lab.tunnel, "proto", "116")
+        daemon.tell(signal.SIGHUP)
+        daemon.wait_for_ready(2)
+        check_equal(snapshot.difference(whole, snapshot.take(lab.netns("router"))), [], "lost")
+        daemon.tell(signal.SIGHUP)
+        daemon.wait_for_ready(3)
+        reloads = daemon.metrics().values("towpath_reloads_total")
+        check_equal(reloads, {"applied": 2, "unchanged": 1, "rejected": 0}, "reloads")
+
+
+@case
+def a_comment_changes_nothing(lab):
+    with lab.running() as daemon:
+        before = daemon.reads()
+        lab.write("// a thought\n" + json.dumps(lab.policy(), indent=4))
+        wait_until(lambda: daemon.reads() > before, "the comment to be read")
+        check_equal(lab.json("status")["policy"]["generation"], 1, "generation")
+
+
+@case
+def a_key_expires_on_time(lab):
+    def devices():
+        return lab.exec("router", "wg", "show", lab.tunnel, "peers").stdout.count("\n")
+
+    with lab.running() as daemon:
+        policy = lab.policy()
+        expiry = int(time.time()) + 12
+        policy["peers"]["tablet"] = dict(TABLET, key_expiry=time.strftime(
+            "%Y-%m-%dT%H:%M:%SZ", time.gmtime(expiry)))
+        lab.write(policy)
+        follows(lab, ["phone", "tablet"], "the edit")
+        check_equal(daemon.metrics().value("towpath_peer_key_expiry_timestamp_seconds", "tablet"),
+                    expiry, "the metric")
+        check_equal(devices(), 2, "peers of the device")
+        wait_until(lambda: devices() == 1, "the peer to go", 30)
+        late_s = time.time() - expiry
+        check(0 <= late_s < PROMPT_S, f"it went {late_s} s after its time")
+        states = {p["name"]: p["state"] for p in lab.json("status")["peers"]}
+        check_equal(states["tablet"], "expired", "state")
+
+
+# ---- files that are refused -------------------------------------------------------------
+
+@case
+def a_broken_file_changes_nothing(lab):
+    with lab.running(policy=open_policy(lab)) as daemon:
+        lab.wait_for_tunnel()
+        before = snapshot.take(lab.netns("router"))
+        reads = daemon.reads()
+        broken = json.dumps(dict(open_policy(lab), tunel={}, grans=[]))
+        lab.write(broken)
+        wait_until(lambda: lab.json("status")["policy"]["rejected"], "the rejection")
+        forwards(lab)
+        check_equal(snapshot.difference(before, snapshot.take(lab.netns("router"))), [], "changed")
+        status = lab.json("status")
+        check_equal([e["place"] for e in status["policy"]["rejected"]["errors"]],
+                    ["$.tunel", "$.grans"], "errors")
+        check(not status["healthy"] and "REJECTED" in status["problems"][0]["what"], f"{status}")
+        check_equal(daemon.status()["policy"], status["policy"], "/status")
+        text = lab.towpath("status").stdout
+        check("NOT HEALTHY" in text and "REJECTED" in text and "$.tunel" in text, text)
+        check_equal(daemon.metrics().value("towpath_policy_rejected"), 1, "the metric")
+        check_equal(daemon.fetch("/readyz")[0], 200, "the data path is ready all the same")
+
+        lab.write(broken)
+        wait_until(lambda: daemon.reads() >= reads + 2, "the same file to be read again")
+        check_equal(daemon.log().count('unknown key "tunel"'), 1, "times in the log")
+        lab.write(broken + "\n")
+        wait_until(lambda: daemon.log().count('unknown key "tunel"') == 2, "other bytes' errors")
+
+        lab.write(open_policy(lab))
+        wait_until(lambda: not lab.json("status")["policy"]["rejected"], "the mended file")
+        status = lab.json("status")
+        check(status["healthy"] and status["policy"]["generation"] == 1, f"{status['policy']}")
+        check_equal(daemon.metrics().value("towpath_policy_rejected"), 0, "the metric")
+
+
+@case
+def a_failing_test_changes_nothing(lab):
+    with lab.running():
+        policy = lab.with_tablet()
+        policy["tests"].append({"src": "phone", "accept": ["web:22"]})
+        lab.write(policy)
+        rejected = wait_until(lambda: lab.json("status")["policy"]["rejected"], "the rejection")
+        check_equal(rejected["errors"][0]["place"], "$.tests[4].accept[0]", "place")
+        check_equal(peers(lab), ["phone"], "peers")
+
+
+@case
+def a_step_that_fails_is_taken_back(lab):
+    """The tunnel's port is somebody else's: by then the LAN program knows it already."""
+    with lab.running(policy=open_policy(lab)) as daemon:
+        lab.wait_for_tunnel()
+        policy = open_policy(lab)
+        policy["peers"]["tablet"] = TABLET
+        policy["nodes"]["homelab-1"].setdefault("tunnel", {})["listen_port"] = 51999
+        with inside(lab.netns("router")):
+            taken = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        with taken:
+            taken.bind(("", 51999))
+            lab.write(policy)
+            rejected = wait_until(lambda: lab.json("status")["policy"]["rejected"], "rejection")
+            check("in use" in rejected["errors"][0]["message"], f"{rejected}")
+            back = lab.write_policy(json.dumps(open_policy(lab)))
+            wait_until(lambda: not lab.json("plan", back)["ops"], "the old policy to be back")
+            forwards(lab)
+        daemon.tell(signal.SIGHUP)
+        follows(lab, ["phone", "tablet"], "the file, now that the port is free")
+
+
+@case
+def more_peers_than_the_maps_have_room_for_are_refused_whole(lab):
+    """Maps cannot grow: that is said before anything is touched."""
+    with lab.running() as daemon:
+        whole = snapshot.take(lab.netns("router"))
+        policy = lab.policy()
+        for i in range(1100):
+            key = base64.b64encode(hashlib.sha256(b"%d" % i).digest()).decode()
+            policy["peers"][f"p{i}"] = {"public_key": key,
+                                        "addresses": [f"100.81.{i // 250}.{i % 250 + 1}"]}
+        lab.write(policy)
+        rejected = wait_until(lambda: lab.json("status")["policy"]["rejected"], "the rejection")
+        check("tp_peer_stats was made for" in rejected["errors"][0]["message"], f"{rejected}")
+        check_equal(peers(lab), ["phone"], "peers")
+        check_equal(snapshot.difference(whole, snapshot.take(lab.netns("router"))), [], "changed")
+        check("back to" not in daemon.log(), "nothing had to be taken back")
+
+
+# ---- what it costs ----------------------------------------------------------------------
+
+@case
+def costs_the_same_after_many_reloads(lab):
+    policy = json.dumps(lab.policy())
+    files = [json.dumps(lab.with_tablet()), "{ broken", policy, "// a thought\n" + policy, "[]"]
+    with lab.running() as daemon:
+        def reload(text):
+            with open(lab.file, "w", encoding="utf-8") as file:
+                file.write(text)
+            ready = sum("READY" in m for m in daemon.messages())
+            daemon.wait_for_ready(ready + 1)
+            for path in ("/metrics", "/readyz", "/status"):
+                daemon.fetch(path)
+            lab.json("status")
+
+        idle = daemon.descriptors()
+        for text in files * 2:
+            reload(text)
+        before = daemon.resident_kib()
+        for text in files * 10:
+            reload(text)
+        after = daemon.resident_kib()
+        check(after - before < 512, f"RSS grew from {before} to {after} KiB")
+        check(after < 16 * 1024, f"RSS is {after} KiB")
+        # a client that hung up is noticed a moment later
+        wait_until(lambda: daemon.descriptors() <= idle, f"{idle} descriptors")
+
+
+if __name__ == "__main__":
+    main(RunLab)

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The options: what each is called, and what may be its value. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "base/mem.h"
+#include "cmd/args_parts.h"
+#include "config/config.h"
+
+const struct args_option_text args_option_texts[ARGS_OPTION_COUNT] = {
+	[ARGS_INSTANCE] = { "instance", "NAME", "which router on this kernel (default towpath)" },
+	[ARGS_BPFFS] = { "bpffs", "DIR", "the bpf filesystem (default: found or mounted)" },
+	[ARGS_LOG_LEVEL] = { "log-level", "LEVEL", "error, warn, info (default) or debug" },
+	[ARGS_LOG_FORMAT] = { "log-format", "FORMAT", "text (default) or json, on stderr" },
+	[ARGS_HELP] = { "help", NULL, "show this" },
+	[ARGS_NODE] = { "node", "NAME", "be this node of the policy (default: by public key)" },
+	[ARGS_JSON] = { "json", NULL, "print JSON" },
+	[ARGS_OUT] = { "out", "FILE", "where the private key goes" },
+	[ARGS_TC_ATTACH] = { "tc-attach", "HOW", "attach by auto (default), tcx or clsact" },
+	[ARGS_FROM] = { "from", "ADDR", "the packet's source address" },
+	[ARGS_TO] = { "to", "ADDR", "its destination address" },
+	[ARGS_PROTO] = { "proto", "PROTO", "tcp (default), udp, sctp, icmp or proto:N" },
+	[ARGS_DPORT] = { "dport", "N", "its destination port" },
+	[ARGS_SPORT] = { "sport", "N", "its source port or echo identifier (default 49152)" },
+	[ARGS_IN] = { "in", "DEV", "the device it comes by (default: where --from is)" },
+	[ARGS_METRICS_LISTEN] = { "metrics-listen", "ADDR:PORT",
+				  "serve metrics there, whatever the policy says" },
+	[ARGS_CLEANUP_ON_EXIT] = { "cleanup-on-exit", NULL, "on leaving, remove everything" },
+};
+
+int args_refuse_word(struct err *err, const char *kind, const char *word, const char *dashes,
+		     const char *const *candidates, size_t count)
+{
+	const char *near = nearest_word(word, candidates, count);
+
+	if (!near)
+		return err_set(err, -EINVAL, "unknown %s \"%s%s\"", kind, dashes, word);
+	return err_set(err, -EINVAL, "unknown %s \"%s%s\"; did you mean \"%s%s\"?", kind, dashes,
+		       word, dashes, near);
+}
+
+/* The index of value among names, or -EINVAL. */
+static int read_choice(enum args_option option, const char *value, const char *const *names,
+		       size_t count, struct err *err)
+{
+	char kind[32];
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (!strcmp(value, names[i]))
+			return (int)i;
+	snprintf(kind, sizeof(kind), "--%s", args_option_texts[option].name);
+	return args_refuse_word(err, kind, value, "", names, count);
+}
+
+static int read_log_level(const char *value, struct args *args, struct err *err)
+{
+	static const char *const names[] = { "error", "warn", "info", "debug" };
+	int r = read_choice(ARGS_LOG_LEVEL, value, names, ARRAY_SIZE(names), err);
+
+	if (r < 0)
+		return r;
+	args->log_level = (enum log_level)r;
+	return 0;
+}
+
+static int read_log_format(const char *value, struct args *args, struct err *err)
+{
+	static const char *const names[] = { "text", "json" };
+	int r = read_choice(ARGS_LOG_FORMAT, value, names, ARRAY_SIZE(names), err);
+
+	if (r < 0)
+		return r;
+	args->log_format = (enum log_format)r;
+	return 0;
+}
+
+static int read_tc_attach(const char *value, struct args *args, struct err *err)
+{
+	static const char *const names[] = { "auto", "tcx", "clsact" };
+	int r = read_choice(ARGS_TC_ATTACH, value, names, ARRAY_SIZE(names), err);
+
+	if (r < 0)
+		return r;
+	args->tc_attach = (enum args_tc_attach)r;
+	return 0;
+}
+
+/* It becomes a path component: no slash, not hidden, not "..", and nothing like an option. */
+static int read_instance(const char *value, struct args *args, struct err *err)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				      "0123456789_.-";
+	size_t length = strlen(value);
+
+	if (!length || length > ARGS_INSTANCE_MAX || strspn(value, allowed) != length ||
+	    value[0] == '.' || value[0] == '-')
+		return err_set(err, -EINVAL,
+			       "--instance \"%s\": 1 to %d of A-Z a-z 0-9 _ . - are a name, and "
+			       "neither . nor - begins one",
+			       value, ARGS_INSTANCE_MAX);
+	args->instance = value;
+	return 0;
+}
+
+static int read_bpffs(const char *value, struct args *args, struct err *err)
+{
+	if (value[0] != '/')
+		return err_set(err, -EINVAL, "--bpffs \"%s\": not an absolute path", value);
+	args->bpffs = value;
+	return 0;
+}
+
+static int read_node(const char *value, struct args *args, struct err *err)
+{
+	if (!value[0])
+		return err_set(err, -EINVAL, "--node: the name is empty");
+	args->node = value;
+	return 0;
+}
+
+static int read_metrics_listen(const char *value, struct args *args, struct err *err)
+{
+	struct endpoint listen;
+
+	if (endpoint_read(value, &listen) || !listen.port)
+		return err_set(err, -EINVAL, "--metrics-listen \"%s\": not ADDR:PORT", value);
+	args->metrics_listen = listen;
+	return 0;
+}
+
+static int read_out(const char *value, struct args *args, struct err *err)
+{
+	if (!value[0])
+		return err_set(err, -EINVAL, "--out: the file name is empty");
+	/* elsewhere "-" is standard output */
+	if (!strcmp(value, "-"))
+		return err_set(err, -EINVAL,
+			       "--out -: a private key is never printed; name a file");
+	args->out = value;
+	return 0;
+}
+
+int args_read_option(enum args_option option, const char *value, struct args *args, struct err *err)
+{
+	switch (option) {
+	case ARGS_INSTANCE: return read_instance(value, args, err);
+	case ARGS_BPFFS: return read_bpffs(value, args, err);
+	case ARGS_LOG_LEVEL: return read_log_level(value, args, err);
+	case ARGS_LOG_FORMAT: return read_log_format(value, args, err);
+	case ARGS_NODE: return read_node(value, args, err);
+	case ARGS_OUT: return read_out(value, args, err);
+	case ARGS_TC_ATTACH: return read_tc_attach(value, args, err);
+	case ARGS_FROM: args->from = value; return 0;
+	case ARGS_TO: args->to = value; return 0;
+	case ARGS_PROTO: args->proto = value; return 0;
+	case ARGS_DPORT: args->dport = value; return 0;
+	case ARGS_SPORT: args->sport = value; return 0;
+	case ARGS_IN: args->in = value; return 0;
+	case ARGS_METRICS_LISTEN: return read_metrics_listen(value, args, err);
+	case ARGS_CLEANUP_ON_EXIT: args->cleanup_on_exit = true; return 0;
+	case ARGS_JSON: args->json = true; return 0;
+	case ARGS_HELP: args->help = true; return 0;
+	case ARGS_OPTION_COUNT: break;
+	}
+	return -EINVAL;
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "cmd/commands.h"
+#include "cmd/lock.h"
+#include "cmd/run.h"
+#include "cmd/steps.h"
+
+/* ---- telling the service manager ---- */
+
+static void say_ready(const struct run *run)
+{
+	const struct problem *error = run->running.errors.items;
+	char status[512];
+
+	if (run->running.rejected_at)
+		snprintf(status, sizeof(status),
+			 "policy file REJECTED, an earlier policy is in force: %s: %s",
+			 error->place, error->message);
+	else
+		snprintf(status, sizeof(status), "the policy of %s is in force", run->running.file);
+	notify_ready(&run->notify, status);
+}
+
+static void reload(struct run *run)
+{
+	notify_reloading(&run->notify);
+	(void)run_load(run); /* a rejected file is noted and logged; we stay */
+	say_ready(run);
+}
+
+/* ---- what wakes us ---- */
+
+static void file_changed(void *data)
+{
+	log_debug("the policy file changed");
+	reload(data);
+}
+
+static void key_expired(void *data)
+{
+	run_replan(data);
+}
+
+static void take_signal(void *data)
+{
+	struct signalfd_siginfo info;
+	struct run *run = data;
+
+	if (read(run->signals.fd, &info, sizeof(info)) != sizeof(info))
+		return; /* EAGAIN: another call took it */
+	if (info.ssi_signo == SIGHUP)
+		reload(run);
+	else
+		loop_leave(&run->loop);
+}
+
+/* Blocked from here on, so that none of them is missed while the first policy is applied. */
+static int open_signals(struct run *run, struct err *err)
+{
+	sigset_t set;
+	int fd, r;
+
+	signal(SIGPIPE, SIG_IGN); /* whoever reads our log may go away */
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return err_sys(err, -errno, "take signals");
+	r = loop_add(&run->loop, &run->signals, fd, take_signal, run, err);
+	if (r)
+		close(fd);
+	return r;
+}
+
+/* ---- beginning and end ---- */
+
+/* Not resolved: where its links lead may change. */
+static char *absolute(const char *path)
+{
+	char here[PATH_MAX];
+
+	if (path[0] == '/')
+		return mem_copy_string(path);
+	return getcwd(here, sizeof(here)) ? mem_format("%s/%s", here, path) : NULL;
+}
+
+static int open_sources(struct run *run, struct err *err)
+{
+	char path[CONTROL_PATH_SIZE];
+	int r = open_signals(run, err);
+
+	if (!r)
+		r = notify_open(&run->notify, err);
+	if (!r)
+		r = loop_timer_open(&run->expiry, &run->loop, true, key_expired, run, err);
+	if (!r)
+		r = watch_open(&run->watch, &run->loop, run->running.file, file_changed, run, err);
+	if (!r)
+		r = control_open(&run->control, &run->loop, control_path(path, run->args),
+				 &run->running, err);
+	return r;
+}
+
+static void close_sources(struct run *run)
+{
+	http_close(run->http);
+	control_close(&run->control);
+	watch_close(&run->watch);
+	loop_timer_close(&run->expiry);
+	notify_close(&run->notify);
+	if (run->signals.ready) {
+		loop_remove(&run->loop, &run->signals);
+		close(run->signals.fd);
+	}
+	free(run->good);
+	running_free(&run->running);
+}
+
+/*
+ * A restart that finds a broken file stays up beside the policy that is in force. With nothing
+ * set up there is nothing to stay for.
+ */
+static int begin(struct run *run)
+{
+	int status = run_load(run);
+
+	if (status == EXIT_DONE || !run_is_live(run))
+		return status;
+	log_warn("run: the policy that is live in the kernel stays in force");
+	return EXIT_DONE;
+}
+
+static int clean_up(const struct run *run)
+{
+	struct pipeline p;
+	int status;
+
+	pipeline_start(&p, run->args);
+	p.removing = true;
+	status = down_all(&p);
+	pipeline_end(&p);
+	return status;
+}
+
+static int leave(struct run *run)
+{
+	bool clean = run->args->cleanup_on_exit;
+
+	log_info(clean ? "leaving, and removing everything" : "leaving; the data path stays");
+	notify_stopping(&run->notify, clean ? "removing everything" : "the data path stays");
+	return clean ? clean_up(run) : EXIT_DONE;
+}
+
+static int stay(struct run *run)
+{
+	struct err err;
+	int status = EXIT_FAILED;
+
+	if (open_sources(run, &err))
+		log_error("run: %s", err.text);
+	else
+		status = begin(run);
+	if (status != EXIT_DONE)
+		return status;
+
+	say_ready(run);
+	log_info("watching %s", run->running.file);
+	if (loop_run(&run->loop, &err)) {
+		log_error("run: %s", err.text);
+		return EXIT_FAILED;
+	}
+	return leave(run);
+}
+
+static int run_locked(const struct args *args)
+{
+	struct run run = { .args = args, .notify.fd = -1 };
+	struct err err;
+	int status;
+
+	if (loop_open(&run.loop, &err)) {
+		log_error("run: %s", err.text);
+		return EXIT_FAILED;
+	}
+	run.running.pid = (uint32_t)getpid();
+	run.running.since = time(NULL);
+	run.running.file = absolute(args->operands[0]);
+	if (run.running.file) {
+		status = stay(&run);
+	} else {
+		log_error("run: %s: its directory is not known: %s", args->operands[0],
+			  strerror(errno));
+		status = EXIT_FAILED;
+	}
+	close_sources(&run);
+	loop_close(&run.loop);
+	return status;
+}
+
+int cmd_run(const struct args *args)
+{
+	AUTO_CLOSE int lock = -1;
+	int status;
+
+	if (!strcmp(args->operands[0], "-")) {
+		log_error("run: standard input cannot be read again; name a file");
+		return EXIT_USAGE;
+	}
+	status = require_root(args);
+	if (status == EXIT_DONE)
+		status = take_lock(args, &lock);
+	if (status == EXIT_DONE)
+		status = run_locked(args);
+	return status;
+}

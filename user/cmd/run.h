@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The daemon of `towpath run`, between its files: cmd_run.c starts and ends it, run_reload.c
+ * decides which policy is in force, run_http.c answers over HTTP.
+ */
+#ifndef TP_CMD_RUN_H
+#define TP_CMD_RUN_H
+
+#include "cmd/pipeline.h"
+#include "daemon/control.h"
+#include "daemon/http.h"
+#include "daemon/loop.h"
+#include "daemon/notify.h"
+#include "daemon/watch.h"
+#include "model/running.h"
+
+struct run {
+	const struct args *args;
+	struct loop loop;
+	struct loop_source signals;
+	struct loop_timer expiry; /* a wall timer: the next key that expires */
+	struct watch watch;
+	struct notify notify;
+	struct control control;
+	struct http *http;         /* NULL: no metrics */
+	struct endpoint listening; /* where http is; port 0 = nowhere */
+	struct running running;
+	uint32_t retry_s; /* until the re-plan after one that failed; 0 = it did not */
+	char *good; /* the policy in force, as it was read; NULL: an earlier process applied it */
+	size_t good_length;
+	uint8_t rejected_hash[HASH_SIZE]; /* of the file that is rejected */
+};
+
+/* ---- run_reload.c ---- */
+
+/*
+ * Reads the file and puts it in force, or rejects it with all its errors noted and logged.
+ * EXIT_DONE, or the exit status that `apply` would leave with.
+ */
+int run_load(struct run *run);
+/* The policy in force again, because the time has come for a part of it. */
+void run_replan(struct run *run);
+/* Whether the kernel holds a policy that it goes by. */
+bool run_is_live(const struct run *run);
+
+/* ---- run_http.c ---- */
+
+/*
+ * Listens where the policy, or the command line, wants it. The old listener is closed by
+ * run_listen_done, or comes back.
+ */
+struct run_listen {
+	struct http *http; /* the new one, or NULL */
+	struct endpoint at;
+	bool moved;
+};
+
+int run_listen_begin(struct run *run, const struct pipeline *p, struct run_listen *out,
+		     struct err *err);
+void run_listen_done(struct run *run, struct run_listen *listen, bool keep);
+
+#endif

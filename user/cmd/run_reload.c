@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "cmd/commands.h"
+#include "cmd/run.h"
+#include "cmd/snapshot.h"
+#include "cmd/steps.h"
+#include "secret/key.h"
+
+/* After a re-plan that failed: twice as long each time. */
+#define RETRY_MIN_S 10
+#define RETRY_MAX_S 640
+
+/* ---- putting a policy in force ---- */
+
+static void start(const struct run *run, struct pipeline *p)
+{
+	pipeline_start(p, run->args);
+	p->quiet = true;
+	p->silent = true;
+}
+
+/* Listening comes first: it can be undone. */
+static int apply_read(struct run *run, struct pipeline *p)
+{
+	struct run_listen listen;
+	int status;
+
+	if (run_listen_begin(run, p, &listen, &p->failure))
+		return EXIT_FAILED;
+	status = apply_all(p);
+	run_listen_done(run, &listen, status == EXIT_DONE);
+	return status;
+}
+
+/* The calendar decides which peers there are: the next change is when the next key expires. */
+static void arm_expiry(struct run *run, const struct pipeline *p)
+{
+	loop_timer_arm_at(&run->expiry, policy_next_expiry(p->policy, p->facts.now));
+	run->retry_s = 0;
+}
+
+/* A library that was busy keeps what it freed for the next time, which may be never. */
+static void end(struct pipeline *p)
+{
+	pipeline_end(p);
+	malloc_trim(0);
+}
+
+static int apply_good(struct run *run)
+{
+	struct pipeline p;
+	int status;
+
+	start(run, &p);
+	p.text = TAKE(run->good); /* lent */
+	p.length = run->good_length;
+	status = pipeline_read_policy(&p);
+	if (status == EXIT_DONE)
+		status = apply_all(&p);
+	run->good = TAKE(p.text);
+	if (status == EXIT_DONE)
+		arm_expiry(run, &p);
+	else
+		log_error("run: the policy in force: %s",
+			  p.failure.code ? p.failure.text : "it is not valid any more");
+	end(&p);
+	return status;
+}
+
+/* The policy in force once more; should that fail, again later. */
+static void replan(struct run *run)
+{
+	if (apply_good(run) == EXIT_DONE)
+		return;
+	run->retry_s = !run->retry_s                ? RETRY_MIN_S
+		       : run->retry_s < RETRY_MAX_S ? 2 * run->retry_s
+						    : RETRY_MAX_S;
+	loop_timer_arm_at(&run->expiry, time(NULL) + run->retry_s);
+}
+
+void run_replan(struct run *run)
+{
+	/* started with a file that is rejected: the data path itself refuses who has expired */
+	if (!run->good)
+		return;
+	log_info("the calendar says to look at the policy again");
+	replan(run);
+}
+
+bool run_is_live(const struct run *run)
+{
+	struct snapshot snapshot;
+	int status = snapshot_take(&snapshot, run->args, NULL, true);
+	bool live = status == EXIT_DONE && snapshot.p.have.generation;
+
+	snapshot_free(&snapshot);
+	return live;
+}
+
+/* ---- rejecting one ---- */
+
+struct rejection {
+	struct problems errors;
+	uint64_t left_out;
+	uint8_t hash[HASH_SIZE]; /* of the file, zero when it could not be read */
+};
+
+/* -ENOMEM loses an error; the others still say that the file is no good. */
+static void add_error(struct rejection *rejection, const char *place, const char *message)
+{
+	if (rejection->errors.count == RUNNING_ERRORS_MAX ||
+	    problems_add(&rejection->errors, place, "%s", message))
+		rejection->left_out++;
+}
+
+static void add_errors(struct rejection *rejection, const struct problems *problems)
+{
+	const struct problem *problem;
+
+	array_for_each(problem, problems)
+		add_error(rejection, problem->place, problem->message);
+}
+
+static void collect(struct rejection *rejection, const struct pipeline *p)
+{
+	const struct decide_failure *failure;
+
+	*rejection = (struct rejection){ 0 };
+	if (p->text)
+		hash_bytes(p->text, p->length, rejection->hash);
+	add_errors(rejection, &p->errors);
+	array_for_each(failure, &p->tests.failed)
+		add_error(rejection, failure->place, failure->message);
+	add_errors(rejection, &p->unserved);
+	if (!rejection->errors.count)
+		add_error(rejection, p->file, p->failure.code ? p->failure.text : "out of memory");
+}
+
+static bool is_known(const struct run *run, const struct rejection *rejection)
+{
+	const struct problems *known = &run->running.errors;
+	const struct problems *errors = &rejection->errors;
+	size_t i;
+
+	if (!run->running.rejected_at || known->count != errors->count ||
+	    memcmp(run->rejected_hash, rejection->hash, HASH_SIZE) != 0)
+		return false;
+	for (i = 0; i < errors->count; i++)
+		if (strcmp(known->items[i].place, errors->items[i].place) != 0 ||
+		    strcmp(known->items[i].message, errors->items[i].message) != 0)
+			return false;
+	return true;
+}
+
+static void log_errors(const struct pipeline *p, const struct rejection *rejection)
+{
+	const struct problem *error;
+
+	array_for_each(error, &rejection->errors)
+		if (!strcmp(error->place, p->file))
+			log_error("run: %s", error->message);
+		else
+			log_error("run: %s: %s: %s", p->file, error->place, error->message);
+	if (rejection->left_out)
+		log_error("run: %s: and %llu more", p->file,
+			  (unsigned long long)rejection->left_out);
+}
+
+/* The same file with the same faults is not news. */
+static void reject(struct run *run, const struct pipeline *p)
+{
+	struct rejection rejection;
+
+	collect(&rejection, p);
+	run->running.reloads[RUNNING_REJECTED]++;
+	if (is_known(run, &rejection)) {
+		problems_free(&rejection.errors);
+		return;
+	}
+	log_errors(p, &rejection);
+	problems_free(&run->running.errors);
+	run->running.errors = rejection.errors;
+	run->running.errors_left_out = rejection.left_out;
+	run->running.rejected_at = time(NULL);
+	memcpy(run->rejected_hash, rejection.hash, HASH_SIZE);
+}
+
+/* ---- accepting one ---- */
+
+static bool is_same_text(const struct run *run, const struct pipeline *p)
+{
+	return run->good && run->good_length == p->length && !memcmp(run->good, p->text, p->length);
+}
+
+static void accept_policy(struct run *run, struct pipeline *p)
+{
+	const struct problem *warning;
+
+	if (!is_same_text(run, p))
+		array_for_each(warning, &p->warnings)
+			log_warn("run: %s: %s: %s", p->file, warning->place, warning->message);
+	if (run->running.rejected_at)
+		log_info("%s is good again and in force", p->file);
+	problems_free(&run->running.errors);
+	run->running.rejected_at = 0;
+	run->running.errors_left_out = 0;
+	run->running.reloads[p->plan.ops.count ? RUNNING_APPLIED : RUNNING_UNCHANGED]++;
+	free(run->good);
+	run->good = TAKE(p->text);
+	run->good_length = p->length;
+	arm_expiry(run, p);
+}
+
+/* Steps that failed half way are taken back by applying what was in force before. */
+static void restore(struct run *run)
+{
+	if (!run->good)
+		return;
+	log_info("back to the policy that was in force");
+	replan(run);
+}
+
+int run_load(struct run *run)
+{
+	struct pipeline p;
+	bool touched;
+	int status;
+
+	start(run, &p);
+	status = pipeline_read_policy(&p);
+	if (status == EXIT_DONE)
+		status = apply_read(run, &p);
+	if (status == EXIT_DONE)
+		accept_policy(run, &p);
+	else
+		reject(run, &p);
+	touched = p.touched;
+	end(&p);
+	if (status != EXIT_DONE && touched)
+		restore(run);
+	return status;
+}

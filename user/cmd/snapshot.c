@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cmd/snapshot.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "cmd/commands.h"
+#include "kernel/bpf_stats.h"
+#include "version.h"
+
+static int fail(struct pipeline *p, int status)
+{
+	if (!p->silent)
+		log_error("%s: %s", p->args->command->name, p->failure.text);
+	return status;
+}
+
+static int read_counters(struct snapshot *snapshot)
+{
+	struct pipeline *p = &snapshot->p;
+	int r;
+
+	if (!p->have.exists) {
+		err_set(&p->failure, -ENOENT, "nothing is set up for instance %s",
+			p->args->instance);
+		return fail(p, EXIT_NOT_RUNNING);
+	}
+	r = bpf_read_stats(&p->bpf, &p->have, &snapshot->stats, &p->failure);
+	if (!r)
+		r = bpf_read_rule_stats(&p->bpf, &p->have, &snapshot->stats, &p->failure);
+	return r ? fail(p, EXIT_FAILED) : EXIT_DONE;
+}
+
+int snapshot_take(struct snapshot *snapshot, const struct args *args, const struct running *running,
+		  bool silent)
+{
+	int status;
+
+	memset(snapshot, 0, sizeof(*snapshot));
+	pipeline_start(&snapshot->p, args);
+	snapshot->p.silent = silent;
+	snapshot->status = (struct status){
+		.version = TOWPATH_VERSION,
+		.instance = args->instance,
+		.have = &snapshot->p.have,
+		.stats = &snapshot->stats,
+		.running = running,
+		.now = time(NULL),
+	};
+	status = pipeline_observe(&snapshot->p, false);
+	return status == EXIT_DONE ? read_counters(snapshot) : status;
+}
+
+void snapshot_free(struct snapshot *snapshot)
+{
+	stats_free(&snapshot->stats);
+	pipeline_end(&snapshot->p);
+}

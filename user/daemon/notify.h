@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * sd_notify(3) without libsystemd: the protocol is one datagram of lines to $NOTIFY_SOCKET.
+ * Nobody who starts us without it notices; a failure to send is of no consequence for us.
+ */
+#ifndef TP_DAEMON_NOTIFY_H
+#define TP_DAEMON_NOTIFY_H
+
+#include "base/err.h"
+
+struct notify {
+	int fd; /* -1: nobody wants to know */
+};
+
+/* Takes $NOTIFY_SOCKET out of the environment: what we start has nothing to say there. */
+int notify_open(struct notify *notify, struct err *err);
+void notify_close(struct notify *notify);
+
+/* status is one line for people. */
+void notify_ready(const struct notify *notify, const char *status);
+void notify_reloading(const struct notify *notify);
+void notify_stopping(const struct notify *notify, const char *status);
+
+#endif

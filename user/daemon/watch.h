@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Says when a file may have changed: written in place, renamed over, or reached by another
+ * symbolic link, as Kubernetes swaps a ConfigMap. Directories are watched, not the file: an
+ * editor's new file is another inode.
+ */
+#ifndef TP_DAEMON_WATCH_H
+#define TP_DAEMON_WATCH_H
+
+#include "base/err.h"
+#include "daemon/chain.h"
+#include "daemon/loop.h"
+
+struct watch_directory {
+	int wd;
+	char *path;
+};
+
+/* At a place that does not change; zeroed before watch_open. */
+struct watch {
+	struct loop *loop;
+	struct loop_source source;
+	struct loop_timer settle;
+	const char *path; /* the caller's */
+	struct chain chain;
+	ARRAY_OF(struct watch_directory) directories;
+	int64_t first_ms; /* when what is being settled began; 0 = nothing is */
+	void (*changed)(void *data);
+	void *data;
+};
+
+/*
+ * path is absolute. changed comes WATCH_SETTLE_MS after the last event, so that several writes
+ * are one change, but not later than WATCH_SETTLE_MAX_MS after the first.
+ */
+#define WATCH_SETTLE_MS     100
+#define WATCH_SETTLE_MAX_MS 500
+int watch_open(struct watch *watch, struct loop *loop, const char *path,
+	       void (*changed)(void *data), void *data, struct err *err);
+void watch_close(struct watch *watch);
+
+#endif

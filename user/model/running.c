@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "model/running.h"
+
+#include <stdlib.h>
+
+void running_free(struct running *running)
+{
+	free(running->file);
+	problems_free(&running->errors);
+	*running = (struct running){ 0 };
+}
+
+const char *running_result_name(enum running_result result)
+{
+	static const char *const names[RUNNING_RESULTS] = {
+		[RUNNING_APPLIED] = "applied",
+		[RUNNING_UNCHANGED] = "unchanged",
+		[RUNNING_REJECTED] = "rejected",
+	};
+
+	return names[result];
+}

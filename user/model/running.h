@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What only a running daemon knows, and the kernel does not. `towpath status` asks for it over
+ * the control socket (daemon/control.c).
+ */
+#ifndef TP_MODEL_RUNNING_H
+#define TP_MODEL_RUNNING_H
+
+#include <stdint.h>
+
+#include "base/problem.h"
+
+#define RUNNING_ERRORS_MAX 100 /* of a rejected file; more are counted, not kept */
+
+enum running_result { RUNNING_APPLIED, RUNNING_UNCHANGED, RUNNING_REJECTED };
+#define RUNNING_RESULTS 3
+
+struct running {
+	uint32_t pid;
+	int64_t since;          /* seconds since the epoch, as all times here */
+	char *file;             /* the policy's absolute path; owned */
+	int64_t rejected_at;    /* 0: the file is in force */
+	struct problems errors; /* why it was rejected; at least one */
+	uint64_t errors_left_out;
+	uint64_t reloads[RUNNING_RESULTS];
+};
+
+void running_free(struct running *running); /* what it holds, not itself */
+const char *running_result_name(enum running_result result);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between the files of the metrics. */
+#ifndef TP_REPORT_METRICS_PARTS_H
+#define TP_REPORT_METRICS_PARTS_H
+
+#include "report/metrics.h"
+
+/* metrics_rows.c: what there is one of for each peer, route and rule. */
+void metrics_print_peers(FILE *out, const struct status *status);
+void metrics_print_routes(FILE *out, const struct status *status);
+void metrics_print_rules(FILE *out, const struct status *status);
+
+#endif
