@@ -33,9 +33,9 @@ static const char *path_name(const struct trace *trace)
 
 static const char *flow_name(const struct trace *trace)
 {
-	static const char *const names[] = { [TRACE_FLOW_NONE] = NULL,
-					     [TRACE_FLOW_NEW] = "new",
-					     [TRACE_FLOW_KNOWN] = "known" };
+	static const char *const names[] = {
+		[TRACE_FLOW_NONE] = NULL, [TRACE_FLOW_NEW] = "new", [TRACE_FLOW_KNOWN] = "known"
+	};
 
 	return names[trace->flow];
 }
