@@ -6,7 +6,7 @@
 #   make check        every tier this machine can run (root)
 #   make check-unit   one tier: lint unit golden packet net docs
 #   make bench        what forwarding costs (root); BENCH="t2 kernel towpath" ROUNDS=9 for a part
-#   make nightly      tests at length: millions of packets, a thousand policies (root)
+#   make nightly      tests at length: millions of packets, thousands of policies (root)
 #   make install      DESTDIR and PREFIX as usual
 #   V=1               show commands
 
@@ -145,8 +145,8 @@ bench: deps
 
 nightly: deps
 	$(Q)$(MAKE) --no-print-directory all $(B)/plain/test-packet
-	$(Q)PROPERTY_PACKETS=10000000 POLICY_SWAPS=1000 \
-		$(B)/plain/test-packet packet.property packet.swap
+	$(Q)PROPERTY_PACKETS=10000000 POLICY_SWAPS=1000 RANDOM_PAIRS=1000000 \
+		$(B)/plain/test-packet packet.property packet.swap packet.random
 	$(Q)FOREIGN_FLOWS=1000000 selftests/net/test_collateral.py foreign_flows
 
 SHARE := $(DESTDIR)$(PREFIX)/share

@@ -10,6 +10,7 @@
 
 void dump_state(FILE *out, const struct state *state);
 void dump_tables(FILE *out, const struct tables *tables);
+void dump_rules(FILE *out, const struct tables *tables); /* without the routes */
 void dump_plan(FILE *out, const struct plan *plan);
 
 #endif

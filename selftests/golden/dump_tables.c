@@ -66,9 +66,8 @@ static void dump_route(FILE *out, const struct route_row *row)
 	fprintf(out, "\n");
 }
 
-void dump_tables(FILE *out, const struct tables *tables)
+void dump_rules(FILE *out, const struct tables *tables)
 {
-	const struct route_row *route;
 	const struct tp_rule_info *rule;
 	size_t i;
 
@@ -81,6 +80,13 @@ void dump_tables(FILE *out, const struct tables *tables)
 	dump_rows(out, "src", tables->src.items, tables->src.count);
 	dump_rows(out, "dst", tables->dst.items, tables->dst.count);
 	dump_ports(out, tables);
+}
+
+void dump_tables(FILE *out, const struct tables *tables)
+{
+	const struct route_row *route;
+
+	dump_rules(out, tables);
 	array_for_each(route, &tables->routes)
 		dump_route(out, route);
 }

@@ -2,56 +2,15 @@
 /*
  * Whole pipelines without a kernel: want/NAME/{policy.json,facts} in, the wanted state and the
  * plan from an empty machine out, byte for byte, with warnings and errors in front of the state.
- * The first line of facts is `# node NAME`. "@NAME@" stands for a key. UPDATE=1 in the
- * environment writes the expectations anew; the difference is then for a person to judge.
+ * The first line of facts is `# node NAME`. "@NAME@" stands for a key.
  */
-#include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/file.h"
 #include "base/mem.h"
 #include "dump_state.h"
 #include "fixture.h"
+#include "golden.h"
 #include "test.h"
-
-#define FILE_SIZE_MAX (1 << 20)
-
-static const char *directory(void)
-{
-	const char *golden = getenv("GOLDEN_DIR");
-
-	return golden ? golden : "selftests/golden";
-}
-
-static char *read_part(const char *name, const char *part)
-{
-	AUTO_FREE char *path = mem_format("%s/want/%s/%s", directory(), name, part);
-	char *text = NULL;
-	size_t length;
-	struct err err;
-
-	if (!test_check(!file_read(path, FILE_SIZE_MAX, &text, &length, &err), __FILE__, __LINE__,
-			"%s", err.text))
-		return NULL;
-	return text;
-}
-
-static void compare(const char *name, const char *part, const char *got)
-{
-	AUTO_FREE char *path = mem_format("%s/want/%s/%s", directory(), name, part);
-	AUTO_FREE char *want = NULL;
-	struct err err;
-
-	if (getenv("UPDATE")) {
-		CHECK(!file_write(path, got, strlen(got), 0644, 0, &err));
-		return;
-	}
-	want = read_part(name, part);
-	if (want)
-		test_check_text(got, want, __FILE__, __LINE__, part);
-}
 
 static void dump_problems(FILE *out, const char *kind, const struct problems *problems)
 {
@@ -79,8 +38,8 @@ static void dump_result(FILE *out, struct fixture *f, int r)
 
 static int run(struct fixture *f, const char *name)
 {
-	AUTO_FREE char *policy = read_part(name, "policy.json");
-	AUTO_FREE char *facts = read_part(name, "facts");
+	AUTO_FREE char *policy = golden_read(NULL, "want/%s/policy.json", name);
+	AUTO_FREE char *facts = golden_read(NULL, "want/%s/facts", name);
 	char node[64];
 	int r;
 
@@ -142,40 +101,15 @@ static void wants_as_expected(const void *data)
 	int r = run(&f, name);
 
 	state = text_of_result(&f, r);
-	compare(name, "want", state);
+	golden_compare(state, "want/%s/want", name);
 	plan = r ? mem_copy_string("") : text_of_plan(&f.want);
-	compare(name, "plan", plan);
+	golden_compare(plan, "want/%s/plan", name);
 	if (!r)
 		check_idle(&f.want);
 	fixture_free(&f);
 }
 
-static int is_case(const struct dirent *entry)
-{
-	return entry->d_name[0] != '.';
-}
-
-static void finds_cases(void)
-{
-	test_check(false, __FILE__, __LINE__, "no cases below %s/want", directory());
-}
-
 __attribute__((constructor)) static void register_cases(void)
 {
-	AUTO_FREE char *path = mem_format("%s/want", directory());
-	struct dirent **entries = NULL;
-	int count = path ? scandir(path, &entries, is_case, alphasort) : -1;
-	int i;
-
-	if (count <= 0)
-		test_register(__FILE__, "finds_cases", finds_cases);
-	for (i = 0; i < count; i++) {
-		/* the case's for as long as the program runs */
-		char *name = strdup(entries[i]->d_name);
-
-		if (name)
-			test_register_row(__FILE__, name, wants_as_expected, name);
-		free(entries[i]);
-	}
-	free(entries);
+	golden_register(__FILE__, "want", "", wants_as_expected);
 }

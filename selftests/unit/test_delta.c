@@ -51,43 +51,55 @@ static int count_blocks(const struct delta_blocks *blocks, const struct addr *sr
 
 static size_t cells, differing;
 
-static bool check_cell(const struct world worlds[2], const struct delta *delta, int v4, size_t src,
-		       size_t dst, size_t port)
+static bool check_cell(const struct world worlds[2], const struct delta *delta,
+		       const struct world_packet *packet)
 {
-	bool before = world_allows(&worlds[0], v4, src, dst, world_ports[port].proto,
-				   world_ports[port].port);
-	bool after = world_allows(&worlds[1], v4, src, dst, world_ports[port].proto,
-				  world_ports[port].port);
-	int proto = world_ports[port].proto == IPPROTO_ICMP && !v4 ? IPPROTO_ICMPV6
-								   : world_ports[port].proto;
+	const char *src = world_places[packet->v4][packet->src].text;
+	const char *dst = world_places[packet->v4][packet->dst].text;
+	bool before = world_allows(&worlds[0], packet), after = world_allows(&worlds[1], packet);
+	int proto = packet->port.proto, port = packet->port.port;
 	struct addr from, to;
 	int allowed, denied;
 
-	if (addr_read(world_places[v4][src], &from) || addr_read(world_places[v4][dst], &to))
+	if (proto == IPPROTO_ICMP && !packet->v4)
+		proto = IPPROTO_ICMPV6;
+	if (addr_read(src, &from) || addr_read(dst, &to))
 		abort();
-	allowed = count_blocks(&delta->allowed, &from, &to, proto, world_ports[port].port);
-	denied = count_blocks(&delta->denied, &from, &to, proto, world_ports[port].port);
+	allowed = count_blocks(&delta->allowed, &from, &to, proto, port);
+	denied = count_blocks(&delta->denied, &from, &to, proto, port);
 	cells++;
 	differing += before != after;
 	return test_check(allowed == (after && !before) && denied == (before && !after), __FILE__,
 			  __LINE__,
 			  "%s -> %s proto %d port %d: %d before, %d after; in %d blocks allowed, "
 			  "%d denied",
-			  world_places[v4][src], world_places[v4][dst], proto,
-			  world_ports[port].port, before, after, allowed, denied);
+			  src, dst, proto, port, before, after, allowed, denied);
+}
+
+static bool check_pair(const struct world worlds[2], const struct delta *delta, int v4, size_t src,
+		       size_t dst)
+{
+	struct world_packet packet = { v4, src, dst, { 0, 0 } };
+	size_t i;
+
+	for (i = 0; i < WORLD_PORTS; i++) {
+		packet.port = world_ports[i];
+		if (!check_cell(worlds, delta, &packet))
+			return false;
+	}
+	return true;
 }
 
 static bool check_cells(const struct world worlds[2], const struct delta *delta)
 {
-	size_t src, dst, port;
+	size_t src, dst;
 	int v4;
 
 	for (v4 = 0; v4 < 2; v4++)
-		for (src = 0; world_places[v4][src]; src++)
-			for (dst = 0; world_places[v4][dst]; dst++)
-				for (port = 0; port < WORLD_PORTS; port++)
-					if (!check_cell(worlds, delta, v4, src, dst, port))
-						return false;
+		for (src = 0; world_places[v4][src].text; src++)
+			for (dst = 0; world_places[v4][dst].text; dst++)
+				if (!check_pair(worlds, delta, v4, src, dst))
+					return false;
 	return true;
 }
 
@@ -128,7 +140,8 @@ static bool check_worlds(const struct world worlds[2])
 	return good;
 }
 
-#define SEEDS 200
+#define SEEDS  120
+#define GRANTS 7
 
 TEST(agrees_with_a_naive_reading_of_both_policies)
 {
@@ -138,10 +151,10 @@ TEST(agrees_with_a_naive_reading_of_both_policies)
 	world_begin();
 	cells = differing = 0;
 	for (seed = 1; seed <= SEEDS; seed++) {
-		world_random = seed;
-		world_roll(&worlds[0]);
+		world_seed(seed);
+		world_roll(&worlds[0], GRANTS);
 		worlds[1] = worlds[0];
-		world_edit(&worlds[1]);
+		world_edit(&worlds[1], GRANTS);
 		if (!check_worlds(worlds))
 			return;
 	}
@@ -157,8 +170,8 @@ TEST(finds_nothing_in_another_order)
 
 	world_begin();
 	for (seed = 1; seed <= SEEDS; seed++) {
-		world_random = seed;
-		world_roll(&worlds[0]);
+		world_seed(seed);
+		world_roll(&worlds[0], GRANTS);
 		worlds[1] = worlds[0];
 		worlds[1].grants[worlds[1].count++] = worlds[0].grants[0];
 		world_shuffle(&worlds[1]);

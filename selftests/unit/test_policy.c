@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <towpath/layout.h>
 
 #include "base/mem.h"
 #include "fixture.h"
@@ -320,5 +322,28 @@ TEST(knows_when_the_next_key_expires)
 	/* at its second it has expired, and the next is another's */
 	CHECK_INT(policy_next_expiry(f.policy, 1000), 5000);
 	CHECK_INT(policy_next_expiry(f.policy, 5000), INT64_MAX);
+	fixture_free(&f);
+}
+
+/* As many grants as a file may have, each on a service, are as many rules. */
+TEST(a_grant_on_one_service_is_one_rule)
+{
+	AUTO_FREE char *text = NULL;
+	struct fixture f;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	int i;
+
+	fprintf(out, MEMBERS "\"services\": { \"dns\": { \"vip\": \"100.80.0.53\","
+			     " \"ports\": [ { \"port\": 53, \"protocol\": \"udp\" } ],"
+			     " \"backends\": [\"10.1.0.53\"] } }, \"grants\": [");
+	for (i = 0; i < TP_RULE_MAX; i++)
+		fprintf(out, "{ \"src\": [\"phone\"], \"dst\": [\"dns\"] },");
+	fprintf(out, "] }");
+	fclose(out);
+
+	CHECK_INT(fixture_policy(&f, text), 0);
+	if (f.policy)
+		CHECK_INT(f.policy->rules.count, TP_RULE_MAX);
 	fixture_free(&f);
 }

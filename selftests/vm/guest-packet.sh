@@ -5,6 +5,7 @@
 . /t/guest-lib.sh
 
 modprobe tun # elsewhere opening /dev/net/tun does that, but there is nobody here to make the node
-export PROPERTY_PACKETS=2000 # an emulated CPU takes an hour for as many as elsewhere
+# an emulated CPU takes an hour for as many as elsewhere
+export PROPERTY_PACKETS=2000 RANDOM_PAIRS=4000
 test-packet | sed "s/^\(PASS\|FAIL\|SKIP\) /&vm.$kernel./"
 exit "${PIPESTATUS[0]}"

@@ -279,13 +279,11 @@ size_t addr_range_prefixes(const struct addr_range *range, struct prefix *out)
 	size_t count = 0;
 
 	for (;;) {
-		struct addr end;
-
 		out[count] = largest_prefix(&next, &range->last);
-		end = last_of(&next, out[count++].len);
-		if (addr_is_equal(&end, &range->last) || !step(&end, v4))
+		next = last_of(&next, out[count++].len);
+		/* a range that ends in the hole ends before what lies behind the hole */
+		if (!step(&next, v4) || addr_compare(&next, &range->last) > 0)
 			return count;
-		next = end;
 	}
 }
 

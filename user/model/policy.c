@@ -107,6 +107,13 @@ int policy_build(const struct config *config, struct policy **out, struct proble
 	return r;
 }
 
+void policy_rule_clear(struct policy_rule *rule)
+{
+	array_clear(&rule->src);
+	array_clear(&rule->dst);
+	array_clear(&rule->matches);
+}
+
 void policy_free(struct policy *policy)
 {
 	struct policy_rule *rule;
@@ -119,11 +126,8 @@ void policy_free(struct policy *policy)
 		array_clear(&set->ranges);
 		free(set->complaint);
 	}
-	array_for_each(rule, &policy->rules) {
-		array_clear(&rule->src);
-		array_clear(&rule->dst);
-		array_clear(&rule->matches);
-	}
+	array_for_each(rule, &policy->rules)
+		policy_rule_clear(rule);
 	array_clear(&policy->members);
 	array_clear(&policy->routes);
 	array_clear(&policy->sets);

@@ -47,7 +47,7 @@ struct policy_set {
 /* The sets that `*` means, by side. */
 enum { POLICY_ANY_SRC, POLICY_ANY_DST, POLICY_SETS_FIXED };
 
-/* One bit of the compiled policy. A grant is one rule, and one more for each service it names. */
+/* One bit of the compiled policy. A grant has one a service, and one for all else that it names. */
 struct policy_rule {
 	uint32_t grant; /* index in the file's "grants" */
 	bool deny;

@@ -23,6 +23,8 @@ int policy_build_sets(struct policy_builder *b);
 int policy_build_rules(struct policy_builder *b);
 int policy_build_assertions(struct policy_builder *b);
 
+void policy_rule_clear(struct policy_rule *rule); /* what it owns */
+
 /*
  * The set a selector means on that side, in *out. A selector that cannot be used is reported with
  * its place, and *out is POLICY_SET_NONE.

@@ -2,6 +2,7 @@
 /* Grants become rules, tests become assertions over the same sets. */
 #include <errno.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <towpath/layout.h>
 
 #include "model/policy_parts.h"
@@ -152,6 +153,19 @@ static int add_destination(struct policy_builder *b, const struct config_grant *
 	return 0;
 }
 
+/* Of a grant that names services alone the first rule leads nowhere. */
+static void drop_if_empty(struct policy *policy, size_t first)
+{
+	struct policy_rule *rule = &policy->rules.items[first];
+	size_t behind = policy->rules.count - first - 1;
+
+	if (rule->dst.count || !behind)
+		return;
+	policy_rule_clear(rule);
+	memmove(rule, rule + 1, behind * sizeof(*rule));
+	policy->rules.count--;
+}
+
 static int build_grant(struct policy_builder *b, const struct config_grant *grant)
 {
 	size_t first = b->policy->rules.count;
@@ -168,6 +182,8 @@ static int build_grant(struct policy_builder *b, const struct config_grant *gran
 	array_for_each(text, &grant->dst)
 		if (!r)
 			r = add_destination(b, grant, text, first);
+	if (!r)
+		drop_if_empty(b->policy, first);
 	return r;
 }
 

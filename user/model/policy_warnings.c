@@ -85,14 +85,11 @@ static int warn_rules(const struct policy *policy, struct problems *out)
 	const struct policy_rule *rule;
 	int r = 0;
 
-	array_for_each(rule, &policy->rules) {
-		if (!rule->dst.count)
-			continue; /* the grant names services only: they have their own rules */
+	array_for_each(rule, &policy->rules)
 		if (!r && !can_match(policy, rule))
 			r = problems_add(out, policy->config->grants.items[rule->grant].place,
 					 "its src and dst share no address family: "
 					 "it never matches");
-	}
 	return r;
 }
 
