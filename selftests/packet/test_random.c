@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "kernel/bpf_judge.h"
 #include "rows.h"
 #include "state.h"
 #include "test.h"
@@ -242,7 +243,8 @@ static bool try_all(const struct world *world)
 
 /* ---- the program that is not attached ---- */
 
-static bool judge_one(const struct world *world, const struct trial *trial, uint64_t generation)
+static bool judge_one(const struct world *world, const struct trial *trial, int program,
+		      uint64_t generation)
 {
 	struct __sk_buff context = { .cb = { (uint32_t)generation, (uint32_t)(generation >> 32) } };
 	int grant = world_decide(world, &trial->packet);
@@ -253,7 +255,7 @@ static bool judge_one(const struct world *world, const struct trial *trial, uint
 		    .ctx_size_out = sizeof(context), .repeat = 1);
 
 	opts.data_size_in = (uint32_t)put_frame(trial, frame);
-	if (bpf_prog_test_run_opts(bpf_judge_fd(rig_bpf()), &opts))
+	if (bpf_prog_test_run_opts(program, &opts))
 		return false;
 	if (grant < 0)
 		return opts.retval == TP_R_acl && context.cb[2] == TP_RULE_NONE;
@@ -264,6 +266,7 @@ static bool judge_one(const struct world *world, const struct trial *trial, uint
 
 static bool judge_all(const struct world *world)
 {
+	AUTO_CLOSE int program = bpf_judge_open(rig_bpf());
 	uint64_t generation = rig_generation();
 	struct trial trial = { .hook = FROM_LAN, .sport = SPORT };
 	struct world_packet *packet = &trial.packet;
@@ -273,7 +276,7 @@ static bool judge_all(const struct world *world)
 		do {
 			roll_packet(packet);
 		} while (!packet->v4 && !packet->port.proto);
-		if (!judge_one(world, &trial, generation))
+		if (!judge_one(world, &trial, program, generation))
 			return complain(world, packet, "before it goes live");
 	}
 	return true;

@@ -14,10 +14,10 @@
 #define TCP_SYN     0x02
 
 /*
- * The program that came with those that are attached. It is found in the kernel, so that a policy
- * is switched without loading programs. An fd that the caller closes, or a negative errno.
+ * It came with the programs that are attached, and is found in the kernel: a policy is switched
+ * without loading any.
  */
-static int open_judge(const struct bpf *bpf)
+int bpf_judge_open(const struct bpf *bpf)
 {
 	AUTO_CLOSE int stages = bpf_map_open(bpf, "tp_stages");
 	const uint32_t key = TP_STAGE_JUDGE;
@@ -92,7 +92,7 @@ int bpf_judge_probes(const struct bpf *bpf, uint64_t generation, const struct ta
 
 	if (!tables->probes.count)
 		return 0;
-	program = open_judge(bpf);
+	program = bpf_judge_open(bpf);
 	if (program < 0)
 		return err_sys(err, program, "find the program that judges test packets");
 	array_for_each(probe, &tables->probes) {

@@ -8,6 +8,12 @@
 #include "model/state.h"
 
 /*
+ * The program that judges packets by the grants alone, of those that are loaded. An fd that the
+ * caller closes, or a negative errno.
+ */
+int bpf_judge_open(const struct bpf *bpf);
+
+/*
  * Puts every probe of tables through the loaded program, by the tables of that generation. 0 when
  * each is judged as the probe says, by the same rule; -EBADMSG when one is not.
  */
