@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`towpath trace` against what the programs do with the real packet, in both families."""
 
+import functools
 import json
 import re
 import socket
@@ -130,6 +131,7 @@ def says_why_it_is_dropped(lab):
 @case
 def names_the_grant_that_refuses(lab):
     policy = lab.policy()
+    small(lab, policy)
     del policy["tests"]
     policy["grants"].append({"action": "deny", "src": ["*"], "dst": [lab.WEB, lab.WEB6],
                              "ip": ["tcp:80"]})
@@ -148,7 +150,9 @@ def names_the_grant_that_refuses(lab):
         text = lab.towpath("trace", "--from", phone, "--to", web, "--dport", "80").stdout
         check("NOT ENFORCED" in text, text)
     finally:
-        lab.apply(open_policy(lab))
+        policy = open_policy(lab)
+        small(lab, policy)
+        lab.apply(policy)
 
 
 @case
@@ -210,5 +214,10 @@ def programs_of_another_build_are_not_asked(lab):
     run("bpftool", "map", "update", "pinned", path, "key", *row["key"], "value", *value)
 
 
+def small(_lab, policy):
+    """Every flow's slot is dumped."""
+    policy["limits"] = {"flows": 1024}
+
+
 if __name__ == "__main__":
-    main(opened)
+    main(functools.partial(opened, change=small))
