@@ -30,7 +30,7 @@ enum tp_snat {
 	TP_SNAT_ADDRESS = 2,    /* snat_addr */
 };
 
-/* Value of tp_routes. */
+/* Value of tp_hosts and of tp_routes. */
 struct tp_route {
 	__u32 id;    /* index into tp_route_info and tp_route_stats; 0 for a member's address */
 	__u32 peer;  /* MESH: index into tp_peer_info and tp_peer_stats; else 0 */
