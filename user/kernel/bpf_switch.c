@@ -148,7 +148,7 @@ static size_t count_hosts(const struct tables *tables)
 	const struct route_row *row;
 	size_t count = 0;
 
-	array_for_each(row, &tables->routes)
+	array_for_each(row, &tables->pieces)
 		count += prefix_is_host(&row->prefix);
 	return count;
 }
@@ -163,7 +163,7 @@ static int fill_hosts(struct rows *rows, const struct tables *tables)
 
 	if (r)
 		return r;
-	array_for_each(row, &tables->routes) {
+	array_for_each(row, &tables->pieces) {
 		if (!prefix_is_host(&row->prefix))
 			continue;
 		memcpy((struct tp_addr *)rows->keys + i, &row->prefix.addr, sizeof(struct tp_addr));
@@ -178,11 +178,11 @@ static int fill_routes(struct rows *rows, const struct tables *tables)
 	const struct route_row *row;
 	size_t i = 0;
 	int r = rows_make(rows, sizeof(struct tp_prefix), sizeof(struct tp_route),
-			  tables->routes.count - count_hosts(tables));
+			  tables->pieces.count - count_hosts(tables));
 
 	if (r)
 		return r;
-	array_for_each(row, &tables->routes) {
+	array_for_each(row, &tables->pieces) {
 		if (prefix_is_host(&row->prefix))
 			continue;
 		rows_prefix(rows, i, &row->prefix);
