@@ -13,20 +13,25 @@
 #define AF_INET6 10
 #endif
 
-/* The longest row for addr in the live table, or NULL (a barrier row counts as none). */
+static __always_inline void *route_look_up(void *outer, __u32 slot, const void *key)
+{
+	void *table = bpf_map_lookup_elem(outer, &slot);
+
+	return table ? bpf_map_lookup_elem(table, key) : NULL;
+}
+
+/* The longest row for addr in the live tables, or NULL (a barrier row counts as none). */
 static __always_inline struct tp_route *route_find(__u64 generation, const struct tp_addr *addr)
 {
 	struct tp_prefix prefix = { .prefix_len = 128, .addr = *addr };
 	__u32 slot = generation & 1;
 	struct tp_route *route;
-	void *table;
 
 	if (!generation)
 		return NULL;
-	table = bpf_map_lookup_elem(&tp_routes, &slot);
-	if (!table)
-		return NULL;
-	route = bpf_map_lookup_elem(table, &prefix);
+	route = route_look_up(&tp_hosts, slot, &prefix.addr);
+	if (!route)
+		route = route_look_up(&tp_routes, slot, &prefix);
 	return route && route->kind != TP_ROUTE_NONE ? route : NULL;
 }
 

@@ -24,7 +24,7 @@
 #define TP_CLASS_NONE   0
 #define TP_CLASS_DENY   1
 #define TP_CLASS_LOG    2
-#define TP_CLASS_UNTOLD (~0U) /* ask the table */
+#define TP_CLASS_UNTOLD (~0U) /* by no route: ask the table */
 #define TP_CLASS_USER   3     /* first class the compiler may use */
 
 struct tp_rule_bits {

@@ -30,7 +30,7 @@ enum tp_snat {
 	TP_SNAT_ADDRESS = 2,    /* snat_addr */
 };
 
-/* Value of tp_routes. */
+/* Value of tp_hosts and of tp_routes. */
 struct tp_route {
 	__u32 id;    /* index into tp_route_info and tp_route_stats; 0 for a member's address */
 	__u32 peer;  /* MESH: index into tp_peer_info and tp_peer_stats; else 0 */
@@ -40,10 +40,7 @@ struct tp_route {
 	__u32 flags; /* enum tp_route_flags */
 	__u64 expires_at; /* MESH: jiffies64 after which the peer is refused; 0 = never */
 	struct tp_addr snat_addr;
-	/*
-	 * What tp_src and tp_dst say of the addresses whose row this is, where they say the same of
-	 * all: one walk through a large table instead of two. TP_CLASS_UNTOLD: they differ.
-	 */
+	/* what tp_src and tp_dst say of all addresses whose row this is */
 	__u32 src_class;
 	__u32 dst_class;
 };

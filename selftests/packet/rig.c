@@ -44,7 +44,7 @@ int rig_map(const char *name)
 	static struct {
 		char name[16];
 		int fd;
-	} known[32];
+	} known[48];
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(known) && known[i].fd; i++)

@@ -188,6 +188,7 @@ TEST(tables_of_a_policy_have_names_and_types)
 	check_inner("tp_dst", 0);
 	check_inner("tp_ports", 0);
 	check_inner("tp_rules", 0);
+	check_inner("tp_hosts", 0);
 	check_inner("tp_routes", 0);
 	check_inner("tp_rule_stats", TP_RULE_MAX);
 	check_inner("tp_rule_info", 0);

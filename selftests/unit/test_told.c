@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What routes tell of classes must be what the tables say. */
+/* The pieces of the routes must say what the routes and the classes say. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "fixture.h"
+#include "model/classify.h"
 #include "test.h"
 
 #define POLICY_TEXT                                                                            \
@@ -45,37 +46,56 @@ static const struct class_row *find_class(const struct class_row *rows, size_t c
 	return found;
 }
 
-static const struct route_row *find_route(const struct tables *tables, const struct addr *addr)
+/* Of two rows with one prefix the last, as it is in a table. */
+static const struct route_row *find_route(const struct route_row *rows, size_t count,
+					  const struct addr *addr)
 {
-	const struct route_row *row, *found = NULL;
+	const struct route_row *found = NULL;
+	size_t i;
 
-	array_for_each(row, &tables->routes)
-		if (prefix_has_addr(&row->prefix, addr) &&
-		    (!found || row->prefix.len > found->prefix.len))
-			found = row;
+	for (i = 0; i < count; i++)
+		if (prefix_has_addr(&rows[i].prefix, addr) &&
+		    (!found || rows[i].prefix.len >= found->prefix.len))
+			found = &rows[i];
 	return found;
 }
 
-static void check_told(uint32_t told, const struct class_row *row, const struct addr *addr)
+static void check_class(uint32_t told, const struct class_row *row, const struct addr *addr)
 {
 	char text[ADDR_TEXT_SIZE];
 	uint32_t class_id = row ? row->class_id : TP_CLASS_NONE;
 
-	if (told != TP_CLASS_UNTOLD)
-		test_check(told == class_id, __FILE__, __LINE__, "%s: told %u, the table has %u",
-			   addr_put(text, addr), told, class_id);
+	test_check(told == class_id, __FILE__, __LINE__, "%s: told %u, the table has %u",
+		   addr_put(text, addr), told, class_id);
+}
+
+/* The rows are the same but for the classes. */
+static bool is_piece_of(const struct route_row *piece, const struct route_row *route)
+{
+	struct tp_route same = piece->route;
+
+	same.src_class = route->route.src_class;
+	same.dst_class = route->route.dst_class;
+	return !memcmp(&same, &route->route, sizeof(same));
 }
 
 static void check_addr(const struct tables *tables, const struct addr *addr)
 {
-	const struct route_row *route = find_route(tables, addr);
+	const struct route_row *route =
+		find_route(tables->routes.items, tables->routes.count, addr);
+	const struct route_row *piece =
+		find_route(tables->pieces.items, tables->pieces.count, addr);
 
-	if (!route || route->route.kind == TP_ROUTE_NONE)
+	if (!route) {
+		CHECK(!piece);
 		return;
-	check_told(route->route.src_class, find_class(tables->src.items, tables->src.count, addr),
-		   addr);
-	check_told(route->route.dst_class, find_class(tables->dst.items, tables->dst.count, addr),
-		   addr);
+	}
+	if (!CHECK(piece && is_piece_of(piece, route)) || route->route.kind == TP_ROUTE_NONE)
+		return;
+	check_class(piece->route.src_class, find_class(tables->src.items, tables->src.count, addr),
+		    addr);
+	check_class(piece->route.dst_class, find_class(tables->dst.items, tables->dst.count, addr),
+		    addr);
 }
 
 static void check_ends(const struct tables *tables, const struct prefix *prefix)
@@ -94,21 +114,7 @@ static void check_rows(const struct tables *tables, const struct class_row *rows
 		check_ends(tables, &rows[i].prefix);
 }
 
-static const struct tp_route *route_of(const struct tables *tables, const char *prefix)
-{
-	const struct route_row *row;
-	struct prefix wanted;
-
-	if (!CHECK_INT(prefix_read(prefix, &wanted), 0))
-		exit(2);
-	array_for_each(row, &tables->routes)
-		if (prefix_is_equal(&row->prefix, &wanted))
-			return &row->route;
-	test_check(false, __FILE__, __LINE__, "no route %s", prefix);
-	exit(2);
-}
-
-TEST(a_route_tells_what_the_tables_say)
+TEST(a_piece_tells_what_the_tables_say)
 {
 	const struct route_row *row;
 	struct fixture f;
@@ -119,38 +125,39 @@ TEST(a_route_tells_what_the_tables_say)
 	check_rows(&f.want.tables, f.want.tables.dst.items, f.want.tables.dst.count);
 	array_for_each(row, &f.want.tables.routes)
 		check_ends(&f.want.tables, &row->prefix);
+	array_for_each(row, &f.want.tables.pieces)
+		check_ends(&f.want.tables, &row->prefix);
 	fixture_free(&f);
 }
 
-TEST(a_member_tells_its_classes)
+static size_t count_pieces(const struct tables *tables, const char *prefix)
 {
-	static const char *const members[] = {
-		"100.80.0.10/32", "fd7a:70::10/128", "100.80.0.2/32",
-		"fd7a:70::2/128", "100.80.0.1/32",   "fd7a:70::1/128"
-	};
+	const struct route_row *row;
+	struct prefix wanted;
+	size_t count = 0;
+
+	if (!CHECK_INT(prefix_read(prefix, &wanted), 0))
+		exit(2);
+	array_for_each(row, &tables->pieces)
+		count += prefix_is_equal(&row->prefix, &wanted);
+	return count;
+}
+
+TEST(a_route_is_cut_where_grants_divide_it)
+{
+	static const char *const once[] = { "100.80.0.10/32", "fd7a:70::10/128", "10.9.0.0/16",
+					    "fd09::/48",      "10.9.0.0/17",     "fd09::/49",
+					    "10.9.8.0/24",    "10.10.30.53/32",  "fd10:30::20/124",
+					    "8.8.8.8/32",     "2001:db8::1/128" };
 	struct fixture f;
 	size_t i;
 
 	REQUIRE(!fixture_policy(&f, POLICY_TEXT));
 	REQUIRE(!fixture_want(&f, FACTS, "a"));
-	for (i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
-		CHECK(route_of(&f.want.tables, members[i])->src_class != TP_CLASS_UNTOLD);
-		CHECK(route_of(&f.want.tables, members[i])->dst_class != TP_CLASS_UNTOLD);
-	}
-	fixture_free(&f);
-}
-
-TEST(a_route_that_grants_divide_tells_nothing)
-{
-	struct fixture f;
-
-	REQUIRE(!fixture_policy(&f, POLICY_TEXT));
-	REQUIRE(!fixture_want(&f, FACTS, "a"));
-	CHECK_INT(route_of(&f.want.tables, "10.9.0.0/16")->src_class, TP_CLASS_UNTOLD);
-	CHECK_INT(route_of(&f.want.tables, "10.10.30.0/24")->dst_class, TP_CLASS_UNTOLD);
-	CHECK_INT(route_of(&f.want.tables, "fd10:30::/64")->dst_class, TP_CLASS_UNTOLD);
-	CHECK_INT(route_of(&f.want.tables, "::/0")->dst_class, TP_CLASS_UNTOLD);
-	CHECK(route_of(&f.want.tables, "10.9.8.0/24")->dst_class != TP_CLASS_UNTOLD);
-	CHECK(route_of(&f.want.tables, "10.10.30.0/24")->src_class != TP_CLASS_UNTOLD);
+	for (i = 0; i < sizeof(once) / sizeof(once[0]); i++)
+		CHECK_INT((int)count_pieces(&f.want.tables, once[i]), 1);
+	for (i = 1; i < f.want.tables.pieces.count; i++)
+		CHECK(classify_prefix_compare(&f.want.tables.pieces.items[i - 1].prefix,
+					      &f.want.tables.pieces.items[i].prefix) < 0);
 	fixture_free(&f);
 }

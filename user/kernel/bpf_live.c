@@ -24,11 +24,13 @@ int bpf_live_open(const struct bpf *bpf, enum bpf_table table, uint64_t generati
 void bpf_live_route(const struct bpf *bpf, uint64_t generation, const struct tp_addr *addr,
 		    struct tp_route *out)
 {
-	AUTO_CLOSE int fd = bpf_live_open(bpf, TABLE_ROUTES, generation);
+	AUTO_CLOSE int hosts = bpf_live_open(bpf, TABLE_HOSTS, generation);
+	AUTO_CLOSE int routes = bpf_live_open(bpf, TABLE_ROUTES, generation);
 	struct tp_prefix key = { .prefix_len = 128, .addr = *addr };
 	struct tp_route route;
 
-	if (fd >= 0 && !bpf_map_lookup_elem(fd, &key, &route))
+	if ((hosts >= 0 && !bpf_map_lookup_elem(hosts, &key.addr, &route)) ||
+	    (routes >= 0 && !bpf_map_lookup_elem(routes, &key, &route)))
 		*out = route;
 }
 

@@ -14,7 +14,7 @@
  */
 int bpf_live_open(const struct bpf *bpf, enum bpf_table table, uint64_t generation);
 
-/* The row of tp_routes that an address falls under; *out is untouched when there is none. */
+/* The row that an address falls under, as route_find has it; *out is untouched if there is none. */
 void bpf_live_route(const struct bpf *bpf, uint64_t generation, const struct tp_addr *addr,
 		    struct tp_route *out);
 

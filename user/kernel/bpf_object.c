@@ -243,6 +243,7 @@ const char *bpf_table_name(enum bpf_table table)
 		[TABLE_DST] = "tp_dst",
 		[TABLE_PORTS] = "tp_ports",
 		[TABLE_RULES] = "tp_rules",
+		[TABLE_HOSTS] = "tp_hosts",
 		[TABLE_ROUTES] = "tp_routes",
 		[TABLE_RULE_STATS] = "tp_rule_stats",
 		[TABLE_RULE_INFO] = "tp_rule_info",

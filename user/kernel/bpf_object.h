@@ -19,11 +19,12 @@ enum bpf_table {
 	TABLE_DST,
 	TABLE_PORTS,
 	TABLE_RULES,
+	TABLE_HOSTS,
 	TABLE_ROUTES,
 	TABLE_RULE_STATS,
 	TABLE_RULE_INFO,
 };
-#define BPF_TABLES 7
+#define BPF_TABLES 8
 
 /* What an inner map is made like; libbpf forgets it once the outer map is there. */
 struct bpf_inner {

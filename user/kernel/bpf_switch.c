@@ -143,17 +143,52 @@ static int fill_rule_info(struct rows *rows, const struct tables *tables)
 	return r;
 }
 
+static size_t count_hosts(const struct tables *tables)
+{
+	const struct route_row *row;
+	size_t count = 0;
+
+	array_for_each(row, &tables->pieces)
+		count += prefix_is_host(&row->prefix);
+	return count;
+}
+
+/* Of single addresses. */
+static int fill_hosts(struct rows *rows, const struct tables *tables)
+{
+	const struct route_row *row;
+	size_t i = 0;
+	int r = rows_make(rows, sizeof(struct tp_addr), sizeof(struct tp_route),
+			  count_hosts(tables));
+
+	if (r)
+		return r;
+	array_for_each(row, &tables->pieces) {
+		if (!prefix_is_host(&row->prefix))
+			continue;
+		memcpy((struct tp_addr *)rows->keys + i, &row->prefix.addr, sizeof(struct tp_addr));
+		((struct tp_route *)rows->values)[i++] = row->route;
+	}
+	return 0;
+}
+
+/* Of larger prefixes. */
 static int fill_routes(struct rows *rows, const struct tables *tables)
 {
-	size_t i;
+	const struct route_row *row;
+	size_t i = 0;
 	int r = rows_make(rows, sizeof(struct tp_prefix), sizeof(struct tp_route),
-			  tables->routes.count);
+			  tables->pieces.count - count_hosts(tables));
 
-	for (i = 0; !r && i < tables->routes.count; i++) {
-		rows_prefix(rows, i, &tables->routes.items[i].prefix);
-		((struct tp_route *)rows->values)[i] = tables->routes.items[i].route;
+	if (r)
+		return r;
+	array_for_each(row, &tables->pieces) {
+		if (prefix_is_host(&row->prefix))
+			continue;
+		rows_prefix(rows, i, &row->prefix);
+		((struct tp_route *)rows->values)[i++] = row->route;
 	}
-	return r;
+	return 0;
 }
 
 static int fill_table(enum bpf_table table, const struct tables *tables, struct rows *rows)
@@ -163,6 +198,7 @@ static int fill_table(enum bpf_table table, const struct tables *tables, struct 
 	case TABLE_DST: return fill_classes(rows, tables->dst.items, tables->dst.count);
 	case TABLE_PORTS: return fill_ports(rows, tables);
 	case TABLE_RULES: return fill_rules(rows, tables);
+	case TABLE_HOSTS: return fill_hosts(rows, tables);
 	case TABLE_ROUTES: return fill_routes(rows, tables);
 	case TABLE_RULE_INFO: return fill_rule_info(rows, tables);
 	case TABLE_RULE_STATS: return 0; /* counters begin at zero */

@@ -268,14 +268,16 @@ int compile_tables(const struct policy *policy, const struct view *view, struct 
 		r = probes_build(policy, &tables);
 	if (!r)
 		r = compile_routes(view, &tables);
+	if (!r) {
+		hash_tables(&tables);
+		date_to_jiffies(&tables, view->facts);
+		r = compile_told(&tables);
+	}
 	if (r) {
 		tables_free(&tables);
 		return r;
 	}
 
-	compile_told(&tables);
-	hash_tables(&tables);
-	date_to_jiffies(&tables, view->facts);
 	*out = tables;
 	return 0;
 }
@@ -287,6 +289,7 @@ void tables_free(struct tables *tables)
 	array_clear(&tables->ports);
 	array_clear(&tables->classes);
 	array_clear(&tables->routes);
+	array_clear(&tables->pieces);
 	array_clear(&tables->rules);
 	array_clear(&tables->probes);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* tp_routes of one node: who owns an address and how a packet toward it is carried. */
+/* The routes of one node: who owns an address and how a packet toward it is carried. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -119,9 +119,10 @@ struct tables {
 	ARRAY_OF(struct class_row) dst;
 	ARRAY_OF(struct port_row) ports;
 	ARRAY_OF(struct tp_rule_bits) classes; /* index = class */
-	ARRAY_OF(struct route_row) routes;
-	ARRAY_OF(struct tp_rule_info) rules; /* bit number = index */
-	uint8_t hash[HASH_SIZE];             /* of all rows above */
+	ARRAY_OF(struct route_row) routes;     /* their classes are not told yet */
+	ARRAY_OF(struct tp_rule_info) rules;   /* bit number = index */
+	uint8_t hash[HASH_SIZE];               /* of all rows above */
+	ARRAY_OF(struct route_row) pieces;     /* what is written of routes: each has one class */
 	ARRAY_OF(struct probe) probes;
 };
 

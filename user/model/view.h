@@ -12,7 +12,7 @@ struct view_route {
 	const struct policy_route *route;
 	uint32_t id;
 	enum tp_route_state state;
-	enum tp_route_kind kind; /* TP_ROUTE_NONE: gets no row in tp_routes here */
+	enum tp_route_kind kind; /* TP_ROUTE_NONE: gets no row here */
 	char reason[sizeof(((struct tp_route_info *)0)->reason)];
 };
 
