@@ -118,11 +118,11 @@ class Capture:
     a wireguard-go of 2023 or later hands several TCP segments over as one."""
 
     def __init__(self, netns, device):
-        with inside(netns):
-            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        with inside(netns):     # with a protocol it would hear all devices until it is bound
+            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+            self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, CAPTURE_BYTES)
+            self.sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
             self.sock.bind((device, ETH_P_ALL))
-        self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, CAPTURE_BYTES)
-        self.sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         self.ethernet = self.sock.getsockname()[3] == 1     # ARPHRD_ETHER
         self.seen = []
 

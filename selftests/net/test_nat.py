@@ -236,7 +236,7 @@ class Neighbours:
 
     def __init__(self, lab):
         with inside(lab.netns("web")):
-            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
             self.sock.bind(("eth0", 3))
 
     def __enter__(self):
