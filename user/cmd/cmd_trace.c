@@ -11,9 +11,8 @@
 #include "cmd/lock.h"
 #include "cmd/pipeline.h"
 #include "kernel/bpf_trace.h"
+#include "kernel/frame.h"
 #include "report/trace.h"
-
-#define SPORT_DEFAULT 49152 /* the first that clients take (RFC 6335 6) */
 
 static int refuse(const char *option, const char *value, const char *why)
 {
@@ -74,7 +73,7 @@ static int read_ports(const struct args *args, struct trace_request *out)
 	bool echo = proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
 	int status = EXIT_DONE;
 
-	out->sport = SPORT_DEFAULT;
+	out->sport = FRAME_SPORT;
 	if (args->sport && !decide_has_ports(proto) && !echo)
 		return refuse("--sport", args->sport, "this protocol has no ports");
 	if (args->dport && !decide_has_ports(proto))

@@ -3,15 +3,12 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 
 #include "base/mem.h"
 #include "kernel/frame.h"
 #include "towpath/abi.h"
-
-#define SOURCE_PORT 49152 /* no grant asks for it */
-#define TTL         64
-#define TCP_SYN     0x02
 
 /*
  * It came with the programs that are attached, and is found in the kernel: a policy is switched
@@ -42,7 +39,7 @@ static int judge(int program, uint64_t generation, const struct decide_packet *p
 		 struct judged *out)
 {
 	const struct frame frame = {
-		.packet = *packet, .sport = SOURCE_PORT, .ttl = TTL, .tcp_flags = TCP_SYN
+		.packet = *packet, .sport = FRAME_SPORT, .ttl = FRAME_TTL, .tcp_flags = TH_SYN
 	};
 	uint8_t bytes[FRAME_SIZE_MAX];
 	struct __sk_buff context = { .cb = { (uint32_t)generation, (uint32_t)(generation >> 32) } };

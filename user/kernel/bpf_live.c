@@ -7,25 +7,11 @@
 #include "base/mem.h"
 #include "kernel/bpf_rows.h"
 
-int bpf_live_open(const struct bpf *bpf, enum bpf_table table, uint64_t generation)
-{
-	AUTO_CLOSE int outer = bpf_map_open(bpf, bpf_table_name(table));
-	uint32_t slot = generation & 1, id;
-	int inner;
-
-	if (outer < 0)
-		return outer;
-	if (bpf_map_lookup_elem(outer, &slot, &id))
-		return -errno;
-	inner = bpf_map_get_fd_by_id(id);
-	return inner < 0 ? -errno : inner;
-}
-
 void bpf_live_route(const struct bpf *bpf, uint64_t generation, const struct tp_addr *addr,
 		    struct tp_route *out)
 {
-	AUTO_CLOSE int hosts = bpf_live_open(bpf, TABLE_HOSTS, generation);
-	AUTO_CLOSE int routes = bpf_live_open(bpf, TABLE_ROUTES, generation);
+	AUTO_CLOSE int hosts = bpf_table_open(bpf, TABLE_HOSTS, generation);
+	AUTO_CLOSE int routes = bpf_table_open(bpf, TABLE_ROUTES, generation);
 	struct tp_prefix key = { .prefix_len = 128, .addr = *addr };
 	struct tp_route route;
 
@@ -37,7 +23,7 @@ void bpf_live_route(const struct bpf *bpf, uint64_t generation, const struct tp_
 static int read_rule_bits(const struct bpf *bpf, uint64_t generation, uint32_t class_id,
 			  struct tp_rule_bits *out)
 {
-	AUTO_CLOSE int inner = bpf_live_open(bpf, TABLE_RULES, generation);
+	AUTO_CLOSE int inner = bpf_table_open(bpf, TABLE_RULES, generation);
 
 	if (inner < 0)
 		return inner;

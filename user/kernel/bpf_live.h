@@ -8,12 +8,6 @@
 #include "base/err.h"
 #include "kernel/bpf_object.h"
 
-/*
- * The inner map that holds a table of that generation; the caller closes it. A negative errno:
- * -ENOENT also when another policy is just taking its slot.
- */
-int bpf_live_open(const struct bpf *bpf, enum bpf_table table, uint64_t generation);
-
 /* The row that an address falls under, as route_find has it; *out is untouched if there is none. */
 void bpf_live_route(const struct bpf *bpf, uint64_t generation, const struct tp_addr *addr,
 		    struct tp_route *out);

@@ -20,9 +20,6 @@
 #include "kernel/frame.h"
 #include "kernel/trace_place.h"
 
-#define TTL      64
-#define TCP_SYN  0x02
-#define TCP_ACK  0x10
 #define OUT_SIZE 512 /* the frame, or the ICMP error that it was turned into */
 
 /* One packet on its way. */
@@ -80,8 +77,8 @@ static void set_frame(struct run *run, const struct trace_request *request, bool
 
 	frame->packet = request->packet;
 	frame->sport = request->sport;
-	frame->ttl = TTL;
-	frame->tcp_flags = known ? TCP_ACK : TCP_SYN;
+	frame->ttl = FRAME_TTL;
+	frame->tcp_flags = known ? TH_ACK : TH_SYN;
 	if (!known)
 		frame->mss = addr_is_v4(&request->packet.src) ? TRACE_MSS_V4 : TRACE_MSS_V6;
 	memcpy(frame->dmac, run->place.mac, sizeof(frame->dmac));
@@ -112,7 +109,7 @@ static int fire(struct run *run, int program, uint32_t ifindex, uint32_t cb[5])
 
 static uint32_t class_of(const struct run *run, enum bpf_table table, const void *key)
 {
-	AUTO_CLOSE int fd = bpf_live_open(run->bpf, table, run->have->generation);
+	AUTO_CLOSE int fd = bpf_table_open(run->bpf, table, run->have->generation);
 	uint32_t class_id;
 
 	if (fd < 0 || bpf_map_lookup_elem(fd, key, &class_id))
@@ -135,7 +132,7 @@ static void set_classes(const struct run *run, struct trace *out)
 
 static void set_grant(const struct run *run, uint32_t rule, struct trace *out)
 {
-	AUTO_CLOSE int fd = bpf_live_open(run->bpf, TABLE_RULE_INFO, run->have->generation);
+	AUTO_CLOSE int fd = bpf_table_open(run->bpf, TABLE_RULE_INFO, run->have->generation);
 
 	out->granted =
 		fd >= 0 && rule < TP_RULE_MAX && !bpf_map_lookup_elem(fd, &rule, &out->grant);
@@ -225,7 +222,7 @@ static void set_snat(const struct tp_flow *way, struct trace *out)
 
 static void read_mss(const uint8_t *tcp, size_t size, struct trace *out)
 {
-	if (size >= 24 && tcp[13] & TCP_SYN && tcp[20] == TCPOPT_MAXSEG)
+	if (size >= 24 && tcp[13] & TH_SYN && tcp[20] == TCPOPT_MAXSEG)
 		out->mss = (uint16_t)(tcp[22] << 8 | tcp[23]);
 }
 

@@ -9,6 +9,8 @@
 #include "model/decide_packet.h"
 
 #define FRAME_SIZE_MAX 128
+#define FRAME_SPORT    49152 /* the first that clients take (RFC 6335 6); no grant asks for it */
+#define FRAME_TTL      64
 
 /* Ports in host byte order. Of an ICMP echo request sport is the identifier. */
 struct frame {
