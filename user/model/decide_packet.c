@@ -9,7 +9,7 @@ bool decide_has_ports(uint8_t proto)
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP;
 }
 
-static const char *proto_name(uint8_t proto)
+const char *decide_proto_name(uint8_t proto)
 {
 	switch (proto) {
 	case IPPROTO_TCP: return "tcp";
@@ -25,7 +25,7 @@ const char *decide_packet_put(char *buf, const struct decide_packet *packet)
 {
 	struct endpoint to = { .addr = packet->dst, .port = packet->port };
 	char src[ADDR_TEXT_SIZE], dst[ENDPOINT_TEXT_SIZE], number[16];
-	const char *name = proto_name(packet->proto);
+	const char *name = decide_proto_name(packet->proto);
 
 	snprintf(number, sizeof(number), "proto:%u", packet->proto);
 	addr_put(src, &packet->src);

@@ -72,9 +72,9 @@ static int add_matches(const struct delta_axis *ports, uint32_t group, struct de
 
 		if (!match)
 			return -ENOMEM;
-		match->proto = range->first.bytes[0];
-		match->port_min = (uint16_t)(range->first.bytes[2] << 8 | range->first.bytes[3]);
-		match->port_max = (uint16_t)(range->last.bytes[2] << 8 | range->last.bytes[3]);
+		match->proto = layout_proto(&range->first);
+		match->port_min = layout_port(&range->first);
+		match->port_max = layout_port(&range->last);
 	}
 	return 0;
 }

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/decide_packet.h"
+
 struct line {
 	char *at;
 	size_t left; /* with room for the NUL */
@@ -37,35 +39,20 @@ static void line_add_texts(struct line *line, const struct config_texts *texts)
 	}
 }
 
-static void put_proto(struct line *line, const struct config_match *match)
-{
-	switch (match->proto) {
-	case IPPROTO_TCP: line_add(line, "tcp:"); break;
-	case IPPROTO_UDP: line_add(line, "udp:"); break;
-	case IPPROTO_SCTP: line_add(line, "sctp:"); break;
-	case IPPROTO_ICMP: line_add(line, "icmp:"); break;
-	default: line_add(line, "proto:%u", match->proto);
-	}
-}
-
-static bool is_numbered(const struct config_match *match)
-{
-	return match->proto != IPPROTO_TCP && match->proto != IPPROTO_UDP &&
-	       match->proto != IPPROTO_SCTP && match->proto != IPPROTO_ICMP;
-}
-
 const char *match_text_put(char *buf, const struct config_match *match)
 {
 	struct line line = { .at = buf, .left = MATCH_TEXT_SIZE };
+	/* "icmp" is both families' in a policy; ICMPv6 alone has its number only */
+	const char *name = match->proto == IPPROTO_ICMPV6 ? NULL : decide_proto_name(match->proto);
 
-	if (match->any) {
-		line_add(&line, "*");
+	if (!match->any && !match->both && !name) {
+		line_add(&line, "proto:%u", match->proto);
 		return buf;
 	}
-	if (!match->both)
-		put_proto(&line, match);
+	if (!match->any && !match->both)
+		line_add(&line, "%s:", name);
 	if (!match->has_ports)
-		line_add(&line, "%s", is_numbered(match) ? "" : "*");
+		line_add(&line, "*");
 	else if (match->port_min == match->port_max)
 		line_add(&line, "%u", match->port_min);
 	else

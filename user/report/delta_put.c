@@ -22,30 +22,14 @@ static struct addr_range without_hole(const struct addr_range *range)
 	return out;
 }
 
-/* Whether all bits behind the first `len` are zero. */
-static bool has_no_host_bits(const struct addr *addr, unsigned int len)
-{
-	for (; len < 128; len++)
-		if (addr->bytes[len / 8] & 0x80 >> len % 8)
-			return false;
-	return true;
-}
-
 static bool is_prefix(const struct addr_range *range, struct prefix *out)
 {
-	unsigned int len;
+	struct prefix prefixes[ADDR_RANGE_PREFIX_MAX];
 
-	for (len = 0; len <= 128; len++) {
-		struct prefix prefix = { .addr = range->first, .len = (uint8_t)len };
-		struct addr_range all = prefix_range(&prefix);
-
-		if (!has_no_host_bits(&range->first, len) ||
-		    !addr_is_equal(&all.last, &range->last))
-			continue;
-		*out = prefix;
-		return true;
-	}
-	return false;
+	if (addr_range_prefixes(range, prefixes) != 1)
+		return false;
+	*out = prefixes[0];
+	return true;
 }
 
 static void put_range(FILE *out, const struct addr_range *range)
