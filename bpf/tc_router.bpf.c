@@ -247,7 +247,7 @@ SEC("tc")
 int tp_tc_judge(struct __sk_buff *skb)
 {
 	struct pkt pkt;
-	__u32 rule = RULE_NONE;
+	__u32 rule = TP_RULE_NONE;
 	int r = TP_R_no_policy;
 
 	if (pkt_start(&pkt, skb, TP_SIDE_LAN, L2_ETHERNET)) {

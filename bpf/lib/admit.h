@@ -133,7 +133,7 @@ __noinline int admit(const struct tp_flow_key *key, const struct admit_at *at, s
 		return TP_R_internal;
 
 	__builtin_memset(v, 0, sizeof(*v));
-	v->rule = RULE_NONE;
+	v->rule = TP_RULE_NONE;
 	v->src_class = v->dst_class = TP_CLASS_UNTOLD;
 	if (!at->generation)
 		return key->side == TP_SIDE_TUNNEL ? TP_R_no_policy : TP_R_not_ours;
@@ -155,7 +155,7 @@ static __always_inline void count_refusal(const struct pkt *pkt, int r, const st
 {
 	if (v->logged)
 		count_flow(FLOW_WOULD_REFUSE);
-	if ((v->logged || r == TP_R_acl) && v->rule != RULE_NONE)
+	if ((v->logged || r == TP_R_acl) && v->rule != TP_RULE_NONE)
 		count_rule(pkt->generation, v->rule, pkt->len);
 }
 

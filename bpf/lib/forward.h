@@ -279,7 +279,7 @@ static __always_inline int send_known(struct pkt *pkt, const struct tp_flow *flo
 
 	if (fresh)
 		return send_direct(pkt, flow);
-	return s ? send_neigh(pkt, flow, &s->fib) : TP_R_no_route;
+	return s ? send_neigh(pkt, flow, &s->fib) : TP_R_internal;
 }
 
 /* An established flow's packet, from lookup to redirect. flow: a copy of entry. */

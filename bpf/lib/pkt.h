@@ -77,7 +77,7 @@ struct nat_hold {
 
 /* A decision for the first packet of a flow. */
 struct verdict {
-	__u32 rule;    /* that decided; RULE_NONE: none; TP_RULE_OWN: none was asked */
+	__u32 rule;    /* that decided; TP_RULE_NONE: none; TP_RULE_OWN: none was asked */
 	__u32 peer[2]; /* as in tp_flow_state */
 	__u32 route;
 	__u16 mtu;        /* toward the member that it goes to, 0: the tunnel's */

@@ -6,8 +6,6 @@
 #include "lib/maps.h"
 #include "lib/pkt.h"
 
-#define RULE_NONE TP_RULE_NONE
-
 static __always_inline __u32 class_of(void *table, const void *key)
 {
 	__u32 *class_id = table ? bpf_map_lookup_elem(table, key) : NULL;
@@ -39,7 +37,7 @@ static __always_inline __u32 lowest_bit(__u64 word)
 
 /*
  * Which rule decides: one that denies before one that accepts, the lowest number of its kind.
- * Returns GO_ON or TP_R_acl, and the rule (RULE_NONE when none matched).
+ * Returns GO_ON or TP_R_acl, and the rule (TP_RULE_NONE when none matched).
  */
 static __always_inline int match_rules(const struct tp_rule_bits *src,
 				       const struct tp_rule_bits *dst,
@@ -47,7 +45,7 @@ static __always_inline int match_rules(const struct tp_rule_bits *src,
 				       const struct tp_rule_bits *deny, __u32 *rule)
 {
 	__u64 summary = src->summary & dst->summary & port->summary;
-	__u32 accepting = RULE_NONE;
+	__u32 accepting = TP_RULE_NONE;
 	int i;
 
 	for (i = 0; i < TP_RULE_WORDS && summary; i++) {
@@ -60,12 +58,12 @@ static __always_inline int match_rules(const struct tp_rule_bits *src,
 			*rule = word * 64 + lowest_bit(denying);
 			return TP_R_acl;
 		}
-		if (match && accepting == RULE_NONE)
+		if (match && accepting == TP_RULE_NONE)
 			accepting = word * 64 + lowest_bit(match);
 	}
 
 	*rule = accepting;
-	return accepting == RULE_NONE ? TP_R_acl : GO_ON;
+	return accepting == TP_RULE_NONE ? TP_R_acl : GO_ON;
 }
 
 static __always_inline __u32 class_of_addr(void *outer, __u32 slot, const struct tp_addr *addr)
@@ -90,7 +88,7 @@ __noinline int policy_judge(const struct tp_flow_key *key, __u64 generation, __u
 
 	if (!key || !rule)
 		return TP_R_internal;
-	*rule = RULE_NONE;
+	*rule = TP_RULE_NONE;
 	rules = bpf_map_lookup_elem(&tp_rules, &slot);
 	if (!generation || !rules)
 		return TP_R_no_policy;

@@ -20,8 +20,7 @@ enum tp_side {
 	TP_SIDE_LAN = 2,    /* entered through a LAN device */
 };
 
-/* The packet as it enters, before any rewrite. Key of tp_flows; compared as five words of 64 bits.
- */
+/* The packet as it enters, unchanged. Key of tp_flows; compared as five words of 64 bits. */
 struct tp_flow_key {
 	struct tp_addr src;
 	struct tp_addr dst;
@@ -46,8 +45,7 @@ enum tp_flow_flags {
 /* Value of tp_flows: the key is this way of the flow in this slot. */
 struct tp_flow_ref {
 	__u32 slot;     /* index into tp_flow_state */
-	__u32 slot_gen; /* whose entry it is, for who wants it away (bpf/lib/claim.h); even: it goes
-			 */
+	__u32 slot_gen; /* whose entry it is (bpf/lib/claim.h); even: it goes */
 	__u32 way;      /* enum tp_flow_end */
 	__u32 pad;
 };
