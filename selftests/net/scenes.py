@@ -7,9 +7,10 @@ import os
 import re
 import socket
 import struct
+import sys
 import threading
 
-from lib import TOP, Lab, Skip, bound_socket, check_equal, client_socket, inside, run
+from lib import TOP, Lab, Skip, bound_socket, check, check_equal, client_socket, inside, run
 from packets import Packet
 
 ETH_P_8021Q = 0x8100
@@ -86,6 +87,15 @@ def reasons(lab):
     done = run("bpftool", "-j", "map", "dump", "pinned", f"{lab.pins}/maps/tp_drops")
     sums = [sum(v["value"] for v in row["formatted"]["values"]) for row in json.loads(done.stdout)]
     return dict(zip(REASONS, sums))
+
+
+def inner_maps(lab, table):
+    """The ids of the maps behind a two-slot table; bpftool shows an id as its bytes."""
+    done = run("bpftool", "-j", "map", "dump", "pinned", f"{lab.pins}/maps/{table}")
+    ids = [int.from_bytes(bytes(int(byte, 16) for byte in row["value"]), sys.byteorder)
+           for row in json.loads(done.stdout)]
+    check(ids, f"{table} has inner maps")
+    return ids
 
 
 def moved(before, after):

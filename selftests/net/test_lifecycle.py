@@ -6,10 +6,12 @@ import glob
 import json
 import os
 import stat
+import sys
 
 import snapshot
 from lib import (TOP, TOWPATH, Lab, Skip, case, check, check_equal, main, run,
                  wait_until)
+from scenes import inner_maps
 
 # cBPF that matches nothing: a filter of somebody else's.
 FOREIGN_FILTER = ("bpf", "bytecode", "1,6 0 0 0", "flowid", "1:1")
@@ -553,6 +555,29 @@ def exit_6_without_any_wireguard(lab):
     check("wireguard-go is not installed" in done.stderr, done.stderr)
     lab.towpath("down")
     nothing_changed(lab, before, "after down")
+
+
+def break_rules(lab):
+    """Empties the live rules behind towpath's back: the programs refuse what the grants allow."""
+    for inner in inner_maps(lab, "tp_rules"):
+        size = json.loads(run("bpftool", "-j", "map", "show", "id", inner).stdout)
+        for row in range(3, size["max_entries"]):
+            run("bpftool", "map", "update", "id", inner, "key", *row.to_bytes(4, sys.byteorder),
+                "value", *bytes(size["bytes_value"]))
+
+
+@case
+def other_tests_of_the_same_grants_are_put_through_the_programs(lab):
+    policy = lab.policy()
+    without = {key: value for key, value in policy.items() if key != "tests"}
+    lab.apply(without)
+    before = lab.json("status")["policy"]
+    break_rules(lab)
+    done = lab.towpath("apply", lab.write_policy(policy), status=1)
+    check("does not judge as the policy says" in done.stderr, done.stderr)
+    check_equal(lab.json("status")["policy"], before, "the policy in force")
+    policy["grants"].append({"src": ["phone"], "dst": ["phone"]})
+    lab.apply(policy)       # other tables: the rules are whole again
 
 
 if __name__ == "__main__":

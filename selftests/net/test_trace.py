@@ -9,7 +9,7 @@ import socket
 
 from lib import Lab, bound_socket, case, check, check_equal, client_socket, main, run
 from packets import SYN, tcp, udp
-from scenes import open_policy, opened, port, reasons
+from scenes import inner_maps, open_policy, opened, port, reasons
 
 GRANT = {"index": 0, "text": "* -> *: *"}
 FAMILIES = ((4, Lab.PHONE, Lab.WEB, "10.10.30.0/24"), (6, Lab.PHONE6, Lab.WEB6, "fd10:30::/64"))
@@ -30,10 +30,8 @@ def state(lab):
              for name in MAPS}
     counters = reasons(lab)
     found["reasons"] = [counters[reason] for reason in REASONS]
-    outer = json.loads(run("bpftool", "-j", "map", "dump", "pinned",
-                           f"{lab.pins}/maps/tp_rule_stats").stdout)
-    ids = [row["formatted"]["value"] for row in outer if "formatted" in row]
-    found["rules"] = [run("bpftool", "map", "dump", "id", i).stdout for i in ids]
+    found["rules"] = [run("bpftool", "map", "dump", "id", i).stdout
+                      for i in inner_maps(lab, "tp_rule_stats")]
     found["pins"] = run("find", lab.pins).stdout
     return found
 

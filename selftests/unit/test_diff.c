@@ -237,6 +237,26 @@ TEST(a_roamed_peer_is_left_where_it_is)
 	pair_free(&pair);
 }
 
+/* Without tests there is nothing to try, as above. */
+TEST(another_file_with_the_same_tables_has_its_tests_tried)
+{
+	AUTO_FREE char *text = NULL;
+	struct plan plan = { 0 };
+	struct pair pair;
+	struct err err;
+
+	REQUIRE(pair_build(&pair));
+	pair.want.want.policy_hash[0] = pair.have.want.policy_hash[0] + 1;
+	REQUIRE(array_add(&pair.want.want.tables.probes));
+	CHECK_INT(plan_build(&pair.want.want, &pair.have.want, &plan, &err), 0);
+	CHECK_INT(plan.ops.count, 2);
+	text = text_of(&plan);
+	CHECK(!strncmp(text, "add: test policy ", 17));
+	CHECK(strstr(text, " test-packets 1\nswitch: note policy "));
+	plan_free(&plan);
+	pair_free(&pair);
+}
+
 TEST(a_change_of_keepalive_keeps_the_roamed_endpoint)
 {
 	struct plan plan = { 0 };

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <net/if.h>
 
+#include "kernel/bpf_judge.h"
 #include "kernel/bpf_rows.h"
 #include "kernel/bpf_switch.h"
 #include "kernel/ops_net.h"
@@ -115,6 +116,11 @@ static int stage_policy(const struct apply *apply, struct err *err)
 	return r ? r : bpf_stage_policy(apply->bpf, apply->want, err);
 }
 
+static int test_policy(const struct apply *apply, struct err *err)
+{
+	return bpf_judge_probes(apply->bpf, apply->have->generation, &apply->want->tables, err);
+}
+
 static int run_bpf_op(const struct apply *apply, const struct op *op, struct err *err)
 {
 	struct bpf *bpf = apply->bpf;
@@ -131,6 +137,7 @@ static int run_bpf_op(const struct apply *apply, const struct op *op, struct err
 	case OP_ATTACH: return attach(apply, op, err);
 	case OP_DETACH: return detach(apply, op, err);
 	case OP_POLICY_STAGE: return stage_policy(apply, err);
+	case OP_POLICY_TEST: return test_policy(apply, err);
 	case OP_POLICY_SWITCH: return bpf_switch_policy(bpf, apply->want, err);
 	case OP_POLICY_NOTE: return 0; /* bpf_note_applied, last of all */
 	case OP_PROGRAMS_REMOVE: return remove_programs(apply, err);

@@ -73,20 +73,31 @@ static bool needs_switch(const struct diff *d)
 	       devices_have_changed(d) || strcmp(want->node, have->node) != 0;
 }
 
-/* Before anything else changes: a policy that the programs do not judge right is refused here. */
+static bool is_another_file(const struct diff *d)
+{
+	return memcmp(d->want->policy_hash, d->have->policy_hash, HASH_SIZE) != 0;
+}
+
+/*
+ * Before anything else changes: a policy that the programs do not judge right is refused here. So
+ * is one with other tests of the grants that are in force.
+ */
 static int stage_policy(struct diff *d)
 {
 	const struct tables *tables = &d->want->tables;
 	char hash[2 * HASH_SIZE + 1], details[OP_DETAILS_SIZE];
+	bool stage = needs_switch(d);
 
-	if (!needs_switch(d))
+	if (!stage && !(is_another_file(d) && tables->probes.count))
 		return 0;
 
 	hash_put(hash, d->want->policy_hash);
 	object_printf(details, "%.12s rules %zu test-packets %zu", hash, tables->rules.count,
 		      tables->probes.count);
-	return op_add(&d->plan, PHASE_ADD, OP_POLICY_STAGE, "stage", "policy", details) ? 0
-											: -ENOMEM;
+	return op_add(&d->plan, PHASE_ADD, stage ? OP_POLICY_STAGE : OP_POLICY_TEST,
+		      stage ? "stage" : "test", "policy", details)
+		       ? 0
+		       : -ENOMEM;
 }
 
 static bool only_logs(const struct tables *tables)
@@ -97,11 +108,11 @@ static bool only_logs(const struct tables *tables)
 /* The tables as a whole, or the name of the file when it means the same as before. */
 static int switch_policy(struct diff *d)
 {
-	const struct state *want = d->want, *have = d->have;
+	const struct state *want = d->want;
 	char hash[2 * HASH_SIZE + 1], details[OP_DETAILS_SIZE];
 	bool tables = needs_switch(d);
 
-	if (!tables && !memcmp(want->policy_hash, have->policy_hash, HASH_SIZE))
+	if (!tables && !is_another_file(d))
 		return 0;
 
 	hash_put(hash, want->policy_hash);

@@ -37,6 +37,7 @@ enum op_kind {
 	OP_ATTACH,             /* attachment; an existing one is updated in place */
 	OP_DETACH,             /* attachment */
 	OP_POLICY_STAGE,       /* want->tables into the idle slot, and their probes through it */
+	OP_POLICY_TEST,        /* want->tables' probes through the live ones, which are the same */
 	OP_POLICY_SWITCH,      /* the generation word, behind OP_POLICY_STAGE */
 	OP_POLICY_NOTE,        /* want->policy_hash only: the tables are the same */
 	OP_LINK_REMOVE,        /* have->tunnel */
