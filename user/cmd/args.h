@@ -34,6 +34,9 @@ enum args_option {
 	ARGS_IN,
 	ARGS_METRICS_LISTEN,
 	ARGS_CLEANUP_ON_EXIT,
+	ARGS_LAN,
+	ARGS_PEER,
+	ARGS_KEY,
 	ARGS_OPTION_COUNT
 };
 
@@ -54,6 +57,9 @@ struct args {
 	const char *bpffs;    /* absolute; NULL = find or mount it */
 	const char *node;     /* NULL = whoever has our public key */
 	const char *out;      /* NULL = the command's default */
+	const char *lan;      /* a device; NULL = to be found */
+	const char *peer;     /* a name that a policy may have; NULL = the command's default */
+	const char *key;      /* absolute; NULL = the command's default */
 	/* trace: as typed, NULL = not given */
 	const char *from, *to, *proto, *dport, *sport, *in;
 	enum args_tc_attach tc_attach;

@@ -118,6 +118,18 @@ static const struct command commands[] = {
 		.run = cmd_version,
 	},
 	{
+		.name = "init",
+		.usage = "[--lan DEV] [--peer NAME] [--node NAME] [--out FILE] [--key FILE]",
+		.summary = "write a first policy and its keys, from this machine's own LAN",
+		.notes = "The policy goes to /etc/towpath/policy.json. A file that is there is\n"
+			 "never overwritten; a key that is there is used. The peer's private key\n"
+			 "is left beside this machine's: it is for the peer's own WireGuard.",
+		.example = "towpath init --lan eth0 --peer phone",
+		.options = ARGS_BIT(ARGS_LAN) | ARGS_BIT(ARGS_PEER) | ARGS_BIT(ARGS_NODE) |
+			   ARGS_BIT(ARGS_OUT) | ARGS_BIT(ARGS_KEY),
+		.run = cmd_init,
+	},
+	{
 		.name = "help",
 		.usage = "[COMMAND]",
 		.summary = "show this overview, or the usage of one command",
