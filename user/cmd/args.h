@@ -37,6 +37,8 @@ enum args_option {
 	ARGS_LAN,
 	ARGS_PEER,
 	ARGS_KEY,
+	ARGS_TRY,
+	ARGS_FORCE,
 	ARGS_OPTION_COUNT
 };
 
@@ -66,6 +68,8 @@ struct args {
 	enum log_level log_level;
 	enum log_format log_format;
 	struct endpoint metrics_listen; /* port 0 = as the policy says */
+	uint32_t try_seconds;           /* 0 = for good */
+	bool force;
 	bool cleanup_on_exit;
 	bool json;
 	bool help;

@@ -6,6 +6,7 @@
 
 #include "base/addr.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "cmd/args_parts.h"
 #include "config/config.h"
 
@@ -30,6 +31,8 @@ const struct args_option_text args_option_texts[ARGS_OPTION_COUNT] = {
 	[ARGS_LAN] = { "lan", "DEV", "the LAN's device (default: the one with a private prefix)" },
 	[ARGS_PEER] = { "peer", "NAME", "what the first peer is called (default phone)" },
 	[ARGS_KEY] = { "key", "FILE", "the private key (default /var/lib/towpath/private.key)" },
+	[ARGS_TRY] = { "try", "SECONDS", "put back what was in force unless `confirm` comes" },
+	[ARGS_FORCE] = { "force", NULL, "though it cuts the session that this is typed in" },
 	[ARGS_CLEANUP_ON_EXIT] = { "cleanup-on-exit", NULL, "on leaving, remove everything" },
 };
 
@@ -154,6 +157,18 @@ static int read_key(const char *value, struct args *args, struct err *err)
 	return 0;
 }
 
+/* A day at most: a longer trial is one that was forgotten. */
+static int read_try(const char *value, struct args *args, struct err *err)
+{
+	uint64_t seconds;
+
+	if (num_read(value, 1, 86400, &seconds))
+		return err_set(err, -EINVAL, "--try \"%s\": not a number of seconds, 1 to 86400",
+			       value);
+	args->try_seconds = (uint32_t)seconds;
+	return 0;
+}
+
 static int read_metrics_listen(const char *value, struct args *args, struct err *err)
 {
 	struct endpoint listen;
@@ -196,6 +211,8 @@ int args_read_option(enum args_option option, const char *value, struct args *ar
 	case ARGS_LAN: return read_lan(value, args, err);
 	case ARGS_PEER: return read_peer(value, args, err);
 	case ARGS_KEY: return read_key(value, args, err);
+	case ARGS_TRY: return read_try(value, args, err);
+	case ARGS_FORCE: args->force = true; return 0;
 	case ARGS_CLEANUP_ON_EXIT: args->cleanup_on_exit = true; return 0;
 	case ARGS_JSON: args->json = true; return 0;
 	case ARGS_HELP: args->help = true; return 0;

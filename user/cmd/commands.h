@@ -18,7 +18,7 @@ enum exit_status {
 };
 
 /* Where a node's private key is unless a policy or the command line says something else. */
-#define KEY_DIR	 "/var/lib/towpath"
+#define KEY_DIR  "/var/lib/towpath"
 #define KEY_FILE KEY_DIR "/private.key"
 
 struct command {
@@ -36,6 +36,7 @@ struct command {
 int cmd_check(const struct args *args);
 int cmd_plan(const struct args *args);
 int cmd_apply(const struct args *args);
+int cmd_confirm(const struct args *args);
 int cmd_run(const struct args *args);
 int cmd_down(const struct args *args);
 int cmd_status(const struct args *args);

@@ -32,13 +32,25 @@ static const struct command commands[] = {
 	},
 	{
 		.name = "apply",
-		.usage = "POLICY [--node NAME] [--tc-attach HOW]",
+		.usage = "POLICY [--node NAME] [--try SECONDS] [--force] [--tc-attach HOW]",
 		.summary = "make the kernel match the policy and return; it keeps running",
+		.notes = "With --try, what was in force before comes back after that time, also\n"
+			 "when towpath or the session dies, unless `towpath confirm` comes. Typed\n"
+			 "in a session that comes through the mesh and that the policy would cut\n"
+			 "off, it refuses without --force.",
 		.example = "towpath apply /etc/towpath/policy.json --node gw1",
 		.operands_min = 1,
 		.operands_max = 1,
-		.options = ARGS_BIT(ARGS_NODE) | ARGS_BIT(ARGS_TC_ATTACH),
+		.options = ARGS_BIT(ARGS_NODE) | ARGS_BIT(ARGS_TC_ATTACH) | ARGS_BIT(ARGS_TRY) |
+			   ARGS_BIT(ARGS_FORCE),
 		.run = cmd_apply,
+	},
+	{
+		.name = "confirm",
+		.usage = "",
+		.summary = "keep what `apply --try` put in place",
+		.example = "towpath confirm",
+		.run = cmd_confirm,
 	},
 	{
 		.name = "run",

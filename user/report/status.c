@@ -145,6 +145,17 @@ static int check_running(const struct running *running, struct status_problems *
 			   count, error->place, error->message);
 }
 
+static int check_trial(const struct status *status, struct status_problems *out)
+{
+	char when[32];
+
+	if (!status->try_until)
+		return 0;
+	return add_problem(out, "`towpath confirm` keeps it",
+			   "the policy is ON TRIAL: what was in force before comes back at %s",
+			   status_time(when, status->try_until));
+}
+
 int status_find_problems(const struct status *status, struct status_problems *out)
 {
 	const struct state *have = status->have;
@@ -152,6 +163,8 @@ int status_find_problems(const struct status *status, struct status_problems *ou
 	const struct state_device *device;
 	int r = check_enforced(status, out);
 
+	if (!r)
+		r = check_trial(status, out);
 	if (!r && !have->generation)
 		r = add_problem(out, mend, "no policy is live: everything of the mesh is refused");
 	if (!r && !have->tunnel.exists)

@@ -17,6 +17,7 @@ struct status {
 	const struct stats *stats;
 	const struct running *running; /* NULL: no daemon runs, or it did not answer */
 	int64_t now;                   /* seconds since the epoch */
+	int64_t try_until;             /* when the policy on trial goes; 0: none is */
 };
 
 /* Something that keeps the data path from working, and what to do about it. */
