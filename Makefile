@@ -117,7 +117,7 @@ $(B)/fault.so: selftests/fault/fault.c
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -shared -fPIC -o $@ $< -ldl
 
 $(B)/towpath: $(B)/plain/towpath
-	$(Q)cp $< $@
+	$(Q)cp $< $@.tmp && mv $@.tmp $@	# the old one may be running
 
 # rewritten only when the version changes
 $(B)/version.h: FORCE

@@ -118,7 +118,7 @@ in_image()
 		[ "$path" = /var/lib/towpath ] || mounts+=(-v "$path:$path")
 	done < <(manifest '.volumes[] | select(.hostPath).hostPath.path')
 	nsenter --net="/run/netns/${LAB}router" -- buildah --storage-driver vfs \
-		--root "$scratch/store" --runroot "$scratch/run" run --isolation chroot \
+		--root "$scratch/store" --runroot "$scratch/run" run --isolation chroot --cap-add ALL \
 		"${mounts[@]}" -v "$RUN:$RUN" -v "$RUN/mounted:/etc/towpath" \
 		-v "$RUN/key:/var/lib/towpath" "$container" -- "$@"
 }

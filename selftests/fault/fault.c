@@ -5,6 +5,9 @@
  *	FAULT_AT=N	the Nth call, from 1, fails with EIO; unset or 0: none does
  *	FAULT_LOG=FILE	a line for each call, "number name", and " failed" behind the one that did
  *
+ *	FAULT_PROGRAM=X	the BPF program X is loaded with a first instruction that no verifier lets
+ *			through: it reads a register that was never written
+ *
  * Counted is what the program asks of the kernel by a function of libc: bpf(2) of libbpf, netlink
  * and other sockets, files that it opens, writes, renames and removes, mounts and new processes.
  * Calls that libc makes on its own behalf are not.
@@ -12,8 +15,10 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +129,24 @@ int openat(int directory, const char *path, int flags, ...)
 	return fails("openat") ? -1 : REAL(openat)(directory, path, flags, mode);
 }
 
+/* BPF_PROG_LOAD of the program that is to be spoiled. The copy is never freed: the load fails. */
+static void spoil(int command, union bpf_attr *attr)
+{
+	const char *name = getenv("FAULT_PROGRAM");
+	size_t size = attr->insn_cnt * sizeof(struct bpf_insn);
+	struct bpf_insn *copy;
+
+	if (command != BPF_PROG_LOAD || !name || strcmp(attr->prog_name, name) != 0)
+		return;
+	copy = malloc(size);
+	if (!copy)
+		return;
+	memcpy(copy, (const void *)(uintptr_t)attr->insns, size);
+	/* r0 = r9 */
+	copy[0] = (struct bpf_insn){ .code = BPF_ALU64 | BPF_MOV | BPF_X, .src_reg = BPF_REG_9 };
+	attr->insns = (uintptr_t)copy;
+}
+
 /* libbpf's way to bpf(2). Six words are as many as a call of the kernel takes. */
 long syscall(long number, ...)
 {
@@ -139,5 +162,7 @@ long syscall(long number, ...)
 		real = REAL(syscall);
 	if (number == SYS_bpf && fails("bpf"))
 		return -1;
+	if (number == SYS_bpf)
+		spoil((int)words[0], (union bpf_attr *)words[1]);
 	return real(number, words[0], words[1], words[2], words[3], words[4], words[5]);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
 """Every kernel call of `apply`, failed in turn: the error is reported with its cause, and the next
-apply converges. FAULT_CALLS says how many of them are tried, spread evenly (default 20; 0: all)."""
+apply converges. A program that the verifier refuses leaves the old one running. FAULT_CALLS says how many of them are tried, spread evenly (default 20; 0: all)."""
 
 import contextlib
 import os
@@ -9,10 +9,18 @@ import subprocess
 
 import snapshot
 from lib import TOP, TOWPATH, Lab, case, check, check_equal, main, run
+from scenes import forget_object
 
 SHIM = os.path.join(TOP, "build", "fault.so")
 CAUSE = os.strerror(5)      # EIO
 WANTED = int(os.environ.get("FAULT_CALLS", "20"))
+
+
+def faulty_apply(lab, *variables):
+    return subprocess.run(
+        ["nsenter", f"--net=/run/netns/{lab.netns('router')}", "--", "env", f"LD_PRELOAD={SHIM}",
+         *variables, TOWPATH, "apply", lab.policy_path, "--instance", lab.instance],
+        text=True, capture_output=True, timeout=60, check=False)
 
 
 def apply(lab, at):
@@ -20,10 +28,7 @@ def apply(lab, at):
     log = f"{lab.run_dir}/fault.log"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(log)
-    done = subprocess.run(
-        ["nsenter", f"--net=/run/netns/{lab.netns('router')}", "--", "env", f"LD_PRELOAD={SHIM}",
-         f"FAULT_AT={at}", f"FAULT_LOG={log}", TOWPATH, "apply", lab.policy_path, "--instance",
-         lab.instance], text=True, capture_output=True, timeout=60, check=False)
+    done = faulty_apply(lab, f"FAULT_AT={at}", f"FAULT_LOG={log}")
     with open(log, encoding="utf-8") as file:
         return done, file.read().splitlines()
 
@@ -71,6 +76,27 @@ def every_failed_call_is_reported_and_repaired(lab):
             wrong.append(fault)
             lab.script("towpath", "down", ok=False)
     check(not wrong, f"{len(wrong)} went wrong:\n" + "\n".join(wrong))
+
+
+@case
+def a_program_that_does_not_load_leaves_the_old_one_running(lab):
+    """A new binary, one of whose programs this kernel's verifier refuses, for real."""
+    lab.apply()
+    lab.wait_for_tunnel()
+    attached = lab.json("status")["attachments"]
+    forget_object(lab)
+    for program in ("tp_tc_lan", "tp_tc_tunnel"):
+        done = faulty_apply(lab, f"FAULT_PROGRAM={program}")
+        log = f"/run/towpath/{lab.instance}.load.log"
+        check_equal(done.returncode, 1, f"exit status\n{done.stderr}")
+        check(program in done.stderr and log in done.stderr, done.stderr)
+        with open(log, encoding="utf-8") as file:
+            check("R9 !read_ok" in file.read(), f"the verifier's words are in {log}")
+        check_equal(lab.json("status")["attachments"], attached, "attachments")
+        lab.wait_for_tunnel()
+    lab.apply()
+    lab.wait_for_tunnel()
+    lab.towpath("down")
 
 
 @contextlib.contextmanager
