@@ -63,7 +63,8 @@ what_is_missing()
 		echo "no $tool here: apt-get install buildah debootstrap python3-yaml"
 		return
 	done
-	python3 -c 'import yaml' 2>/dev/null || echo "no yaml for Python: apt-get install python3-yaml"
+	python3 -c 'import yaml' 2>/dev/null ||
+		echo "no yaml for Python: apt-get install python3-yaml"
 }
 
 # Made once; the mirror is the one that this machine installs from.
@@ -109,8 +110,8 @@ is_as_the_kubelet_wants_it()
 		and (.volumes[] | select(.secret).secret.defaultMode == 256)')" = true ]
 }
 
-# in_image COMMAND...: with the host's directories that the manifest mounts, but for the key's, which
-# is no business of a test's. The lab's policy names its keys by paths of the lab.
+# in_image COMMAND...: with the host's directories that the manifest mounts, but for the key's,
+# which is no business of a test's. The lab's policy names its keys by paths of the lab.
 in_image()
 {
 	local mounts=() path
@@ -118,8 +119,8 @@ in_image()
 		[ "$path" = /var/lib/towpath ] || mounts+=(-v "$path:$path")
 	done < <(manifest '.volumes[] | select(.hostPath).hostPath.path')
 	nsenter --net="/run/netns/${LAB}router" -- buildah --storage-driver vfs \
-		--root "$scratch/store" --runroot "$scratch/run" run --isolation chroot --cap-add ALL \
-		"${mounts[@]}" -v "$RUN:$RUN" -v "$RUN/mounted:/etc/towpath" \
+		--root "$scratch/store" --runroot "$scratch/run" \
+		run --isolation chroot --cap-add ALL "${mounts[@]}" -v "$RUN:$RUN" -v "$RUN/mounted:/etc/towpath" \
 		-v "$RUN/key:/var/lib/towpath" "$container" -- "$@"
 }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
 """Every kernel call of `apply`, failed in turn: the error is reported with its cause, and the next
-apply converges. A program that the verifier refuses leaves the old one running. FAULT_CALLS says how many of them are tried, spread evenly (default 20; 0: all)."""
+apply converges. A program that the verifier refuses leaves the old one running. FAULT_CALLS says
+how many of the calls are tried, spread evenly (default 20; 0: all)."""
 
 import contextlib
 import os
