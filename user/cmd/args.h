@@ -34,6 +34,7 @@ enum args_option {
 	ARGS_IN,
 	ARGS_METRICS_LISTEN,
 	ARGS_CLEANUP_ON_EXIT,
+	ARGS_STALL_AFTER,
 	ARGS_OPTION_COUNT
 };
 
@@ -60,6 +61,7 @@ struct args {
 	enum log_level log_level;
 	enum log_format log_format;
 	struct endpoint metrics_listen; /* port 0 = as the policy says */
+	uint32_t stall_after_s; /* 0 = the default */
 	bool cleanup_on_exit;
 	bool json;
 	bool help;

@@ -6,8 +6,11 @@
 
 #include "base/addr.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "cmd/args_parts.h"
 #include "config/config.h"
+
+#define STALL_AFTER_MAX 86400
 
 const struct args_option_text args_option_texts[ARGS_OPTION_COUNT] = {
 	[ARGS_INSTANCE] = { "instance", "NAME", "which router on this kernel (default towpath)" },
@@ -28,6 +31,8 @@ const struct args_option_text args_option_texts[ARGS_OPTION_COUNT] = {
 	[ARGS_METRICS_LISTEN] = { "metrics-listen", "ADDR:PORT",
 				  "serve metrics there, whatever the policy says" },
 	[ARGS_CLEANUP_ON_EXIT] = { "cleanup-on-exit", NULL, "on leaving, remove everything" },
+	[ARGS_STALL_AFTER] = { "stall-after", "SECONDS",
+			       "without handshake, look endpoints up again (default 135)" },
 };
 
 int args_refuse_word(struct err *err, const char *kind, const char *word, const char *dashes,
@@ -131,6 +136,17 @@ static int read_metrics_listen(const char *value, struct args *args, struct err 
 	return 0;
 }
 
+static int read_stall_after(const char *value, struct args *args, struct err *err)
+{
+	uint64_t seconds;
+
+	if (num_read(value, 1, STALL_AFTER_MAX, &seconds))
+		return err_set(err, -EINVAL, "--stall-after \"%s\": not 1 to %d seconds", value,
+			       STALL_AFTER_MAX);
+	args->stall_after_s = (uint32_t)seconds;
+	return 0;
+}
+
 static int read_out(const char *value, struct args *args, struct err *err)
 {
 	if (!value[0])
@@ -160,6 +176,7 @@ int args_read_option(enum args_option option, const char *value, struct args *ar
 	case ARGS_SPORT: args->sport = value; return 0;
 	case ARGS_IN: args->in = value; return 0;
 	case ARGS_METRICS_LISTEN: return read_metrics_listen(value, args, err);
+	case ARGS_STALL_AFTER: return read_stall_after(value, args, err);
 	case ARGS_CLEANUP_ON_EXIT: args->cleanup_on_exit = true; return 0;
 	case ARGS_JSON: args->json = true; return 0;
 	case ARGS_HELP: args->help = true; return 0;

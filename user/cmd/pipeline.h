@@ -8,6 +8,7 @@
 #define TP_CMD_PIPELINE_H
 
 #include "cmd/args.h"
+#include "cmd/gather.h"
 #include "config/config.h"
 #include "kernel/bpf_links.h"
 #include "kernel/bpf_object.h"
@@ -24,6 +25,7 @@ struct pipeline {
 	size_t length;
 	bool quiet;    /* problems are collected, not printed */
 	bool silent;   /* nor is logged why a step ended it all: that is in failure */
+	const struct gather_names *names; /* of endpoints; NULL: waits for the resolver */
 	bool removing; /* `down`: also what a network namespace left that is gone */
 	struct err failure;
 	struct config *config;
