@@ -19,9 +19,10 @@ HTTP_PORT = 9586
 class Daemon:
     """Runs from __enter__, when its first policy is in force, to __exit__."""
 
-    def __init__(self, lab, path, *options, ready=True):
+    def __init__(self, lab, path, *options, ready=True, wrap=()):
         self.lab, self.path, self.ready = lab, path, ready
         self.options = options or ("--metrics-listen", f"127.0.0.1:{HTTP_PORT}")
+        self.wrap = wrap        # a command that runs it
         self.process = None
         self.notified = []
 
@@ -36,7 +37,8 @@ class Daemon:
         with open(self.log_path, "wb") as log:
             # pylint: disable-next=consider-using-with # __exit__ ends it
             self.process = subprocess.Popen(
-                ["nsenter", f"--net=/run/netns/{self.lab.netns('router')}", "--", TOWPATH, "run",
+                ["nsenter", f"--net=/run/netns/{self.lab.netns('router')}", "--",
+                 *self.wrap, TOWPATH, "run",
                  self.path, "--instance", self.lab.instance, *self.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
         try:

@@ -19,6 +19,17 @@
 #define MADE(peer)                                                                                \
 	(&(const struct peer_change){ .want = (peer), .endpoint = (peer)->endpoint.port })
 
+/* Of one peer, *done as wg_peers has it; its count when it is through. */
+static struct nlmsghdr *put_peer(void *buf, size_t size, const struct peer_change *change,
+				 size_t *done)
+{
+	struct wg_peers peers = { .changes = &change, .count = 1, .done = *done };
+	struct nlmsghdr *msg = wg_put_peers(buf, size, FAMILY, NAME, &peers);
+
+	*done = peers.at ? change->want->allowed_ips.count : peers.done;
+	return msg;
+}
+
 static struct state_peer make_peer(const char *endpoint)
 {
 	struct state_peer peer = { .public_key = value_key(0x10),
@@ -118,7 +129,7 @@ static void check_reads_back(struct state_peer *peer)
 	union nl_message buf;
 	size_t done = 0;
 
-	REQUIRE(wg_put_peer(&buf, sizeof(buf), FAMILY, NAME, MADE(peer), &done));
+	REQUIRE(put_peer(&buf, sizeof(buf), MADE(peer), &done));
 	CHECK_INT(done, peer->allowed_ips.count);
 	CHECK_INT(flags_of(&buf.header), WGPEER_F_REPLACE_ALLOWEDIPS);
 
@@ -159,7 +170,7 @@ TEST(leaves_a_roamed_endpoint_alone_but_clears_psk_and_keepalive)
 	union nl_message buf;
 	size_t done = 0;
 
-	REQUIRE(wg_put_peer(&buf, sizeof(buf), FAMILY, NAME, MADE(&peer), &done));
+	REQUIRE(put_peer(&buf, sizeof(buf), MADE(&peer), &done));
 	nl_attrs_of_message(&buf.header, sizeof(struct genlmsghdr), device, WGDEVICE_A_MAX);
 	REQUIRE(device[WGDEVICE_A_PEERS]);
 	nl_attrs_of_nest(mnl_attr_get_payload(device[WGDEVICE_A_PEERS]), attrs, WGPEER_A_MAX);
@@ -189,7 +200,7 @@ TEST(splits_3000_allowed_ips_and_replaces_only_once)
 	while (done < peer.allowed_ips.count) {
 		size_t before = done;
 
-		REQUIRE(wg_put_peer(&buf, sizeof(buf), FAMILY, NAME, MADE(&peer), &done));
+		REQUIRE(put_peer(&buf, sizeof(buf), MADE(&peer), &done));
 		REQUIRE(done > before);
 		CHECK(buf.header.nlmsg_len <= sizeof(buf));
 		CHECK_INT(flags_of(&buf.header), messages ? WGPEER_F_UPDATE_ONLY :
@@ -233,7 +244,7 @@ TEST(puts_whole_allowed_ips_into_messages_of_any_size)
 	for (size_t size = 0; size < 400; size++) {
 		size_t done = 0;
 
-		if (!wg_put_peer(&buf, size, FAMILY, NAME, MADE(&peer), &done))
+		if (!put_peer(&buf, size, MADE(&peer), &done))
 			continue;
 		CHECK(buf.header.nlmsg_len <= size);
 		CHECK(has_whole_allowed_ips(&buf.header));
@@ -255,11 +266,91 @@ TEST(gives_up_when_a_message_has_no_room)
 	CHECK(!wg_put_get(&buf, 27, FAMILY, NAME));
 
 	value_add_prefix(&peer, "192.0.2.0/24");
-	while (!wg_put_peer(&buf, size, FAMILY, NAME, MADE(&peer), &done)) {
+	while (!put_peer(&buf, size, MADE(&peer), &done)) {
 		CHECK_INT(done, 0);
 		REQUIRE(++size < sizeof(buf));
 	}
 	CHECK_INT(done, 1);
 	CHECK_INT(buf.header.nlmsg_len, size);
 	array_clear(&peer.allowed_ips);
+}
+
+TEST(puts_many_peers_into_few_messages_and_begins_each_once)
+{
+	struct peer_change changes[300] = { 0 };
+	const struct peer_change *list[300];
+	static struct state_peer peers[300];
+	struct wg_peers cursor = { .changes = list, .count = 300 };
+	struct state_tunnel tunnel = { 0 };
+	size_t messages = 0;
+	union nl_message buf;
+	char text[64];
+
+	for (int i = 0; i < 300; i++) {
+		peers[i].public_key = value_key(7);
+		memcpy(peers[i].public_key.bytes, &i, sizeof(i));
+		for (int j = 0; j < (i == 100 ? 900 : 2); j++) {
+			snprintf(text, sizeof(text), "10.%d.%d.%d/32", i / 256, i % 256, j % 256);
+			if (j > 255)
+				snprintf(text, sizeof(text), "2001:db8::%x/128", j);
+			value_add_prefix(&peers[i], text);
+		}
+		changes[i].want = &peers[i];
+		list[i] = &changes[i];
+	}
+	while (cursor.at < cursor.count) {
+		REQUIRE(wg_put_peers(&buf, sizeof(buf), FAMILY, NAME, &cursor));
+		CHECK_INT(wg_read_device(&buf.header, &tunnel), 0);
+		messages++;
+	}
+
+	CHECK(messages > 2 && messages < 10);
+	REQUIRE(tunnel.peers.count == 300);
+	for (int i = 0; i < 300; i++) {
+		check_peer(&tunnel.peers.items[i], &peers[i]);
+		array_clear(&peers[i].allowed_ips);
+	}
+	state_tunnel_clear(&tunnel);
+}
+
+TEST(a_change_is_sent_without_what_is_the_same)
+{
+	static const uint8_t want[] = { 112, 0, 0, 0, GENL_HEADER(WG_CMD_SET_DEVICE),
+					/* peers, one peer, both nested */
+					84, 0, WGDEVICE_A_PEERS, 0x80, 80, 0, 0, 0x80,
+					36, 0, WGPEER_A_PUBLIC_KEY, 0, KEY_BYTES(0x10),
+					8, 0, WGPEER_A_FLAGS, 0, WGPEER_F_UPDATE_ONLY, 0, 0, 0,
+					/* the allowed IP that is new */
+					32, 0, WGPEER_A_ALLOWEDIPS, 0x80, 28, 0, 0, 0x80,
+					6, 0, WGALLOWEDIP_A_FAMILY, 0, 2, 0, 0, 0,
+					8, 0, WGALLOWEDIP_A_IPADDR, 0, 192, 0, 2, 0,
+					5, 0, WGALLOWEDIP_A_CIDR_MASK, 0, 24, 0, 0, 0 };
+	struct state_peer old = make_peer("192.0.2.1:51820"), new = make_peer("192.0.2.1:51820");
+	const struct peer_change change = { .want = &new, .have = &old };
+	union nl_message buf;
+	size_t done = 0;
+
+	value_add_prefix(&old, "10.0.0.0/8");
+	value_add_prefix(&new, "10.0.0.0/8");
+	value_add_prefix(&new, "192.0.2.0/24");
+	REQUIRE(put_peer(&buf, sizeof(buf), &change, &done));
+	CHECK_BYTES(buf.bytes, buf.header.nlmsg_len, want, sizeof(want));
+	array_clear(&old.allowed_ips);
+	array_clear(&new.allowed_ips);
+}
+
+TEST(an_endpoint_is_sent_alone)
+{
+	static const uint8_t want[] = { 100, 0, 0, 0, GENL_HEADER(WG_CMD_SET_DEVICE),
+					72, 0, WGDEVICE_A_PEERS, 0x80, 68, 0, 0, 0x80,
+					36, 0, WGPEER_A_PUBLIC_KEY, 0, KEY_BYTES(0x10),
+					8, 0, WGPEER_A_FLAGS, 0, WGPEER_F_UPDATE_ONLY, 0, 0, 0,
+					20, 0, WGPEER_A_ENDPOINT, 0, 2, 0, 0x13, 0x88, 192, 0, 2, 1,
+					0, 0, 0, 0, 0, 0, 0, 0 };
+	struct state_peer peer = make_peer("192.0.2.1:5000");
+	union nl_message buf;
+
+	REQUIRE(wg_put_endpoint(&buf, sizeof(buf), FAMILY, NAME, &peer.public_key,
+				&peer.endpoint));
+	CHECK_BYTES(buf.bytes, buf.header.nlmsg_len, want, sizeof(want));
 }

@@ -19,6 +19,11 @@
 #define MADE(peer)                                                                                \
 	(&(const struct peer_change){ .want = (peer), .endpoint = (peer)->endpoint.port })
 
+static char *put_peer(const struct peer_change *change)
+{
+	return wg_uapi_put_peers(&change, 1);
+}
+
 TEST(uapi_sets_key_and_port)
 {
 	struct key key = value_key(0xa0);
@@ -38,7 +43,7 @@ TEST(uapi_sets_one_peer_and_replaces_only_its_allowed_ips)
 	CHECK_INT(endpoint_read("[2001:db8::1]:51820", &peer.endpoint), 0);
 	value_add_prefix(&peer, "10.0.0.0/8");
 	value_add_prefix(&peer, "::/0");
-	text = wg_uapi_put_peer(MADE(&peer));
+	text = put_peer(MADE(&peer));
 
 	CHECK_TEXT(text, "set=1\npublic_key=" HEX_A "\npreshared_key=" HEX_B
 			 "\nendpoint=[2001:db8::1]:51820\npersistent_keepalive_interval=25\n"
@@ -50,10 +55,43 @@ TEST(uapi_sets_one_peer_and_replaces_only_its_allowed_ips)
 TEST(uapi_leaves_a_roamed_endpoint_alone)
 {
 	struct state_peer peer = { .public_key = value_key(0xa0) };
-	char *text = wg_uapi_put_peer(MADE(&peer));
+	char *text = put_peer(MADE(&peer));
 
 	CHECK_TEXT(text, "set=1\npublic_key=" HEX_A "\npreshared_key=" HEX_0
 			 "\npersistent_keepalive_interval=0\nreplace_allowed_ips=true\n\n");
+	wg_uapi_free(text);
+}
+
+TEST(uapi_sends_what_differs_of_several_peers_at_once)
+{
+	struct state_peer old = { .public_key = value_key(0xa0) };
+	struct state_peer changed = old, new = { .public_key = value_key(0xb0) };
+	const struct peer_change a = { .want = &changed, .have = &old };
+	const struct peer_change b = { .want = &new };
+	const struct peer_change *changes[] = { &a, &b };
+	char *text;
+
+	value_add_prefix(&old, "10.0.0.0/8");
+	value_add_prefix(&changed, "10.0.0.0/8");
+	value_add_prefix(&changed, "2001:db8::/32");
+	text = wg_uapi_put_peers(changes, 2);
+	CHECK_TEXT(text, "set=1\npublic_key=" HEX_A "\nupdate_only=true\nallowed_ip=2001:db8::/32\n"
+			 "public_key=" HEX_B "\npreshared_key=" HEX_0
+			 "\npersistent_keepalive_interval=0\nreplace_allowed_ips=true\n\n");
+	wg_uapi_free(text);
+	array_clear(&old.allowed_ips);
+	array_clear(&changed.allowed_ips);
+}
+
+TEST(uapi_sets_an_endpoint_alone)
+{
+	struct state_peer peer = { .public_key = value_key(0xa0) };
+	char *text;
+
+	CHECK_INT(endpoint_read("[2001:db8::1]:51820", &peer.endpoint), 0);
+	text = wg_uapi_put_endpoint(&peer.public_key, &peer.endpoint);
+	CHECK_TEXT(text, "set=1\npublic_key=" HEX_A
+			 "\nupdate_only=true\nendpoint=[2001:db8::1]:51820\n\n");
 	wg_uapi_free(text);
 }
 
@@ -82,7 +120,7 @@ TEST(uapi_has_room_for_the_longest_lines)
 		value_add_prefix(&peer, line);
 	}
 
-	text = wg_uapi_put_peer(MADE(&peer));
+	text = put_peer(MADE(&peer));
 	REQUIRE(text);
 	for (found = text; (found = strstr(found, "allowed_ip=")); found++)
 		count++;
@@ -156,7 +194,7 @@ TEST(uapi_reads_back_what_it_sets)
 
 	CHECK_INT(endpoint_read("192.0.2.7:51820", &peer.endpoint), 0);
 	value_add_prefix(&peer, "192.0.2.0/24");
-	request = wg_uapi_put_peer(MADE(&peer));
+	request = put_peer(MADE(&peer));
 	REQUIRE(request);
 
 	/* the lines of a request are those of an answer, but for its end */

@@ -40,6 +40,7 @@ enum args_option {
 	ARGS_TRY,
 	ARGS_FORCE,
 	ARGS_HEALTHY,
+	ARGS_STALL_AFTER,
 	ARGS_OPTION_COUNT
 };
 
@@ -72,6 +73,7 @@ struct args {
 	uint32_t try_seconds;           /* 0 = for good */
 	bool force;
 	bool healthy;
+	uint32_t stall_after_s; /* 0 = the default */
 	bool cleanup_on_exit;
 	bool json;
 	bool help;

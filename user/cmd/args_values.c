@@ -10,6 +10,8 @@
 #include "cmd/args_parts.h"
 #include "config/config.h"
 
+#define STALL_AFTER_MAX 86400
+
 const struct args_option_text args_option_texts[ARGS_OPTION_COUNT] = {
 	[ARGS_INSTANCE] = { "instance", "NAME", "which router on this kernel (default towpath)" },
 	[ARGS_BPFFS] = { "bpffs", "DIR", "the bpf filesystem (default: found or mounted)" },
@@ -35,6 +37,8 @@ const struct args_option_text args_option_texts[ARGS_OPTION_COUNT] = {
 	[ARGS_FORCE] = { "force", NULL, "though it cuts the session that this is typed in" },
 	[ARGS_HEALTHY] = { "healthy", NULL, "exit with status 1 when there is a problem" },
 	[ARGS_CLEANUP_ON_EXIT] = { "cleanup-on-exit", NULL, "on leaving, remove everything" },
+	[ARGS_STALL_AFTER] = { "stall-after", "SECONDS",
+			       "without handshake, look endpoints up again (default 135)" },
 };
 
 int args_refuse_word(struct err *err, const char *kind, const char *word, const char *dashes,
@@ -180,6 +184,17 @@ static int read_metrics_listen(const char *value, struct args *args, struct err 
 	return 0;
 }
 
+static int read_stall_after(const char *value, struct args *args, struct err *err)
+{
+	uint64_t seconds;
+
+	if (num_read(value, 1, STALL_AFTER_MAX, &seconds))
+		return err_set(err, -EINVAL, "--stall-after \"%s\": not 1 to %d seconds", value,
+			       STALL_AFTER_MAX);
+	args->stall_after_s = (uint32_t)seconds;
+	return 0;
+}
+
 static int read_out(const char *value, struct args *args, struct err *err)
 {
 	if (!value[0])
@@ -215,6 +230,7 @@ int args_read_option(enum args_option option, const char *value, struct args *ar
 	case ARGS_TRY: return read_try(value, args, err);
 	case ARGS_FORCE: args->force = true; return 0;
 	case ARGS_HEALTHY: args->healthy = true; return 0;
+	case ARGS_STALL_AFTER: return read_stall_after(value, args, err);
 	case ARGS_CLEANUP_ON_EXIT: args->cleanup_on_exit = true; return 0;
 	case ARGS_JSON: args->json = true; return 0;
 	case ARGS_HELP: args->help = true; return 0;

@@ -110,6 +110,9 @@ static int open_sources(struct run *run, struct err *err)
 	if (!r)
 		r = loop_timer_open(&run->expiry, &run->loop, true, key_expired, run, err);
 	if (!r)
+		r = run_endpoints_open(&run->endpoints, &run->loop, run->args->stall_after_s,
+				       &run->running.unresolved, err);
+	if (!r)
 		r = watch_open(&run->watch, &run->loop, run->running.file, file_changed, run, err);
 	if (!r)
 		r = control_open(&run->control, &run->loop, run_path(path, run->args, "sock"),
@@ -122,6 +125,7 @@ static void close_sources(struct run *run)
 	http_close(run->http);
 	control_close(&run->control);
 	watch_close(&run->watch);
+	run_endpoints_close(&run->endpoints);
 	loop_timer_close(&run->expiry);
 	notify_close(&run->notify);
 	if (run->signals.ready) {

@@ -2,13 +2,12 @@
 #include "cmd/gather.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/mem.h"
+#include "cmd/lookup.h"
 #include "kernel/bpf_object.h"
 
 static bool key_fits(const struct key *private_key, const struct policy_member *member)
@@ -94,38 +93,33 @@ int gather_self(const struct policy *policy, const char *node_name, struct key *
 	return find_by_key(policy, private_key, self, err);
 }
 
-static void take_sockaddr(const struct sockaddr *from, struct addr *out)
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	if (from->sa_family == AF_INET6) {
-		memcpy(out->bytes, &((const struct sockaddr_in6 *)from)->sin6_addr, 16);
-		return;
-	}
-	memcpy(out->bytes, mapped, sizeof(mapped));
-	memcpy(out->bytes + sizeof(mapped), &((const struct sockaddr_in *)from)->sin_addr, 4);
-}
-
 /* One that does not resolve is noted as such: the model warns and goes on without it. */
-static int resolve(struct facts *facts, const char *host)
+static int resolve(const struct gather_names *names, const struct policy_member *member,
+		   struct facts *facts)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG };
+	const char *host = member->endpoint->host;
 	struct facts_host *row = array_add(&facts->hosts);
-	struct addrinfo *found = NULL;
+	struct addr found;
 
 	if (!row)
 		return -ENOMEM;
 	row->host = mem_copy_string(host);
 	if (!row->host)
 		return -ENOMEM;
-	if (!getaddrinfo(host, NULL, &hints, &found) && found)
-		take_sockaddr(found->ai_addr, &row->addr);
-	if (found)
-		freeaddrinfo(found);
+	if (names) {
+		enum gather_answer answer = names->find(names->data, member, &found);
+
+		row->pending = answer == GATHER_LATER;
+		if (answer == GATHER_FOUND)
+			row->addr = found;
+	} else if (!lookup_now(host, &found)) {
+		row->addr = found;
+	}
 	return 0;
 }
 
-static int resolve_endpoints(const struct policy *policy, struct facts *facts)
+static int resolve_endpoints(const struct policy *policy, const struct gather_names *names,
+			     struct facts *facts)
 {
 	const struct policy_member *member;
 	int r = 0;
@@ -135,7 +129,7 @@ static int resolve_endpoints(const struct policy *policy, struct facts *facts)
 
 		if (r || !member->endpoint->host || !addr_read(member->endpoint->host, &literal))
 			continue;
-		r = resolve(facts, member->endpoint->host);
+		r = resolve(names, member, facts);
 	}
 	return r;
 }
@@ -176,11 +170,12 @@ uint64_t gather_jiffies(uint32_t hz)
 	       (uint64_t)now.tv_nsec * hz / 1000000000;
 }
 
-int gather_facts(const struct policy *policy, struct facts *facts, struct err *err)
+int gather_facts(const struct policy *policy, const struct gather_names *names,
+		 struct facts *facts, struct err *err)
 {
 	facts->jiffies = gather_jiffies(facts->hz);
 	bpf_object_hash(facts->object_hash);
-	if (resolve_endpoints(policy, facts))
+	if (resolve_endpoints(policy, names, facts))
 		return err_sys(err, -ENOMEM, "resolve endpoints");
 	return read_secrets(policy, facts, err);
 }

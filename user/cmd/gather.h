@@ -14,8 +14,18 @@
 int gather_self(const struct policy *policy, const char *node_name, struct key *private_key,
 		const struct policy_member **self, struct err *err);
 
+/* Who knows the endpoints' DNS names. NULL: the resolver is asked, and waited for. */
+enum gather_answer { GATHER_FOUND, GATHER_NONE, GATHER_LATER };
+
+struct gather_names {
+	enum gather_answer (*find)(const void *data, const struct policy_member *member,
+				   struct addr *out);
+	const void *data;
+};
+
 /* Endpoint names, preshared keys, jiffies and the hash of the embedded programs. */
-int gather_facts(const struct policy *policy, struct facts *facts, struct err *err);
+int gather_facts(const struct policy *policy, const struct gather_names *names,
+		 struct facts *facts, struct err *err);
 /* The same for jiffies alone. */
 uint64_t gather_jiffies(uint32_t hz);
 

@@ -60,7 +60,8 @@ static const struct command commands[] = {
 		.operands_min = 1,
 		.operands_max = 1,
 		.options = ARGS_BIT(ARGS_NODE) | ARGS_BIT(ARGS_TC_ATTACH) |
-			   ARGS_BIT(ARGS_METRICS_LISTEN) | ARGS_BIT(ARGS_CLEANUP_ON_EXIT),
+			   ARGS_BIT(ARGS_METRICS_LISTEN) | ARGS_BIT(ARGS_CLEANUP_ON_EXIT) |
+			   ARGS_BIT(ARGS_STALL_AFTER),
 		.run = cmd_run,
 	},
 	{

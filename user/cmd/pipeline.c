@@ -12,6 +12,7 @@
 #include "cmd/commands.h"
 #include "cmd/gather.h"
 #include "cmd/lock.h"
+#include "cmd/progress.h"
 #include "kernel/apply.h"
 #include "kernel/bpf_log.h"
 #include "kernel/bpf_netns.h"
@@ -263,9 +264,26 @@ int pipeline_observe(struct pipeline *p, bool make)
 	if (!r && p->self) {
 		p->facts.private_key = p->private_key;
 		p->facts.private_key_set = true;
-		r = gather_facts(p->policy, &p->facts, &err);
+		r = gather_facts(p->policy, p->names, &p->facts, &err);
 	}
 	return r ? leave(p, &err) : EXIT_DONE;
+}
+
+/* They are left alone, which whoever reads the plan must know: they are on our device. */
+static void warn_foreign(const struct pipeline *p)
+{
+	const struct state_tunnel *tunnel = &p->have.tunnel;
+	const struct state_peer *peer, *first = NULL;
+	char key[KEY_TEXT_SIZE];
+	size_t count = 0;
+
+	array_for_each(peer, &tunnel->peers)
+		if (!peer->ours && !state_find_peer(&p->want, &peer->public_key) && !count++)
+			first = peer;
+	if (count)
+		log_warn("%s: %zu foreign peer%s on %s, left alone: %s%s", p->args->command->name,
+			 count, count > 1 ? "s" : "", tunnel->name,
+			 key_put(key, &first->public_key), count > 1 ? ", …" : "");
 }
 
 int pipeline_plan(struct pipeline *p)
@@ -281,13 +299,9 @@ int pipeline_plan(struct pipeline *p)
 		r = bpf_check_sizes(&p->bpf, &p->want, &err);
 	if (!r)
 		r = plan_build(&p->want, &p->have, &p->plan, &err);
+	if (!r && !p->silent)
+		warn_foreign(p);
 	return r ? leave(p, &err) : EXIT_DONE;
-}
-
-static void say_progress(const struct op *op, void *data)
-{
-	(void)data; /* nothing to carry */
-	log_info("%s", op->text);
 }
 
 /* The verifier's reasons are many lines; they are kept, and the one line says where. */
@@ -306,16 +320,19 @@ static void keep_load_log(const struct pipeline *p, struct err *err)
 
 int pipeline_apply(struct pipeline *p, const struct state *want, enum bpf_attach_mode mode)
 {
+	struct progress progress;
 	const struct apply apply = {
 		.bpf = &p->bpf,
 		.instance = p->args->instance,
 		.want = want,
 		.have = &p->have,
 		.attach_mode = mode,
-		.progress = say_progress,
+		.progress = progress_step,
+		.progress_data = &progress,
 	};
 	struct err err;
 
+	progress_start(&progress, &p->plan);
 	p->touched = p->plan.ops.count;
 	if (!apply_plan(&apply, &p->plan, &err))
 		return EXIT_DONE;
@@ -327,17 +344,20 @@ static int remove_stray(struct pipeline *p, const char *name, struct err *err)
 {
 	struct state stray = {};
 	struct plan plan = {};
+	struct progress progress;
 	const struct apply apply = {
 		.bpf = &p->bpf,
 		.instance = p->args->instance,
 		.have = &stray,
-		.progress = say_progress,
+		.progress = progress_step,
+		.progress_data = &progress,
 	};
 	int r = observe_net(&stray, p->args->instance, name, err);
 
 	stray.exists = false; /* the programs stay until the tunnel itself is gone */
 	if (!r)
 		r = plan_build_down(&stray, &plan, err);
+	progress_start(&progress, &plan);
 	if (!r)
 		r = apply_plan(&apply, &plan, err);
 	plan_free(&plan);

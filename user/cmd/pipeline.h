@@ -8,6 +8,7 @@
 #define TP_CMD_PIPELINE_H
 
 #include "cmd/args.h"
+#include "cmd/gather.h"
 #include "config/config.h"
 #include "kernel/bpf_links.h"
 #include "kernel/bpf_object.h"
@@ -26,6 +27,7 @@ struct pipeline {
 	bool silent;     /* nor is logged why a step ended it all: that is in failure */
 	bool unattended; /* nobody is there whose session could be cut off */
 	bool removing;   /* `down`: also what a network namespace left that is gone */
+	const struct gather_names *names; /* of endpoints; NULL: waits for the resolver */
 	struct err failure;
 	struct config *config;
 	struct policy *policy;

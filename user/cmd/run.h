@@ -7,6 +7,7 @@
 #define TP_CMD_RUN_H
 
 #include "cmd/pipeline.h"
+#include "cmd/run_endpoints.h"
 #include "daemon/control.h"
 #include "daemon/http.h"
 #include "daemon/loop.h"
@@ -20,6 +21,7 @@ struct run {
 	struct loop_source signals;
 	struct loop_timer expiry; /* a wall timer: the next key that expires */
 	struct watch watch;
+	struct run_endpoints endpoints;
 	struct notify notify;
 	struct control control;
 	struct http *http;         /* NULL: no metrics */

@@ -55,23 +55,33 @@ static void end(struct pipeline *p)
 	malloc_trim(0);
 }
 
+static void follow_endpoints(struct run *run, const struct pipeline *p)
+{
+	if (run_endpoints_follow(&run->endpoints, p))
+		log_error("run: out of memory: not all names of endpoints are followed");
+}
+
 static int apply_good(struct run *run)
 {
+	const struct gather_names names = run_endpoints_answers(&run->endpoints);
 	struct pipeline p;
 	int status;
 
 	start(run, &p);
+	p.names = &names;
 	p.text = TAKE(run->good); /* lent */
 	p.length = run->good_length;
 	status = pipeline_read_policy(&p);
 	if (status == EXIT_DONE)
 		status = apply_all(&p);
 	run->good = TAKE(p.text);
-	if (status == EXIT_DONE)
+	if (status == EXIT_DONE) {
 		arm_expiry(run, &p);
-	else
+		follow_endpoints(run, &p);
+	} else {
 		log_error("run: the policy in force: %s",
 			  p.failure.code ? p.failure.text : "it is not valid any more");
+	}
 	end(&p);
 	return status;
 }
@@ -218,6 +228,7 @@ static void accept_policy(struct run *run, struct pipeline *p)
 	run->good = TAKE(p->text);
 	run->good_length = p->length;
 	arm_expiry(run, p);
+	follow_endpoints(run, p);
 }
 
 /* Steps that failed half way are taken back by applying what was in force before. */
@@ -231,11 +242,13 @@ static void restore(struct run *run)
 
 int run_load(struct run *run)
 {
+	const struct gather_names names = run_endpoints_answers(&run->endpoints);
 	struct pipeline p;
 	bool touched;
 	int status;
 
 	start(run, &p);
+	p.names = &names;
 	status = pipeline_read_policy(&p);
 	if (status == EXIT_DONE)
 		status = apply_read(run, &p);

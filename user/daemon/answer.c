@@ -64,6 +64,10 @@ size_t answer_put(char *buf, const struct running *running)
 	array_for_each(error, &running->errors)
 		if (!put_texts(&text, "error", error->place, error->message))
 			left_out++;
+	/* one is enough to know that something is wrong, and what; the log has all */
+	array_for_each(error, &running->unresolved)
+		if (!put_texts(&text, "unresolved", error->place, error->message))
+			break;
 	put_number(&text, "left_out", left_out);
 	return text.used;
 }
@@ -95,14 +99,14 @@ static int read_pid(const char *value, uint32_t *out)
 	return 0;
 }
 
-static int read_error(char *value, struct running *out)
+static int read_problem(char *value, struct problems *out)
 {
 	char *tab = strchr(value, '\t');
 
-	if (!tab || out->errors.count == RUNNING_ERRORS_MAX)
+	if (!tab || out->count == RUNNING_ERRORS_MAX)
 		return -EPROTO;
 	*tab = '\0';
-	return problems_add(&out->errors, value, "%s", tab + 1);
+	return problems_add(out, value, "%s", tab + 1);
 }
 
 static int read_file(const char *value, struct running *out)
@@ -129,7 +133,9 @@ static int read_line(char *line, struct running *out)
 	if (!strcmp(line, "rejected_at"))
 		return read_time(value, &out->rejected_at);
 	if (!strcmp(line, "error"))
-		return read_error(value, out);
+		return read_problem(value, &out->errors);
+	if (!strcmp(line, "unresolved"))
+		return read_problem(value, &out->unresolved);
 	if (!strcmp(line, "left_out"))
 		return read_number(value, &out->errors_left_out);
 	return 0; /* a newer daemon's */

@@ -21,14 +21,14 @@ static int set_sysctl(const struct apply *apply, struct ops_net_context *net, co
 	if (!r)
 		r = bpf_save_sysctl(apply->bpf, sysctl->path, before, sysctl->value, err);
 	if (!r)
-		r = ops_net_run(net, op, apply->want, apply->have, apply->instance, err);
+		r = ops_net_run(net, op, 1, apply->want, apply->have, apply->instance, err);
 	return r;
 }
 
 static int restore_sysctl(const struct apply *apply, struct ops_net_context *net,
 			  const struct op *op, struct err *err)
 {
-	int r = ops_net_run(net, op, apply->want, apply->have, apply->instance, err);
+	int r = ops_net_run(net, op, 1, apply->want, apply->have, apply->instance, err);
 
 	return r ? r : bpf_forget_sysctl(apply->bpf, op->args.sysctl->path, err);
 }
@@ -56,7 +56,7 @@ static int set_link(const struct apply *apply, struct ops_net_context *net, cons
 	if (apply->want->tunnel.backend == STATE_BACKEND_KERNEL)
 		r = save_redirects(apply, err);
 	if (!r)
-		r = ops_net_run(net, op, apply->want, apply->have, apply->instance, err);
+		r = ops_net_run(net, op, 1, apply->want, apply->have, apply->instance, err);
 	return r;
 }
 
@@ -155,14 +155,20 @@ static int run_op(const struct apply *apply, struct ops_net_context *net, const 
 	if (op->kind == OP_LINK_SET)
 		return set_link(apply, net, op, err);
 	if (ops_net_handles(op->kind))
-		return ops_net_run(net, op, apply->want, apply->have, apply->instance, err);
+		return ops_net_run(net, op, 1, apply->want, apply->have, apply->instance, err);
 	return run_bpf_op(apply, op, err);
+}
+
+static void tell(const struct apply *apply, const struct op *ops, size_t count)
+{
+	for (size_t i = 0; apply->progress && i < count; i++)
+		apply->progress(&ops[i], apply->progress_data);
 }
 
 int apply_plan(const struct apply *apply, const struct plan *plan, struct err *err)
 {
 	struct ops_net_context net = {};
-	const struct op *op;
+	size_t done = 0;
 	int r;
 
 	if (!plan->ops.count)
@@ -171,12 +177,15 @@ int apply_plan(const struct apply *apply, const struct plan *plan, struct err *e
 	if (r)
 		return r;
 
-	array_for_each(op, &plan->ops) {
-		if (apply->progress)
-			apply->progress(op, apply->progress_data);
-		r = run_op(apply, &net, op, err);
-		if (r)
-			break;
+	while (!r && done < plan->ops.count) {
+		const struct op *op = &plan->ops.items[done];
+		size_t count = ops_net_count(op, plan->ops.count - done);
+
+		tell(apply, op, count);
+		r = count > 1 ? ops_net_run(&net, op, count, apply->want, apply->have,
+					    apply->instance, err) :
+				run_op(apply, &net, op, err);
+		done += count;
 	}
 	if (!r && apply->want)
 		r = bpf_note_applied(apply->bpf, apply->want, err);

@@ -13,10 +13,15 @@
 #include "kernel/sysctl.h"
 #include "kernel/wg_process.h"
 
+#define LINK_USES      63
+#define PEERS_TOGETHER 64  /* a message to the kernel holds about as many */
+#define IPS_TOGETHER   512 /* and theirs: a request to wireguard-go is made in memory */
+
 /* What every step is given. */
 struct step {
 	struct ops_net_context *context;
 	const struct op *op;
+	size_t count; /* ops from op on that are done together */
 	const struct state_tunnel *tunnel; /* want's, or have's in the removing phase */
 	const char *instance;
 	struct rt_link link; /* the tunnel's device, where the step needs one */
@@ -108,11 +113,14 @@ static int tunnel_set(struct step *step)
 			     step->tunnel->listen_port, step->err);
 }
 
-static int peer_set(struct step *step)
+static int peers_set(struct step *step)
 {
+	const struct peer_change *changes[PEERS_TOGETHER];
 	int r = open_wg(step);
 
-	return r ? r : wg_set_peer(&step->context->wg, &step->op->args.change, step->err);
+	for (size_t i = 0; i < step->count; i++)
+		changes[i] = &step->op[i].args.change;
+	return r ? r : wg_set_peers(&step->context->wg, changes, step->count, step->err);
 }
 
 static int peer_remove(struct step *step)
@@ -176,7 +184,7 @@ static const struct step_kind {
 	[OP_LINK_ADD] = { link_add, NAME_ONLY },
 	[OP_LINK_SET] = { link_set, ON_DEVICE },
 	[OP_TUNNEL_SET] = { tunnel_set, ON_DEVICE },
-	[OP_PEER_SET] = { peer_set, ON_DEVICE },
+	[OP_PEER_SET] = { peers_set, ON_DEVICE },
 	[OP_PEER_REMOVE] = { peer_remove, OFF_DEVICE },
 	[OP_ADDRESS_ADD] = { address_add, ON_DEVICE },
 	[OP_ADDRESS_REMOVE] = { address_remove, OFF_DEVICE },
@@ -199,13 +207,28 @@ bool ops_net_handles(enum op_kind kind)
 	return find_kind(kind) != NULL;
 }
 
-/* Looked up for each step: a device that lost our mark meanwhile is no longer ours to touch. */
+/*
+ * Looked up again and again: a device that lost our mark meanwhile is no longer ours to touch. But
+ * not for each of a hundred thousand routes.
+ */
 static int find_device(struct step *step)
 {
+	struct ops_net_context *context = step->context;
 	const char *name = step->tunnel->name;
-	int r = rt_find_link(step->context->nl, name, &step->link, step->err);
+	int r;
 
-	if (r || rt_link_is_ours(&step->link, step->instance))
+	if (context->link_uses && !strcmp(context->link.facts.name, name)) {
+		context->link_uses--;
+		step->link = context->link;
+		return 0;
+	}
+	r = rt_find_link(context->nl, name, &step->link, step->err);
+	if (!r && rt_link_is_ours(&step->link, step->instance)) {
+		context->link = step->link;
+		context->link_uses = LINK_USES;
+		return 0;
+	}
+	if (r)
 		return r;
 	return err_set(step->err, -EEXIST, "device %s is not ours (alias \"%s\")", name,
 		       step->link.alias);
@@ -215,6 +238,8 @@ static int run_step(const struct step_kind *kind, struct step *step)
 {
 	int r;
 
+	if (kind->scope == NAME_ONLY || kind->run == link_remove)
+		step->context->link_uses = 0; /* it becomes another one, or none */
 	if (kind->scope == ON_DEVICE || kind->scope == OFF_DEVICE) {
 		r = find_device(step);
 		if (r == -ENODEV && kind->scope == OFF_DEVICE)
@@ -225,19 +250,37 @@ static int run_step(const struct step_kind *kind, struct step *step)
 	return kind->run(step);
 }
 
-int ops_net_run(struct ops_net_context *context, const struct op *op, const struct state *want,
-		const struct state *have, const char *instance, struct err *err)
+size_t ops_net_count(const struct op *op, size_t left)
+{
+	size_t ips, count;
+
+	if (op->kind != OP_PEER_SET)
+		return 1;
+	ips = op->args.change.want->allowed_ips.count;
+	for (count = 1; count < left && count < PEERS_TOGETHER; count++) {
+		if (op[count].kind != OP_PEER_SET)
+			break;
+		ips += op[count].args.change.want->allowed_ips.count;
+		if (ips > IPS_TOGETHER)
+			break;
+	}
+	return count;
+}
+
+int ops_net_run(struct ops_net_context *context, const struct op *op, size_t count,
+		const struct state *want, const struct state *have, const char *instance,
+		struct err *err)
 {
 	const struct step_kind *kind = find_kind(op->kind);
-	struct step step = { .context = context, .op = op, .instance = instance, .err = err };
+	struct step step = { .context = context, .op = op, .count = count, .instance = instance, .err = err };
 	const struct state *state;
 
 	if (!kind)
-		return err_set(err, -EINVAL, "%s is not a step of the network's", op->object);
+		return err_set(err, -EINVAL, "%s is not a step of the network's", op->text);
 
 	state = kind->scope == OFF_DEVICE ? have : want;
 	if (kind->scope != NO_TUNNEL && !state)
-		return err_set(err, -EINVAL, "%s: no state to take the tunnel from", op->object);
+		return err_set(err, -EINVAL, "%s: no state to take the tunnel from", op->text);
 	if (state)
 		step.tunnel = &state->tunnel;
 	return run_step(kind, &step);

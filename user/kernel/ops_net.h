@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "kernel/rt.h"
 #include "kernel/wg.h"
 #include "plan/ops.h"
 
@@ -15,6 +16,8 @@ struct nl;
 struct ops_net_context {
 	struct nl *nl;
 	struct wg_device wg; /* opened by the first op that needs it */
+	struct rt_link link; /* the tunnel's device, as it was a few ops ago */
+	unsigned int link_uses; /* left before it is looked up again */
 };
 
 /* Belongs to the netns the caller is in. */
@@ -24,11 +27,15 @@ void ops_net_close(struct ops_net_context *context);
 
 bool ops_net_handles(enum op_kind kind);
 
+/* How many of the ops from op on are best done together: peers, which share a message. */
+size_t ops_net_count(const struct op *op, size_t left);
+
 /*
- * Does one op that ops_net_handles; -EINVAL for another. What sets reads want, what removes reads
+ * Does that many ops, or one, that ops_net_handles; -EINVAL for another. What sets reads want, what removes reads
  * have, and the other may be NULL. A step that is done already is success.
  */
-int ops_net_run(struct ops_net_context *context, const struct op *op, const struct state *want,
-		const struct state *have, const char *instance, struct err *err);
+int ops_net_run(struct ops_net_context *context, const struct op *op, size_t count,
+		const struct state *want, const struct state *have, const char *instance,
+		struct err *err);
 
 #endif

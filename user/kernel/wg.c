@@ -17,7 +17,7 @@
 int wg_open(struct wg_device *device, enum state_backend backend, const char *ifname,
 	    struct err *err)
 {
-	struct wg_device opened = { .backend = backend };
+	struct wg_device opened = { .backend = backend, .connection = -1 };
 	AUTO_NL struct nl *nl = NULL;
 	int r;
 
@@ -38,6 +38,8 @@ int wg_open(struct wg_device *device, enum state_backend backend, const char *if
 void wg_close(struct wg_device *device)
 {
 	nl_close(device->nl);
+	if (device->backend == STATE_BACKEND_USERSPACE)
+		mem_close_fd(&device->connection);
 	*device = (struct wg_device){ 0 };
 }
 
@@ -87,19 +89,18 @@ static int kernel_set_device(struct wg_device *device, const struct key *private
 			  err);
 }
 
-static int kernel_set_peer(struct wg_device *device, const struct peer_change *change,
-			   struct err *err)
+static int kernel_set_peers(struct wg_device *device, const struct peer_change *const *changes,
+			    size_t count, struct err *err)
 {
+	struct wg_peers peers = { .changes = changes, .count = count };
 	union nl_message buf;
-	size_t done = 0;
-	int r;
+	int r = 0;
 
-	do {
-		r = kernel_set(
-			device,
-			wg_put_peer(&buf, sizeof(buf), device->family, device->name, change, &done),
-			err);
-	} while (!r && done < change->want->allowed_ips.count);
+	while (!r && peers.at < count)
+		r = kernel_set(device,
+			       wg_put_peers(&buf, sizeof(buf), device->family, device->name,
+					    &peers),
+			       err);
 	return r;
 }
 
@@ -150,7 +151,7 @@ static int userspace_ask(struct wg_device *device, const char *request, struct s
 	size_t length = 0;
 	int r;
 
-	r = wg_uapi_exchange(device->name, request, &answer, &length, err);
+	r = wg_uapi_exchange(&device->connection, device->name, request, &answer, &length, err);
 	if (r)
 		return r;
 
@@ -238,24 +239,35 @@ int wg_set_device(struct wg_device *device, const struct key *private_key, uint1
 	return r ? err_wrap(err, r, "set key and port %u of %s", listen_port, device->name) : 0;
 }
 
-/* Peers have names only where the policy is known. */
-static const char *peer_text(const struct state_peer *peer, char *buf)
+/* "peer phone", or "60 peers, peer a to peer z": names are known where the policy is. */
+static const char *peers_text(char *buf, size_t size, const struct peer_change *const *changes,
+			      size_t count)
 {
-	return *peer->name ? peer->name : key_put(buf, &peer->public_key);
+	const struct state_peer *first = changes[0]->want, *last = changes[count - 1]->want;
+	char key[KEY_TEXT_SIZE];
+
+	if (count > 1)
+		snprintf(buf, size, "%zu peers, %s to %s,", count, first->name, last->name);
+	else
+		snprintf(buf, size, "peer %s",
+			 *first->name ? first->name : key_put(key, &first->public_key));
+	return buf;
 }
 
-int wg_set_peer(struct wg_device *device, const struct peer_change *change, struct err *err)
+int wg_set_peers(struct wg_device *device, const struct peer_change *const *changes, size_t count,
+		 struct err *err)
 {
-	char key[KEY_TEXT_SIZE];
+	char text[2 * TP_NAME_SIZE + 32];
 	int r;
 
 	if (device->backend == STATE_BACKEND_KERNEL)
-		r = kernel_set_peer(device, change, err);
+		r = kernel_set_peers(device, changes, count, err);
 	else
-		r = userspace_set(device, wg_uapi_put_peer(change), err);
+		r = userspace_set(device, wg_uapi_put_peers(changes, count), err);
 	if (!r)
 		return 0;
-	return err_wrap(err, r, "set peer %s of %s", peer_text(change->want, key), device->name);
+	return err_wrap(err, r, "set %s of %s", peers_text(text, sizeof(text), changes, count),
+			device->name);
 }
 
 int wg_set_endpoint(struct wg_device *device, const struct key *public_key,

@@ -17,6 +17,7 @@ struct wg_device {
 	enum state_backend backend;
 	struct nl *nl;   /* STATE_BACKEND_KERNEL only */
 	uint16_t family; /* the same */
+	int connection;  /* STATE_BACKEND_USERSPACE only: -1 before the first request */
 };
 
 /* Belongs to the netns the caller is in. The device itself need not exist yet. */
@@ -33,8 +34,9 @@ int wg_get(struct wg_device *device, struct state_tunnel *tunnel, struct err *er
 
 int wg_set_device(struct wg_device *device, const struct key *private_key, uint16_t listen_port,
 		  struct err *err);
-/* Adds or changes one peer: in one message, unless its allowed IPs need several. */
-int wg_set_peer(struct wg_device *device, const struct peer_change *change, struct err *err);
+/* Adds or changes peers: in one message, unless they need several. */
+int wg_set_peers(struct wg_device *device, const struct peer_change *const *changes, size_t count,
+		 struct err *err);
 /* One that is not there is success. */
 int wg_set_endpoint(struct wg_device *device, const struct key *public_key,
 		    const struct endpoint *endpoint, struct err *err);

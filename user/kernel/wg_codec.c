@@ -193,22 +193,55 @@ static bool put_allowed_ips(struct nlmsghdr *msg, size_t size, const struct peer
 	return *done > before;
 }
 
-struct nlmsghdr *wg_put_peer(void *buf, size_t size, uint16_t family, const char *ifname,
-			     const struct peer_change *change, size_t *done)
+static bool put_parts(struct nlmsghdr *msg, size_t size, const struct peer_change *change,
+		      size_t *done)
 {
-	struct peer_message message;
+	return put_key(msg, size, WGPEER_A_PUBLIC_KEY, &change->want->public_key) &&
+	       put_flags(msg, size, peer_flags(change, !*done)) &&
+	       (*done || put_peer_settings(msg, size, change)) &&
+	       put_allowed_ips(msg, size, change, done);
+}
+
+/* False when no useful part of it fits: then the message and *done are as before. */
+static bool put_peer(struct nlmsghdr *msg, size_t size, const struct peer_change *change,
+		     size_t *done)
+{
+	struct nlattr *nest = mnl_attr_nest_start_check(msg, size, 0);
 	size_t count = *done;
 
-	if (!begin_peer(&message, buf, size, family, ifname, &change->want->public_key) ||
-	    !put_flags(message.msg, size, peer_flags(change, !count)))
-		return NULL;
-	if (!count && !put_peer_settings(message.msg, size, change))
-		return NULL;
-	if (!put_allowed_ips(message.msg, size, change, &count))
-		return NULL;
-
+	if (!nest)
+		return false;
+	if (!put_parts(msg, size, change, &count)) {
+		mnl_attr_nest_cancel(msg, nest);
+		return false;
+	}
+	mnl_attr_nest_end(msg, nest);
 	*done = count;
-	return end_peer(&message);
+	return true;
+}
+
+struct nlmsghdr *wg_put_peers(void *buf, size_t size, uint16_t family, const char *ifname,
+			      struct wg_peers *peers)
+{
+	struct nlmsghdr *msg = begin(buf, size, family, WG_CMD_SET_DEVICE, ifname);
+	struct nlattr *nest = msg ? mnl_attr_nest_start_check(msg, size, WGDEVICE_A_PEERS) : NULL;
+	bool any = false;
+
+	if (!nest)
+		return NULL;
+	while (peers->at < peers->count) {
+		const struct peer_change *change = peers->changes[peers->at];
+
+		if (!put_peer(msg, size, change, &peers->done))
+			break;
+		any = true;
+		if (peers->done < change->want->allowed_ips.count)
+			break;
+		peers->done = 0;
+		peers->at++;
+	}
+	mnl_attr_nest_end(msg, nest);
+	return any ? msg : NULL;
 }
 
 struct nlmsghdr *wg_put_endpoint(void *buf, size_t size, uint16_t family, const char *ifname,

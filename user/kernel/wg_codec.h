@@ -23,13 +23,20 @@ struct nlmsghdr *wg_put_device(void *buf, size_t size, uint16_t family, const ch
 struct nlmsghdr *wg_put_peer_removal(void *buf, size_t size, uint16_t family, const char *ifname,
 				     const struct key *public_key);
 
+/* Peers to be set, and how far the messages are: both 0 before the first. */
+struct wg_peers {
+	const struct peer_change *const *changes;
+	size_t count;
+	size_t at;   /* this many are through */
+	size_t done; /* of the next one's allowed IPs; not 0: a message has begun it */
+};
+
 /*
- * One of the messages that set a peer. *done is how many of want's allowed IPs earlier messages
- * are through with, 0 for the first, which alone may replace what the peer had. Call until *done
- * is want's count.
+ * One of the messages that set peers: as many as fit, and of a large one the next part. Only the
+ * first part may replace what the peer had. Call until at is count.
  */
-struct nlmsghdr *wg_put_peer(void *buf, size_t size, uint16_t family, const char *ifname,
-			     const struct peer_change *change, size_t *done);
+struct nlmsghdr *wg_put_peers(void *buf, size_t size, uint16_t family, const char *ifname,
+			      struct wg_peers *peers);
 /* Another endpoint, and nothing else, for a peer that is there. */
 struct nlmsghdr *wg_put_endpoint(void *buf, size_t size, uint16_t family, const char *ifname,
 				 const struct key *public_key, const struct endpoint *endpoint);

@@ -86,26 +86,36 @@ static void put_allowed_ips(struct request *request, const struct peer_change *c
 			put(request, "allowed_ip=%s\n", prefix_put(text, prefix));
 }
 
-char *wg_uapi_put_peer(const struct peer_change *change)
+static void put_peer(struct request *request, const struct peer_change *change)
 {
 	const struct state_peer *peer = change->want;
 	char text[ENDPOINT_TEXT_SIZE];
-	struct request request;
 
-	if (!begin(&request, 8 + peer->allowed_ips.count))
+	put_key(request, "public_key", &peer->public_key);
+	if (change->have) /* one that somebody has removed meanwhile is not made from a part */
+		put(request, "update_only=true\n");
+	if (peer_change_psk(change))
+		put_key(request, "preshared_key", &peer->preshared_key);
+	if (change->endpoint)
+		put(request, "endpoint=%s\n", endpoint_put(text, &peer->endpoint));
+	if (peer_change_keepalive(change))
+		put(request, "persistent_keepalive_interval=%u\n", peer->keepalive);
+	put_allowed_ips(request, change);
+}
+
+char *wg_uapi_put_peers(const struct peer_change *const *changes, size_t count)
+{
+	struct request request;
+	size_t lines = 3;
+
+	for (size_t i = 0; i < count; i++)
+		lines += 6 + changes[i]->want->allowed_ips.count;
+	if (!begin(&request, lines))
 		return NULL;
 
 	put(&request, "set=1\n");
-	put_key(&request, "public_key", &peer->public_key);
-	if (change->have) /* one that somebody has removed meanwhile is not made from a part */
-		put(&request, "update_only=true\n");
-	if (peer_change_psk(change))
-		put_key(&request, "preshared_key", &peer->preshared_key);
-	if (change->endpoint)
-		put(&request, "endpoint=%s\n", endpoint_put(text, &peer->endpoint));
-	if (peer_change_keepalive(change))
-		put(&request, "persistent_keepalive_interval=%u\n", peer->keepalive);
-	put_allowed_ips(&request, change);
+	for (size_t i = 0; i < count; i++)
+		put_peer(&request, changes[i]);
 	put(&request, "\n");
 	return request.text;
 }

@@ -18,7 +18,7 @@
  * allocated in one piece, so that no copy of a key stays behind in freed memory.
  */
 char *wg_uapi_put_device(const struct key *private_key, uint16_t listen_port);
-char *wg_uapi_put_peer(const struct peer_change *change);
+char *wg_uapi_put_peers(const struct peer_change *const *changes, size_t count);
 /* Another endpoint, and nothing else, for a peer that is there. */
 char *wg_uapi_put_endpoint(const struct key *public_key, const struct endpoint *endpoint);
 char *wg_uapi_put_peer_removal(const struct key *public_key);

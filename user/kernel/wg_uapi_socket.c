@@ -138,23 +138,35 @@ static int receive_all(int fd, struct text *text)
 	return 0;
 }
 
-int wg_uapi_exchange(const char *ifname, const char *request, char **answer, size_t *length,
-		     struct err *err)
+static int exchange(int fd, const char *request, struct text *text)
 {
-	AUTO_CLOSE int fd = wg_uapi_connect(ifname);
+	int r = send_all(fd, request);
+
+	if (!r)
+		r = receive_all(fd, text);
+	if (r) {
+		if (text->bytes)
+			explicit_bzero(text->bytes, text->length);
+		free(text->bytes);
+	}
+	return r;
+}
+
+int wg_uapi_exchange(int *fd, const char *ifname, const char *request, char **answer,
+		     size_t *length, struct err *err)
+{
 	struct text text = { 0 };
 	int r;
 
-	if (fd < 0)
-		return err_sys(err, fd, "connect to wireguard-go of %s", ifname);
+	if (*fd < 0)
+		*fd = wg_uapi_connect(ifname);
+	if (*fd < 0)
+		return err_sys(err, *fd, "connect to wireguard-go of %s", ifname);
 
-	r = send_all(fd, request);
-	if (!r)
-		r = receive_all(fd, &text);
+	r = exchange(*fd, request, &text);
 	if (r) {
-		if (text.bytes)
-			explicit_bzero(text.bytes, text.length);
-		free(text.bytes);
+		mem_close_fd(fd);
+		*fd = -1;
 		return err_sys(err, r, "talk to wireguard-go of %s", ifname);
 	}
 

@@ -18,9 +18,10 @@ int wg_uapi_remove_stale(const char *ifname, struct err *err);
 
 /*
  * One request and its whole answer, wiped and freed by the caller (wg_uapi_free). What the answer
- * says is for wg_uapi_read.
+ * says is for wg_uapi_read. The connection stays open for the next one; after a failure there is
+ * none. *fd is -1 where there is none yet, and the caller closes it.
  */
-int wg_uapi_exchange(const char *ifname, const char *request, char **answer, size_t *length,
-		     struct err *err);
+int wg_uapi_exchange(int *fd, const char *ifname, const char *request, char **answer,
+		     size_t *length, struct err *err);
 
 #endif

@@ -82,6 +82,7 @@ struct facts_route_id {
 struct facts_host {
 	char *host;
 	struct addr addr; /* zero: did not resolve */
+	bool pending;     /* it is still being looked up; its peer is told when it is known */
 };
 
 /* A preshared key file that was read. */

@@ -22,6 +22,7 @@ struct running {
 	int64_t rejected_at;    /* 0: the file is in force */
 	struct problems errors; /* why it was rejected; at least one */
 	uint64_t errors_left_out;
+	struct problems unresolved; /* names of endpoints, at most RUNNING_ERRORS_MAX */
 	uint64_t reloads[RUNNING_RESULTS];
 };
 

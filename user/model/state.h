@@ -178,6 +178,9 @@ const char *state_xdp_name(enum state_xdp xdp); /* "auto", "native", "generic" *
 void state_free(struct state *state);
 void state_tunnel_clear(struct state_tunnel *tunnel); /* the same for the tunnel alone */
 
+/* The peer with that key; NULL when there is none. */
+const struct state_peer *state_find_peer(const struct state *state, const struct key *public_key);
+
 /* have: tells its peers what peer_info knows of them. 0 or -ENOMEM. */
 int state_tell_peers(struct state *have);
 

@@ -7,6 +7,19 @@
 #include "base/mem.h"
 #include "model/state.h"
 
+static int key_order(const void *key, const void *peer)
+{
+	return memcmp(key, ((const struct state_peer *)peer)->public_key.bytes, KEY_SIZE);
+}
+
+const struct state_peer *state_find_peer(const struct state *state, const struct key *public_key)
+{
+	if (!state->tunnel.peers.count)
+		return NULL;
+	return bsearch(public_key->bytes, state->tunnel.peers.items, state->tunnel.peers.count,
+		       sizeof(*state->tunnel.peers.items), key_order);
+}
+
 /* Rows are by number, peers by key. */
 static int row_compare(const void *a, const void *b)
 {

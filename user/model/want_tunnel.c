@@ -100,13 +100,13 @@ static int add_addresses(struct want_builder *b)
 	return 0;
 }
 
-static const struct addr *resolve(const struct facts *facts, const char *name)
+static const struct facts_host *find_host(const struct facts *facts, const char *name)
 {
 	const struct facts_host *host;
 
 	array_for_each(host, &facts->hosts)
-		if (!strcmp(host->host, name) && !addr_is_zero(&host->addr))
-			return &host->addr;
+		if (!strcmp(host->host, name))
+			return host;
 	return NULL;
 }
 
@@ -127,19 +127,21 @@ static int set_endpoint(struct want_builder *b, const struct policy_member *memb
 			struct state_peer *peer)
 {
 	const struct config_endpoint *endpoint = member->endpoint;
-	const struct addr *found;
-	struct addr addr;
+	const struct facts_host *found;
 
 	if (!endpoint->host)
 		return 0;
-
-	found = addr_read(endpoint->host, &addr) ? resolve(b->view->facts, endpoint->host) : &addr;
-	if (!found)
-		return problems_add(b->warnings, endpoint->place,
-				    "\"%s\" does not resolve to an address: "
-				    "%s must make contact first",
-				    endpoint->host, member->name);
-	peer->endpoint.addr = *found;
+	if (addr_read(endpoint->host, &peer->endpoint.addr)) {
+		found = find_host(b->view->facts, endpoint->host);
+		if (found && found->pending)
+			return 0;
+		if (!found || addr_is_zero(&found->addr))
+			return problems_add(b->warnings, endpoint->place,
+					    "\"%s\" does not resolve to an address: "
+					    "%s must make contact first",
+					    endpoint->host, member->name);
+		peer->endpoint.addr = found->addr;
+	}
 	peer->endpoint.port = endpoint->port;
 	return 0;
 }

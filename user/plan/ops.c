@@ -4,14 +4,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "plan/plan_parts.h"
 
 static void op_clear(struct op *op)
 {
-	free(op->verb);
-	free(op->object);
 	free(op->text);
 }
 
@@ -25,11 +24,16 @@ struct op *op_add(struct plan *plan, enum op_phase phase, enum op_kind kind, con
 
 	op->phase = phase;
 	op->kind = kind;
-	op->verb = mem_copy_string(verb);
-	op->object = mem_copy_string(object);
+	op->verb = verb;
+	op->object_length = (uint16_t)strlen(object);
 	op->text = mem_format("%s %s%s%s", verb, object, *details ? " " : "", details);
-	/* half an op is freed with its plan */
-	return op->verb && op->object && op->text ? op : NULL;
+	return op->text ? op : NULL; /* half an op is freed with its plan */
+}
+
+const char *op_object(char *buf, const struct op *op)
+{
+	snprintf(buf, OP_OBJECT_SIZE, "%.*s", op->object_length, op->text + strlen(op->verb) + 1);
+	return buf;
 }
 
 void plan_free(struct plan *plan)

@@ -48,9 +48,10 @@ enum op_kind {
 struct op {
 	enum op_phase phase;
 	enum op_kind kind;
-	char *verb;         /* "add", "set", "attach", "switch", "remove", … */
-	char *object;       /* "route 10.10.30.0/24": names the thing, stable */
-	char *text;         /* one line for people: what happens and with which values; no secret */
+	uint16_t object_length;
+	const char *verb; /* "add", "set", "attach", "switch", "remove", …; not the op's */
+	/* One line for people: the verb, the object, and with which values; no secret. */
+	char *text;
 	union {
 		struct peer_change change;
 		const struct state_peer *peer;
@@ -75,6 +76,10 @@ int plan_build(const struct state *want, const struct state *have, struct plan *
 /* The plan of `down`: remove everything in have. */
 int plan_build_down(const struct state *have, struct plan *out, struct err *err);
 void plan_free(struct plan *plan);
+
+/* "route 10.10.30.0/24": names the thing, stable. A buffer of OP_OBJECT_SIZE, which is returned. */
+#define OP_OBJECT_SIZE 192
+const char *op_object(char *buf, const struct op *op);
 
 const char *op_phase_name(enum op_phase phase); /* "add", "switch", "remove" */
 

@@ -6,7 +6,7 @@
 #include "plan/ops.h"
 
 /*
- * Appends an op whose text is "VERB OBJECT DETAILS". The result is valid until the next one is
+ * Appends an op whose text is "VERB OBJECT DETAILS"; verb is a literal. The result is valid until the next one is
  * added: fill in its args at once. NULL when memory is out.
  */
 struct op *op_add(struct plan *plan, enum op_phase phase, enum op_kind kind, const char *verb,
@@ -16,7 +16,6 @@ struct op *op_add(struct plan *plan, enum op_phase phase, enum op_kind kind, con
 int op_add_lan_address(struct plan *plan, bool is_add, const struct state_lan_address *address);
 
 /* "route 10.0.0.0/8" and the like. A buffer of OP_OBJECT_SIZE; each returns it. */
-#define OP_OBJECT_SIZE  192
 #define OP_DETAILS_SIZE 512
 const char *object_prefix(char *buf, const char *what, const struct prefix *prefix);
 const char *object_peer(char *buf, const struct state_peer *peer);

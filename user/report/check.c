@@ -97,10 +97,11 @@ int plan_print_json(FILE *out, const char *node, const struct plan *plan)
 	array = cJSON_AddArrayToObject(root, "ops");
 	array_for_each(op, &plan->ops) {
 		cJSON *item = json_out_item(array);
+		char object[OP_OBJECT_SIZE];
 
 		cJSON_AddStringToObject(item, "phase", op_phase_name(op->phase));
 		cJSON_AddStringToObject(item, "verb", op->verb);
-		cJSON_AddStringToObject(item, "object", op->object);
+		cJSON_AddStringToObject(item, "object", op_object(object, op));
 		cJSON_AddStringToObject(item, "text", op->text);
 	}
 	r = json_out_print(out, root);

@@ -14,17 +14,12 @@
 /* WireGuard drops a session's keys after 180 s without a handshake (REJECT_AFTER_TIME). */
 #define HANDSHAKE_FRESH 180
 
-static int compare_key(const void *key, const void *peer)
-{
-	return memcmp(key, ((const struct state_peer *)peer)->public_key.bytes, KEY_SIZE);
-}
-
 const struct state_peer *status_find_peer(const struct state *have, const struct tp_peer_info *info)
 {
-	if (!have->tunnel.peers.count)
-		return NULL;
-	return bsearch(info->public_key, have->tunnel.peers.items, have->tunnel.peers.count,
-		       sizeof(*have->tunnel.peers.items), compare_key);
+	struct key public_key;
+
+	memcpy(public_key.bytes, info->public_key, KEY_SIZE);
+	return state_find_peer(have, &public_key);
 }
 
 const char *status_peer_state(const struct status *status, const struct tp_peer_info *info,
@@ -156,6 +151,19 @@ static int check_trial(const struct status *status, struct status_problems *out)
 			   status_time(when, status->try_until));
 }
 
+/* Of a resolver that is down, the first name is as good as all. */
+static int check_unresolved(const struct running *running, struct status_problems *out)
+{
+	const struct problem *first = running->unresolved.items;
+	size_t more = running->unresolved.count - 1;
+	char count[40] = "";
+
+	if (more)
+		snprintf(count, sizeof(count), " (and %zu more names)", more);
+	return add_problem(out, "see that this machine's DNS knows the name; it is tried again",
+			   "%s: %s%s", first->place, first->message, count);
+}
+
 int status_find_problems(const struct status *status, struct status_problems *out)
 {
 	const struct state *have = status->have;
@@ -180,5 +188,7 @@ int status_find_problems(const struct status *status, struct status_problems *ou
 				"the flow table is full: %u flows", have->limits.flows);
 	if (!r && status->running && status->running->rejected_at)
 		r = check_running(status->running, out);
+	if (!r && status->running && status->running->unresolved.count)
+		r = check_unresolved(status->running, out);
 	return r;
 }

@@ -96,44 +96,87 @@ static void add_addresses(cJSON *item, const struct state_peer *peer)
 	const struct prefix *prefix;
 	char text[ADDR_TEXT_SIZE];
 
-	if (!peer)
-		return;
 	array_for_each(prefix, &peer->allowed_ips)
 		if (prefix_is_host(prefix))
 			json_out_string_item(array, addr_put(text, &prefix->addr));
 }
 
-static void add_peer(cJSON *array, const struct status *status, const struct tp_peer_info *info)
+static void add_allowed_ips(cJSON *item, const struct state_peer *peer)
 {
-	const struct state_peer *peer = status_find_peer(status->have, info);
-	char text[KEY_TEXT_SIZE], endpoint[ENDPOINT_TEXT_SIZE], when[32];
-	cJSON *item = json_out_item(array);
-	struct key public_key;
+	cJSON *array = cJSON_AddArrayToObject(item, "allowed_ips");
+	const struct prefix *prefix;
+	char text[PREFIX_TEXT_SIZE];
 
-	memcpy(public_key.bytes, info->public_key, KEY_SIZE);
-	cJSON_AddStringToObject(item, "name", info->name);
-	cJSON_AddStringToObject(item, "kind", info->is_node ? "node" : "peer");
-	cJSON_AddStringToObject(item, "public_key", key_put(text, &public_key));
-	if (peer && peer->endpoint.port)
+	array_for_each(prefix, &peer->allowed_ips)
+		json_out_string_item(array, prefix_put(text, prefix));
+}
+
+/* What WireGuard says of it; of one that is not there, what is true of none. */
+static void add_wireguard(cJSON *item, const struct state_peer *peer)
+{
+	static const struct state_peer none;
+	char endpoint[ENDPOINT_TEXT_SIZE], when[32];
+
+	peer = peer ? peer : &none;
+	if (peer->endpoint.port)
 		cJSON_AddStringToObject(item, "endpoint", endpoint_put(endpoint, &peer->endpoint));
 	else
 		cJSON_AddNullToObject(item, "endpoint");
 	add_addresses(item, peer);
-	json_out_time(item, "latest_handshake",
-		      status_time(when, peer ? peer->latest_handshake : 0));
-	json_out_number(item, "rx_bytes", peer ? peer->rx_bytes : 0);
-	json_out_number(item, "tx_bytes", peer ? peer->tx_bytes : 0);
+	add_allowed_ips(item, peer);
+	cJSON_AddBoolToObject(item, "preshared_key", !key_is_zero(&peer->preshared_key));
+	json_out_number(item, "persistent_keepalive", peer->keepalive);
+	json_out_time(item, "latest_handshake", status_time(when, peer->latest_handshake));
+	json_out_number(item, "rx_bytes", peer->rx_bytes);
+	json_out_number(item, "tx_bytes", peer->tx_bytes);
+}
+
+static void add_identity(cJSON *item, const char *name, const char *kind, const uint8_t *key)
+{
+	char text[KEY_TEXT_SIZE];
+	struct key public_key;
+
+	memcpy(public_key.bytes, key, KEY_SIZE);
+	cJSON_AddStringToObject(item, "name", name);
+	cJSON_AddStringToObject(item, "kind", kind);
+	cJSON_AddStringToObject(item, "public_key", key_put(text, &public_key));
+}
+
+static void add_peer(cJSON *array, const struct status *status, const struct tp_peer_info *info)
+{
+	const struct state_peer *peer = status_find_peer(status->have, info);
+	cJSON *item = json_out_item(array);
+	char when[32];
+
+	add_identity(item, info->name, info->is_node ? "node" : "peer", info->public_key);
+	add_wireguard(item, peer);
 	json_out_time(item, "key_expiry", status_time(when, (int64_t)info->key_expiry));
 	cJSON_AddStringToObject(item, "state", status_peer_state(status, info, peer));
+}
+
+/* Somebody else put it on our device. */
+static void add_foreign(cJSON *array, const struct status *status, const struct state_peer *peer)
+{
+	static const struct tp_peer_info nothing;
+	cJSON *item = json_out_item(array);
+
+	add_identity(item, "", "foreign", peer->public_key.bytes);
+	add_wireguard(item, peer);
+	cJSON_AddNullToObject(item, "key_expiry");
+	cJSON_AddStringToObject(item, "state", status_peer_state(status, &nothing, peer));
 }
 
 static void add_peers(cJSON *root, const struct status *status)
 {
 	cJSON *array = cJSON_AddArrayToObject(root, "peers");
 	const struct peer_info_row *row;
+	const struct state_peer *peer;
 
 	array_for_each(row, &status->have->peer_info)
 		add_peer(array, status, &row->info);
+	array_for_each(peer, &status->have->tunnel.peers)
+		if (!peer->ours)
+			add_foreign(array, status, peer);
 }
 
 static void add_route(cJSON *array, const struct tp_route_info *info,

@@ -77,25 +77,37 @@ static void print_head(FILE *out, const struct status *status,
 		status->stats->flows.evicted);
 }
 
+static void print_peer(FILE *out, const struct status *status, const char *name, const char *kind,
+		       const char *state, const struct state_peer *peer)
+{
+	char endpoint[ENDPOINT_TEXT_SIZE] = "-", ago[32], rx[16], tx[16];
+
+	if (peer && peer->endpoint.port)
+		endpoint_put(endpoint, &peer->endpoint);
+	fprintf(out, "%-20s %-7s %-8s %-24s %-12s %10s %10s\n", name, kind, state, endpoint,
+		put_ago(ago, status->now, peer ? peer->latest_handshake : 0),
+		put_bytes(rx, peer ? peer->rx_bytes : 0), put_bytes(tx, peer ? peer->tx_bytes : 0));
+}
+
+/* One that somebody else put on our device has no name, and is known by its key. */
 static void print_peers(FILE *out, const struct status *status)
 {
+	static const struct tp_peer_info nothing;
 	const struct peer_info_row *row;
+	const struct state_peer *peer;
+	char key[KEY_TEXT_SIZE];
 
-	fprintf(out, "\n%-20s %-5s %-8s %-24s %-12s %10s %10s\n", "PEER", "KIND", "STATE",
+	fprintf(out, "\n%-20s %-7s %-8s %-24s %-12s %10s %10s\n", "PEER", "KIND", "STATE",
 		"ENDPOINT", "HANDSHAKE", "RX", "TX");
 	array_for_each(row, &status->have->peer_info) {
-		const struct state_peer *peer = status_find_peer(status->have, &row->info);
-		char endpoint[ENDPOINT_TEXT_SIZE] = "-", ago[32], rx[16], tx[16];
-
-		if (peer && peer->endpoint.port)
-			endpoint_put(endpoint, &peer->endpoint);
-		fprintf(out, "%-20s %-5s %-8s %-24s %-12s %10s %10s\n", row->info.name,
-			row->info.is_node ? "node" : "peer",
-			status_peer_state(status, &row->info, peer), endpoint,
-			put_ago(ago, status->now, peer ? peer->latest_handshake : 0),
-			put_bytes(rx, peer ? peer->rx_bytes : 0),
-			put_bytes(tx, peer ? peer->tx_bytes : 0));
+		peer = status_find_peer(status->have, &row->info);
+		print_peer(out, status, row->info.name, row->info.is_node ? "node" : "peer",
+			   status_peer_state(status, &row->info, peer), peer);
 	}
+	array_for_each(peer, &status->have->tunnel.peers)
+		if (!peer->ours)
+			print_peer(out, status, key_put(key, &peer->public_key), "foreign",
+				   status_peer_state(status, &nothing, peer), peer);
 }
 
 static void print_routes(FILE *out, const struct status *status)
