@@ -203,6 +203,19 @@ TEST(a_route_with_another_mtu_is_changed)
 	pair_free(&pair);
 }
 
+/* The metric is part of a route's key in the kernel: there is no changing it. */
+TEST(a_route_of_an_older_version_is_made_anew)
+{
+	struct pair pair;
+
+	REQUIRE(pair_build(&pair));
+	REQUIRE(pair.have.want.routes.count);
+	pair.have.want.routes.items[0].metric = 0;
+	check_plan(&pair, "add: add route 10.1.0.0/24 dev towpath0 proto 116 src 100.80.0.1\n"
+			  "remove: remove route 10.1.0.0/24 dev towpath0 proto 116 metric 0\n");
+	pair_free(&pair);
+}
+
 TEST(a_roamed_peer_is_left_where_it_is)
 {
 	struct pair pair;
@@ -284,6 +297,7 @@ TEST(what_is_not_wanted_goes_after_the_switch)
 	REQUIRE(pair_build(&pair));
 	route = array_add(&pair.have.want.routes);
 	route->prefix = pair.have.want.routes.items[0].prefix;
+	route->metric = TP_RT_METRIC;
 	route->prefix.addr.bytes[12] = 192;
 	pair.want.want.tunnel.peers.count--;
 	pair.have.want.tables.hash[0] ^= 1;

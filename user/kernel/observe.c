@@ -292,8 +292,9 @@ static int compare_routes(const void *a, const void *b)
 {
 	const struct state_route *left = a;
 	const struct state_route *right = b;
+	int r = prefix_compare(&left->prefix, &right->prefix);
 
-	return prefix_compare(&left->prefix, &right->prefix);
+	return r ? r : (left->metric > right->metric) - (left->metric < right->metric);
 }
 
 static int read_tunnel_routes(struct nl *nl, struct state *state, struct err *err)
@@ -310,6 +311,7 @@ static int read_tunnel_routes(struct nl *nl, struct state *state, struct err *er
 			break;
 		}
 		added->prefix = route->facts.prefix;
+		added->metric = route->facts.metric;
 		added->prefsrc = route->facts.prefsrc;
 		added->mtu = route->mtu;
 	}

@@ -43,6 +43,7 @@ static int add_route(struct want_builder *b, const struct prefix *prefix,
 		return want_no_memory(b);
 
 	route->prefix = *prefix;
+	route->metric = TP_RT_METRIC;
 	prefsrc = want_mesh_addr(b->view, prefix_is_v4(prefix));
 	if (prefsrc)
 		route->prefsrc = *prefsrc;
