@@ -68,11 +68,13 @@ static int read_routes(struct nl *nl, struct facts *facts, struct err *err)
 	int r = rt_dump_routes(nl, 0, 0, &routes, err);
 
 	array_for_each(route, &routes) {
+		const struct facts_link *link = facts_find_ifindex(facts, route->facts.ifindex);
 		struct facts_route *added;
 
 		if (r)
 			break;
-		if (route->facts.protocol == TP_RTPROT)
+		/* another instance's have the same mark */
+		if (route->facts.protocol == TP_RTPROT && link && link->ours)
 			continue;
 		added = array_add(&facts->routes);
 		if (!added)

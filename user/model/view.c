@@ -67,101 +67,14 @@ static bool accepts(const struct policy_member *self, const struct prefix *prefi
 	return false;
 }
 
-struct prefix view_connected(const struct facts_addr *addr)
+static bool is_held_back(const struct view *view, struct view_route *route)
 {
-	struct prefix prefix = { .addr = addr->addr, .len = addr->len };
-	unsigned int bit;
+	struct guard_verdict verdict;
 
-	for (bit = addr->len; bit < 128; bit++)
-		prefix.addr.bytes[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
-	return prefix;
-}
-
-bool view_is_tunnel(const struct view *view, const struct facts_link *link)
-{
-	return link->ours || !strcmp(link->name, view->self->node->tunnel.interface);
-}
-
-bool view_is_lan(const struct view *view, const struct facts_addr *addr, const char **device)
-{
-	const struct facts_link *link = facts_find_ifindex(view->facts, addr->ifindex);
-
-	if (!link || link->loopback || view_is_tunnel(view, link) || addr->link_scope)
+	if (!guard_holds(&view->guard, &route->route->prefix, &verdict))
 		return false;
-	*device = link->name;
+	decide(route, TP_ROUTE_CONFLICT, TP_ROUTE_NONE, "%s", verdict.reason);
 	return true;
-}
-
-const struct facts_addr *view_find_lan(const struct view *view, const struct prefix *route,
-				       const char **device)
-{
-	const struct facts_addr *addr;
-
-	array_for_each(addr, &view->facts->addrs) {
-		struct prefix connected = view_connected(addr);
-
-		if (prefix_contains(&connected, route) && view_is_lan(view, addr, device))
-			return addr;
-	}
-	return NULL;
-}
-
-static bool is_held_by_lan(const struct view *view, struct view_route *route)
-{
-	const struct facts_addr *lan;
-	char text[PREFIX_TEXT_SIZE];
-	struct prefix connected;
-	const char *device;
-
-	lan = view_find_lan(view, &route->route->prefix, &device);
-	if (!lan)
-		return false;
-
-	connected = view_connected(lan);
-	decide(route, TP_ROUTE_CONFLICT, TP_ROUTE_NONE, "%s of this machine holds %s", device,
-	       prefix_put(text, &connected));
-	return true;
-}
-
-/*
- * Two routes to one prefix: the kernel refuses ours at the same metric, and at a better one ours
- * would take the prefix over unasked. A shorter or longer route is no conflict.
- */
-static bool is_held_by_kernel_route(const struct view *view, struct view_route *route)
-{
-	const struct facts_route *own = view_find_kernel_route(view, &route->route->prefix);
-	const struct facts_link *link;
-	char text[PREFIX_TEXT_SIZE];
-
-	if (!own)
-		return false;
-
-	link = facts_find_ifindex(view->facts, own->ifindex);
-	decide(route, TP_ROUTE_CONFLICT, TP_ROUTE_NONE, "kernel route %s %s %s holds it",
-	       prefix_put(text, &own->prefix), link ? "dev" : "without",
-	       link ? link->name : "device");
-	return true;
-}
-
-/* The tunnel's own packets leave by the machine's default route: an exit route would take them. */
-static bool is_held_by_default_route(const struct view *view, struct view_route *route)
-{
-	const struct facts_link *link;
-	const struct facts_route *own;
-
-	if (!prefix_is_default(&route->route->prefix))
-		return false;
-
-	array_for_each(own, &view->facts->routes) {
-		if (!prefix_is_equal(&own->prefix, &route->route->prefix) || !own->ifindex)
-			continue;
-		link = facts_find_ifindex(view->facts, own->ifindex);
-		decide(route, TP_ROUTE_CONFLICT, TP_ROUTE_NONE,
-		       "the default route of this machine, on %s, carries the tunnel itself",
-		       link ? link->name : "another device");
-		return true;
-	}
-	return false;
 }
 
 static void decide_own(const struct view *view, const struct advertisers *all,
@@ -206,8 +119,7 @@ static void decide_route(const struct view *view, const struct advertisers *all,
 		       "this node reaches it through its own LAN");
 	else if (!accepts(view->self, &route->route->prefix))
 		decide(route, TP_ROUTE_STANDBY, TP_ROUTE_NONE, "this node does not accept it");
-	else if (!is_held_by_lan(view, route) && !is_held_by_kernel_route(view, route) &&
-		 !is_held_by_default_route(view, route))
+	else if (!is_held_back(view, route))
 		decide_other(view, all, route);
 }
 
@@ -267,7 +179,7 @@ int view_build(const struct policy *policy, const struct policy_member *self,
 	view.peer_ids = mem_alloc(policy->members.count + 1, sizeof(*view.peer_ids));
 	view.routes = mem_alloc(policy->routes.count + 1, sizeof(*view.routes));
 	if (view.peer_ids && view.routes)
-		r = view_list_kernel_routes(&view);
+		r = guard_build(facts, self->node->tunnel.interface, &view.guard);
 	if (!r)
 		r = build_routes(&view);
 	if (r)
@@ -286,6 +198,6 @@ void view_free(struct view *view)
 {
 	free(view->peer_ids);
 	free(view->routes);
-	free(view->kernel_routes);
+	guard_free(&view->guard);
 	memset(view, 0, sizeof(*view));
 }
