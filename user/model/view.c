@@ -33,11 +33,13 @@ __attribute__((format(printf, 4, 5))) static void decide(struct view_route *rout
 	va_end(args);
 }
 
-/* The advertisers of one prefix. */
+/* The advertisers of one prefix, in order of preference. */
 struct advertisers {
-	struct view_route *preferred; /* approved and alive, first in the file; may be NULL */
+	struct view_route *preferred; /* the first that is approved and alive; may be NULL */
 	struct view_route *first;     /* approved, alive or not; may be NULL */
 	bool self;                    /* this node is an approved one */
+	/* a shorter one in use, which has their addresses too; may be NULL */
+	const struct view_route *around;
 };
 
 static void note_advertiser(const struct view *view, struct advertisers *all,
@@ -92,7 +94,12 @@ static void decide_other(const struct view *view, const struct advertisers *all,
 {
 	const char *name = view_carrier(view, route)->name;
 
-	if (view_member_is_expired(view, view_carrier(view, route)))
+	if (view_member_is_expired(view, view_carrier(view, route)) && !all->preferred &&
+	    all->around)
+		decide(route, TP_ROUTE_DOWN, TP_ROUTE_NONE,
+		       "the key of %s has expired, %s has it too", name,
+		       view_carrier(view, all->around)->name);
+	else if (view_member_is_expired(view, view_carrier(view, route)))
 		/* with nobody else to carry it, the row stays, so that the data path says why */
 		decide(route, TP_ROUTE_DOWN,
 		       !all->preferred && all->first == route ? TP_ROUTE_MESH : TP_ROUTE_NONE,
@@ -129,6 +136,8 @@ static int by_prefix(const void *a, const void *b)
 	const struct view_route *y = *(struct view_route *const *)b;
 	int r = prefix_compare(&x->route->prefix, &y->route->prefix);
 
+	if (!r)
+		r = (x->route->rank > y->route->rank) - (x->route->rank < y->route->rank);
 	/* policy->routes is one array in file order */
 	return r ? r : (x->route > y->route) - (x->route < y->route);
 }
@@ -138,17 +147,40 @@ static bool same_prefix(const struct view_route *a, const struct view_route *b)
 	return prefix_is_equal(&a->route->prefix, &b->route->prefix);
 }
 
+/* A default route is no stand-in: it would lead a private network's packets to the internet. */
+static bool may_stand_in(const struct view_route *route)
+{
+	return route->state == TP_ROUTE_ACTIVE && !prefix_is_default(&route->route->prefix);
+}
+
+/* Those in use around the present one are a stack, as sorted prefixes nest. */
+struct nest {
+	const struct view_route *items[128 + 1];
+	size_t depth;
+};
+
+static const struct view_route *nest_find(struct nest *nest, const struct view_route *route)
+{
+	while (nest->depth && !prefix_contains(&nest->items[nest->depth - 1]->route->prefix,
+					       &route->route->prefix))
+		nest->depth--;
+	return nest->depth ? nest->items[nest->depth - 1] : NULL;
+}
+
 static void decide_all(const struct view *view, struct view_route **sorted, size_t count)
 {
 	size_t first, end, i;
+	struct nest nest = { .depth = 0 };
 
 	for (first = 0; first < count; first = end) {
-		struct advertisers all = { 0 };
+		struct advertisers all = { .around = nest_find(&nest, sorted[first]) };
 
 		for (end = first; end < count && same_prefix(sorted[first], sorted[end]); end++)
 			note_advertiser(view, &all, sorted[end]);
 		for (i = first; i < end; i++)
 			decide_route(view, &all, sorted[i]);
+		if (all.preferred && may_stand_in(all.preferred))
+			nest.items[nest.depth++] = all.preferred;
 	}
 }
 
