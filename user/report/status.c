@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "report/status_routes.h"
 
 /* WireGuard drops a session's keys after 180 s without a handshake (REJECT_AFTER_TIME). */
 #define HANDSHAKE_FRESH 180
@@ -50,6 +51,18 @@ const char *status_route_state(uint8_t state)
 	return state < ARRAY_SIZE(names) ? names[state] : "unknown";
 }
 
+uint8_t status_route_now(const struct status *status, size_t row, const char **reason)
+{
+	const struct tp_route_info *info = &status->have->route_info.items[row].info;
+
+	if (!status->routes) {
+		*reason = info->reason;
+		return info->state;
+	}
+	*reason = status->routes->items[row].reason;
+	return status->routes->items[row].state;
+}
+
 const char *status_snat(char *buf, const struct tp_route_info *info)
 {
 	struct addr addr;
@@ -73,8 +86,7 @@ const char *status_time(char *buf, int64_t seconds)
 	return buf;
 }
 
-__attribute__((format(printf, 3, 4))) static int
-add_problem(struct status_problems *out, const char *mend, const char *format, ...)
+int status_add_problem(struct status_problems *out, const char *mend, const char *format, ...)
 {
 	struct status_problem *problem = array_add(out);
 	va_list args;
@@ -107,15 +119,15 @@ static int check_device(const struct state *have, const struct state_device *dev
 	int r = 0;
 
 	if (strchr(device->name, ':')) /* bpf_read.c: no device can be called that */
-		return add_problem(out, mend, "a device that towpath used is gone (%s)",
-				   device->name);
+		return status_add_problem(out, mend, "a device that towpath used is gone (%s)",
+					  device->name);
 	if (!is_attached(have, device, tunnel ? HOOK_TC_TUNNEL : HOOK_TC_LAN))
-		r = add_problem(out, mend, "no program on the ingress of %s", device->name);
+		r = status_add_problem(out, mend, "no program on the ingress of %s", device->name);
 	if (!r && !is_attached(have, device, HOOK_TC_EGRESS))
-		r = add_problem(out, mend, "no program on the egress of %s", device->name);
+		r = status_add_problem(out, mend, "no program on the egress of %s", device->name);
 	if (!r && (device->device.flags & TP_DEV_XDP_FORCED) &&
 	    !is_attached(have, device, HOOK_XDP_LAN))
-		r = add_problem(out, mend, "no XDP program on %s", device->name);
+		r = status_add_problem(out, mend, "no XDP program on %s", device->name);
 	return r;
 }
 
@@ -123,10 +135,11 @@ static int check_enforced(const struct status *status, struct status_problems *o
 {
 	if (!status->have->only_logs)
 		return 0;
-	return add_problem(out, "set \"enforce\" to \"on\" in the policy and apply it",
-			   "the policy is NOT ENFORCED (\"enforce\": \"log\"): what the grants "
-			   "refuse is forwarded, %llu packets so far",
-			   status->stats->flows.would_refuse);
+	return status_add_problem(
+		out, "set \"enforce\" to \"on\" in the policy and apply it",
+		"the policy is NOT ENFORCED (\"enforce\": \"log\"): what the grants "
+		"refuse is forwarded, %llu packets so far",
+		status->stats->flows.would_refuse);
 }
 
 /* The first error is the one to begin with; the command in the mend shows all. */
@@ -140,9 +153,23 @@ static int check_running(const struct running *running, struct status_problems *
 		snprintf(count, sizeof(count), " (and %" PRIu64 " more)", more);
 	snprintf(mend, sizeof(mend), "mend it; `towpath check %s` and the log show every error",
 		 running->file);
-	return add_problem(out, mend,
-			   "the policy file was REJECTED, an earlier policy is in force%s: %s: %s",
-			   count, error->place, error->message);
+	return status_add_problem(
+		out, mend, "the policy file was REJECTED, an earlier policy is in force%s: %s: %s",
+		count, error->place, error->message);
+}
+
+static int add_problems(struct status_problems *out, const struct status_problems *more)
+{
+	const struct status_problem *problem;
+
+	array_for_each(problem, more) {
+		struct status_problem *added = array_add(out);
+
+		if (!added)
+			return -ENOMEM;
+		*added = *problem;
+	}
+	return 0;
 }
 
 int status_find_problems(const struct status *status, struct status_problems *out)
@@ -153,18 +180,22 @@ int status_find_problems(const struct status *status, struct status_problems *ou
 	int r = check_enforced(status, out);
 
 	if (!r && !have->generation)
-		r = add_problem(out, mend, "no policy is live: everything of the mesh is refused");
+		r = status_add_problem(out, mend,
+				       "no policy is live: everything of the mesh is refused");
 	if (!r && !have->tunnel.exists)
-		r = add_problem(out, mend, "the tunnel device %s is gone", have->tunnel.name);
+		r = status_add_problem(out, mend, "the tunnel device %s is gone",
+				       have->tunnel.name);
 	else if (!r && !have->tunnel.up)
-		r = add_problem(out, "ip link set it up", "the tunnel device %s is down",
-				have->tunnel.name);
+		r = status_add_problem(out, "ip link set it up", "the tunnel device %s is down",
+				       have->tunnel.name);
 	array_for_each(device, &have->devices)
 		if (!r)
 			r = check_device(have, device, out);
 	if (!r && have->limits.flows && status->stats->flows_current >= have->limits.flows)
-		r = add_problem(out, "raise limits.flows in the policy",
-				"the flow table is full: %u flows", have->limits.flows);
+		r = status_add_problem(out, "raise limits.flows in the policy",
+				       "the flow table is full: %u flows", have->limits.flows);
+	if (!r && status->routes)
+		r = add_problems(out, &status->routes->problems);
 	if (!r && status->running && status->running->rejected_at)
 		r = check_running(status->running, out);
 	return r;

@@ -10,13 +10,17 @@
 #include "model/state.h"
 #include "model/stats.h"
 
+struct status_routes;
+
 struct status {
 	const char *version;
 	const char *instance;
 	const struct state *have;
 	const struct stats *stats;
 	const struct running *running; /* NULL: no daemon runs, or it did not answer */
-	int64_t now;                   /* seconds since the epoch */
+	/* NULL: they are what the last apply found */
+	const struct status_routes *routes;
+	int64_t now; /* seconds since the epoch */
 };
 
 /* Something that keeps the data path from working, and what to do about it. */
@@ -29,6 +33,9 @@ struct status_problems {
 	ARRAY_OF(struct status_problem);
 };
 
+__attribute__((format(printf, 3, 4))) int
+status_add_problem(struct status_problems *out, const char *mend, const char *format, ...);
+
 /* Judges have; none means healthy. 0 or -ENOMEM. */
 int status_find_problems(const struct status *status, struct status_problems *out);
 
@@ -40,6 +47,8 @@ int status_print_text(FILE *out, const struct status *status);
 const char *status_peer_state(const struct status *status, const struct tp_peer_info *info,
 			      const struct state_peer *peer);
 const char *status_route_state(uint8_t state); /* enum tp_route_state */
+/* Of the row at that place of have->route_info: its state at this moment, and why. */
+uint8_t status_route_now(const struct status *status, size_t row, const char **reason);
 /* buf of ADDR_TEXT_SIZE; "masquerade", "none" or the address. */
 const char *status_snat(char *buf, const struct tp_route_info *info);
 /* The WireGuard peer of an info row, NULL when the device has none. */
