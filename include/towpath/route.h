@@ -74,13 +74,18 @@ struct tp_device {
 	struct tp_addr addr6;
 };
 
-/* Names for people and for `status`; the programs never read these. */
+/*
+ * Names for people and for `status`; the programs never read these. A WireGuard peer whose key has
+ * a row is ours: it goes when the policy no longer names it. Others on the device stay.
+ */
 struct tp_peer_info {
 	char name[TP_NAME_SIZE];
 	__u8 public_key[TP_KEY_SIZE];
 	__u64 key_expiry; /* seconds since the epoch, 0 = never */
-	__u32 is_node;    /* 1: runs towpath; 0: a plain client */
-	__u32 in_use;     /* 0: the row is free */
+	__u8 is_node;     /* 1: runs towpath; 0: a plain client */
+	__u8 in_use;      /* 0: the row is free */
+	__u16 pad;
+	__u32 endpoint; /* a hash of what the policy said of it; 0 = nothing */
 };
 
 enum tp_route_state {

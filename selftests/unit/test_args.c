@@ -358,7 +358,7 @@ TEST(paths_and_names_that_cannot_be_meant_are_refused)
 	check_refused("check p --node=", "--node: the name is empty (see: towpath check --help)");
 	check_refused("keygen --out=",
 		      "--out: the file name is empty (see: towpath keygen --help)");
-	check_refused("keygen --out -", "--out -: a private key is never printed; name a file "
+	check_refused("keygen --out -", "--out -: a file is made, with care for what it holds; name it "
 					"(see: towpath keygen --help)");
 }
 

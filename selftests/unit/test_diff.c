@@ -5,116 +5,15 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "fixture.h"
-#include "plan/ops.h"
+#include "pair.h"
 #include "test.h"
-
-static const char policy[] =
-	"{ \"version\": 1,"
-	"\"nodes\": { \"a\": { \"public_key\": \"@a@\", \"addresses\": [\"100.80.0.1\"],"
-	"  \"advertise_routes\": [\"10.10.30.0/24\"] } },"
-	"\"peers\": { \"p\": { \"public_key\": \"@p@\", \"addresses\": [\"100.80.0.2\"],"
-	"  \"advertise_routes\": [\"10.1.0.0/24\"], \"endpoint\": \"203.0.113.5:5000\" },"
-	" \"q\": { \"public_key\": \"@q@\", \"addresses\": [\"100.80.0.3\"] } },"
-	"\"auto_approvers\": { \"routes\": { \"10.0.0.0/8\": [\"a\", \"p\"] } },"
-	"\"grants\": [ { \"src\": [\"*\"], \"dst\": [\"*\"] } ] }";
-
-static const char facts[] = "link eth0 index 2 mtu 1500 mac 02:00:00:00:00:02 up\n"
-			    "addr eth0 10.10.30.1/24\n"
-			    "clock 1800000000 4300000000 250\n"
-			    "kernel-wireguard\n";
-
-/* Two copies of one state that can be bent independently. */
-struct pair {
-	struct fixture want, have;
-};
-
-static bool pair_build(struct pair *pair)
-{
-	int r;
-
-	r = fixture_policy(&pair->want, policy);
-	if (!r)
-		r = fixture_want(&pair->want, facts, "a");
-	CHECK_INT(r, 0);
-	if (!r)
-		r = fixture_policy(&pair->have, policy);
-	if (!r)
-		r = fixture_want(&pair->have, facts, "a");
-	CHECK_INT(r, 0);
-	pair->have.want.generation = 7;
-	return !r;
-}
-
-static void pair_free(struct pair *pair)
-{
-	fixture_free(&pair->want);
-	fixture_free(&pair->have);
-}
-
-static char *text_of(const struct plan *plan)
-{
-	const struct op *op;
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	array_for_each(op, &plan->ops)
-		fprintf(out, "%s: %s\n", op_phase_name(op->phase), op->text);
-	fclose(out);
-	return text;
-}
-
-static void check_plan(const struct pair *pair, const char *want)
-{
-	AUTO_FREE char *text = NULL;
-	struct plan plan = { 0 };
-	struct err err;
-	int r = plan_build(&pair->want.want, &pair->have.want, &plan, &err);
-
-	CHECK_INT(r, 0);
-	text = text_of(&plan);
-	CHECK_TEXT(text, want);
-	plan_free(&plan);
-}
-
-static struct state_peer *peer_of(struct state *state, const char *name)
-{
-	struct state_peer *peer;
-
-	array_for_each(peer, &state->tunnel.peers)
-		if (!strcmp(peer->name, name))
-			return peer;
-	return NULL;
-}
 
 TEST(equal_states_need_nothing)
 {
 	struct pair pair;
 
 	REQUIRE(pair_build(&pair));
-	check_plan(&pair, "");
-	pair_free(&pair);
-}
-
-TEST(an_allowed_ip_goes_to_its_new_owner_before_the_old_one_is_set)
-{
-	struct pair pair;
-	struct state_peer *p, *q;
-	char want[512];
-
-	REQUIRE(pair_build(&pair));
-	p = peer_of(&pair.want.want, "p");
-	q = peer_of(&pair.want.want, "q");
-	REQUIRE(p && q && p->allowed_ips.count == 2);
-	*(struct prefix *)array_add(&q->allowed_ips) = q->allowed_ips.items[0];
-	q->allowed_ips.items[0] = p->allowed_ips.items[0];
-	p->allowed_ips.items[0] = p->allowed_ips.items[1];
-	p->allowed_ips.count = 1;
-	snprintf(want, sizeof(want),
-		 "add: set peer q allowed-ips 10.1.0.0/24,100.80.0.3/32 keepalive 0\n"
-		 "add: set peer p allowed-ips 100.80.0.2/32 keepalive 0\n");
-	check_plan(&pair, want);
+	pair_check(&pair, "");
 	pair_free(&pair);
 }
 
@@ -138,7 +37,7 @@ TEST(a_fixed_address_comes_before_the_switch_and_goes_after_it)
 	add_lan_address(&pair.want.want, 6);
 	add_lan_address(&pair.have.want, 5);
 	add_lan_address(&pair.have.want, 7);
-	check_plan(&pair, "add: add address 10.10.30.6/32 dev eth0\n"
+	pair_check(&pair, "add: add address 10.10.30.6/32 dev eth0\n"
 			  "remove: remove address 10.10.30.7/32 dev eth0\n");
 	pair_free(&pair);
 }
@@ -196,9 +95,9 @@ TEST(a_route_with_another_mtu_is_changed)
 	REQUIRE(pair_build(&pair));
 	REQUIRE(pair.want.want.routes.count);
 	pair.have.want.routes.items[0].mtu = 1300;
-	check_plan(&pair, "add: change route 10.1.0.0/24 dev towpath0 proto 116 src 100.80.0.1\n");
+	pair_check(&pair, "add: change route 10.1.0.0/24 dev towpath0 proto 116 src 100.80.0.1\n");
 	pair.want.want.routes.items[0].mtu = 1280;
-	check_plan(&pair, "add: change route 10.1.0.0/24 dev towpath0 proto 116 src 100.80.0.1 "
+	pair_check(&pair, "add: change route 10.1.0.0/24 dev towpath0 proto 116 src 100.80.0.1 "
 			  "mtu lock 1280\n");
 	pair_free(&pair);
 }
@@ -211,42 +110,8 @@ TEST(a_route_of_an_older_version_is_made_anew)
 	REQUIRE(pair_build(&pair));
 	REQUIRE(pair.have.want.routes.count);
 	pair.have.want.routes.items[0].metric = 0;
-	check_plan(&pair, "add: add route 10.1.0.0/24 dev towpath0 proto 116 src 100.80.0.1\n"
+	pair_check(&pair, "add: add route 10.1.0.0/24 dev towpath0 proto 116 src 100.80.0.1\n"
 			  "remove: remove route 10.1.0.0/24 dev towpath0 proto 116 metric 0\n");
-	pair_free(&pair);
-}
-
-TEST(a_roamed_peer_is_left_where_it_is)
-{
-	struct pair pair;
-	struct state_peer *p;
-
-	REQUIRE(pair_build(&pair));
-	p = peer_of(&pair.have.want, "p");
-	p->endpoint.port = 6000;
-	p->latest_handshake = 1799999999;
-	check_plan(&pair, "");
-
-	p->latest_handshake = 0; /* it never answered from there */
-	check_plan(&pair, "add: set peer p allowed-ips 10.1.0.0/24,100.80.0.2/32 "
-			  "endpoint 203.0.113.5:5000 keepalive 0\n");
-
-	p->latest_handshake = 1799999999; /* and now somebody has edited the file */
-	pair.have.want.policy_hash[0] ^= 1;
-	pair.want.want.policy_hash[0] = 0;
-	pair.have.want.policy_hash[0] = 1;
-	{
-		struct plan plan = { 0 };
-		struct err err;
-		int r = plan_build(&pair.want.want, &pair.have.want, &plan, &err);
-
-		CHECK_INT(r, 0);
-		CHECK_INT(plan.ops.count, 2);
-		CHECK_INT(plan.ops.items[0].kind, OP_PEER_SET);
-		CHECK(!plan.ops.items[0].keep_endpoint);
-		CHECK_INT(plan.ops.items[1].kind, OP_POLICY_NOTE);
-		plan_free(&plan);
-	}
 	pair_free(&pair);
 }
 
@@ -263,28 +128,9 @@ TEST(another_file_with_the_same_tables_has_its_tests_tried)
 	REQUIRE(array_add(&pair.want.want.tables.probes));
 	CHECK_INT(plan_build(&pair.want.want, &pair.have.want, &plan, &err), 0);
 	CHECK_INT(plan.ops.count, 2);
-	text = text_of(&plan);
+	text = plan_text(&plan);
 	CHECK(!strncmp(text, "add: test policy ", 17));
 	CHECK(strstr(text, " test-packets 1\nswitch: note policy "));
-	plan_free(&plan);
-	pair_free(&pair);
-}
-
-TEST(a_change_of_keepalive_keeps_the_roamed_endpoint)
-{
-	struct plan plan = { 0 };
-	struct pair pair;
-	struct err err;
-	int r;
-
-	REQUIRE(pair_build(&pair));
-	peer_of(&pair.have.want, "p")->endpoint.port = 6000;
-	peer_of(&pair.have.want, "p")->latest_handshake = 1;
-	peer_of(&pair.want.want, "p")->keepalive = 25;
-	r = plan_build(&pair.want.want, &pair.have.want, &plan, &err);
-	CHECK_INT(r, 0);
-	CHECK_INT(plan.ops.count, 1);
-	CHECK(plan.ops.count && plan.ops.items[0].keep_endpoint);
 	plan_free(&plan);
 	pair_free(&pair);
 }
@@ -310,7 +156,7 @@ TEST(what_is_not_wanted_goes_after_the_switch)
 
 		CHECK_INT(r, 0);
 		CHECK_INT(plan.ops.count, 4);
-		text = text_of(&plan);
+		text = plan_text(&plan);
 		CHECK(!strncmp(text, "add: stage policy ab", 20));
 		CHECK(strstr(text, "\nswitch: switch policy ab"));
 		CHECK(strstr(text, "\nremove: remove route 192.1.0.0/24 dev towpath0 proto 116\n"
@@ -333,7 +179,7 @@ TEST(another_backend_makes_the_link_and_all_on_it_anew)
 	pair.have.want.tunnel.backend = STATE_BACKEND_USERSPACE;
 	r = plan_build(&pair.want.want, &pair.have.want, &plan, &err);
 	CHECK_INT(r, 0);
-	text = text_of(&plan);
+	text = plan_text(&plan);
 	CHECK(!strncmp(text, "add: stage policy ", 18));
 	CHECK(strstr(text, "\nadd: remove link towpath0 to make it anew\n"
 			   "add: add link towpath0 type wireguard backend kernel\n"));
@@ -359,7 +205,7 @@ TEST(new_programs_are_given_every_row_again)
 	pair.have.want.object_hash[0] ^= 1;
 	r = plan_build(&pair.want.want, &pair.have.want, &plan, &err);
 	CHECK_INT(r, 0);
-	text = text_of(&plan);
+	text = plan_text(&plan);
 	CHECK(!strncmp(text, "add: upgrade programs ", 22));
 	CHECK(strstr(text, "add: set device eth0 "));
 	CHECK(strstr(text, "add: set peer-info 1 "));
@@ -392,7 +238,7 @@ static void check_xdp(enum state_xdp want, enum state_xdp have, const char *plan
 	REQUIRE(pair_build(&pair));
 	add_xdp(&pair.want.want, want);
 	add_xdp(&pair.have.want, have);
-	check_plan(&pair, plan);
+	pair_check(&pair, plan);
 	pair_free(&pair);
 }
 
@@ -414,15 +260,15 @@ TEST(xdp_comes_and_goes_by_itself)
 
 	REQUIRE(pair_build(&pair));
 	add_xdp(&pair.want.want, STATE_XDP_AUTO);
-	check_plan(&pair, "add: attach program tp_xdp_lan on eth0 mode auto\n");
+	pair_check(&pair, "add: attach program tp_xdp_lan on eth0 mode auto\n");
 	add_xdp(&pair.have.want, STATE_XDP_NATIVE)->ifindex =
 		99; /* of a device that was replaced */
-	check_plan(&pair, "add: attach program tp_xdp_lan on eth0 mode auto\n");
+	pair_check(&pair, "add: attach program tp_xdp_lan on eth0 mode auto\n");
 	pair_free(&pair);
 
 	REQUIRE(pair_build(&pair));
 	add_xdp(&pair.have.want, STATE_XDP_NATIVE);
-	check_plan(&pair, "remove: detach program tp_xdp_lan on eth0\n");
+	pair_check(&pair, "remove: detach program tp_xdp_lan on eth0\n");
 	pair_free(&pair);
 }
 
@@ -433,9 +279,9 @@ TEST(a_note_about_xdp_is_not_compared)
 
 	REQUIRE(pair_build(&pair));
 	pair.have.want.devices.items[0].device.flags = TP_DEV_XDP_NATIVE;
-	check_plan(&pair, "");
+	pair_check(&pair, "");
 	pair.want.want.devices.items[0].device.flags = TP_DEV_XDP_FORCED | TP_DEV_JUDGE;
-	check_plan(&pair, "add: set device eth0 role lan mtu 1500 judged xdp-forced\n");
+	pair_check(&pair, "add: set device eth0 role lan mtu 1500 judged xdp-forced\n");
 	pair_free(&pair);
 }
 
@@ -472,11 +318,11 @@ TEST(a_private_key_is_compared_and_never_printed)
 
 	REQUIRE(pair_build(&pair));
 	memset(&pair.want.want.tunnel.private_key, 0x42, KEY_SIZE);
-	memset(&peer_of(&pair.want.want, "q")->preshared_key, 0x42, KEY_SIZE);
+	memset(&pair_peer(&pair.want.want, "q")->preshared_key, 0x42, KEY_SIZE);
 	r = plan_build(&pair.want.want, &pair.have.want, &plan, &err);
 	CHECK_INT(r, 0);
 	CHECK_INT(plan.ops.count, 2);
-	text = text_of(&plan);
+	text = plan_text(&plan);
 	CHECK(!strstr(text, key_put(secret, &pair.want.want.tunnel.private_key)));
 	CHECK(strstr(text, "private-key (changed)"));
 	plan_free(&plan);
@@ -515,7 +361,7 @@ TEST(down_removes_the_tunnel_before_its_guards_and_restores_forwarding_first)
 	}
 	r = plan_build_down(&pair.have.want, &plan, &err);
 	CHECK_INT(r, 0);
-	text = text_of(&plan);
+	text = plan_text(&plan);
 	CHECK_TEXT(text, "remove: remove route 10.1.0.0/24\n"
 			 "remove: remove route 100.80.0.2/32\n"
 			 "remove: remove route 100.80.0.3/32\n"

@@ -63,8 +63,8 @@ TEST(gives_numbers_back_to_their_owners)
 
 	CHECK_INT(r, 0);
 	CHECK_INT(peer_id_of(&f, "c"), 1);
-	CHECK_INT(peer_id_of(&f, "b"), 2);
-	CHECK_INT(peer_id_of(&f, "d"), 3); /* 70000 is no row: the map was not believed */
+	CHECK_INT(peer_id_of(&f, "b"), 3); /* the row of who goes is its mark until it is gone */
+	CHECK_INT(peer_id_of(&f, "d"), 4); /* 70000 is no row: the map was not believed */
 	fixture_free(&f);
 }
 

@@ -15,6 +15,10 @@
 #define FAMILY 0x1d
 #define NAME   "wg0"
 
+/* A peer that is not there yet. */
+#define MADE(peer)                                                                                \
+	(&(const struct peer_change){ .want = (peer), .endpoint = (peer)->endpoint.port })
+
 static struct state_peer make_peer(const char *endpoint)
 {
 	struct state_peer peer = { .public_key = value_key(0x10),
@@ -114,7 +118,7 @@ static void check_reads_back(struct state_peer *peer)
 	union nl_message buf;
 	size_t done = 0;
 
-	REQUIRE(wg_put_peer(&buf, sizeof(buf), FAMILY, NAME, peer, &done));
+	REQUIRE(wg_put_peer(&buf, sizeof(buf), FAMILY, NAME, MADE(peer), &done));
 	CHECK_INT(done, peer->allowed_ips.count);
 	CHECK_INT(flags_of(&buf.header), WGPEER_F_REPLACE_ALLOWEDIPS);
 
@@ -155,7 +159,7 @@ TEST(leaves_a_roamed_endpoint_alone_but_clears_psk_and_keepalive)
 	union nl_message buf;
 	size_t done = 0;
 
-	REQUIRE(wg_put_peer(&buf, sizeof(buf), FAMILY, NAME, &peer, &done));
+	REQUIRE(wg_put_peer(&buf, sizeof(buf), FAMILY, NAME, MADE(&peer), &done));
 	nl_attrs_of_message(&buf.header, sizeof(struct genlmsghdr), device, WGDEVICE_A_MAX);
 	REQUIRE(device[WGDEVICE_A_PEERS]);
 	nl_attrs_of_nest(mnl_attr_get_payload(device[WGDEVICE_A_PEERS]), attrs, WGPEER_A_MAX);
@@ -185,10 +189,11 @@ TEST(splits_3000_allowed_ips_and_replaces_only_once)
 	while (done < peer.allowed_ips.count) {
 		size_t before = done;
 
-		REQUIRE(wg_put_peer(&buf, sizeof(buf), FAMILY, NAME, &peer, &done));
+		REQUIRE(wg_put_peer(&buf, sizeof(buf), FAMILY, NAME, MADE(&peer), &done));
 		REQUIRE(done > before);
 		CHECK(buf.header.nlmsg_len <= sizeof(buf));
-		CHECK_INT(flags_of(&buf.header), messages ? 0 : WGPEER_F_REPLACE_ALLOWEDIPS);
+		CHECK_INT(flags_of(&buf.header), messages ? WGPEER_F_UPDATE_ONLY :
+							  WGPEER_F_REPLACE_ALLOWEDIPS);
 		CHECK_INT(wg_read_device(&buf.header, &tunnel), 0);
 		messages++;
 	}
@@ -228,7 +233,7 @@ TEST(puts_whole_allowed_ips_into_messages_of_any_size)
 	for (size_t size = 0; size < 400; size++) {
 		size_t done = 0;
 
-		if (!wg_put_peer(&buf, size, FAMILY, NAME, &peer, &done))
+		if (!wg_put_peer(&buf, size, FAMILY, NAME, MADE(&peer), &done))
 			continue;
 		CHECK(buf.header.nlmsg_len <= size);
 		CHECK(has_whole_allowed_ips(&buf.header));
@@ -250,7 +255,7 @@ TEST(gives_up_when_a_message_has_no_room)
 	CHECK(!wg_put_get(&buf, 27, FAMILY, NAME));
 
 	value_add_prefix(&peer, "192.0.2.0/24");
-	while (!wg_put_peer(&buf, size, FAMILY, NAME, &peer, &done)) {
+	while (!wg_put_peer(&buf, size, FAMILY, NAME, MADE(&peer), &done)) {
 		CHECK_INT(done, 0);
 		REQUIRE(++size < sizeof(buf));
 	}

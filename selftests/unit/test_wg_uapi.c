@@ -15,6 +15,10 @@
 #define HEX_B "b0b1b2b3b4b5b6b7b8b9babbbcbdbebfc0c1c2c3c4c5c6c7c8c9cacbcccdcecf"
 #define HEX_0 "0000000000000000000000000000000000000000000000000000000000000000"
 
+/* A peer that is not there yet. */
+#define MADE(peer)                                                                                \
+	(&(const struct peer_change){ .want = (peer), .endpoint = (peer)->endpoint.port })
+
 TEST(uapi_sets_key_and_port)
 {
 	struct key key = value_key(0xa0);
@@ -34,7 +38,7 @@ TEST(uapi_sets_one_peer_and_replaces_only_its_allowed_ips)
 	CHECK_INT(endpoint_read("[2001:db8::1]:51820", &peer.endpoint), 0);
 	value_add_prefix(&peer, "10.0.0.0/8");
 	value_add_prefix(&peer, "::/0");
-	text = wg_uapi_put_peer(&peer);
+	text = wg_uapi_put_peer(MADE(&peer));
 
 	CHECK_TEXT(text, "set=1\npublic_key=" HEX_A "\npreshared_key=" HEX_B
 			 "\nendpoint=[2001:db8::1]:51820\npersistent_keepalive_interval=25\n"
@@ -46,7 +50,7 @@ TEST(uapi_sets_one_peer_and_replaces_only_its_allowed_ips)
 TEST(uapi_leaves_a_roamed_endpoint_alone)
 {
 	struct state_peer peer = { .public_key = value_key(0xa0) };
-	char *text = wg_uapi_put_peer(&peer);
+	char *text = wg_uapi_put_peer(MADE(&peer));
 
 	CHECK_TEXT(text, "set=1\npublic_key=" HEX_A "\npreshared_key=" HEX_0
 			 "\npersistent_keepalive_interval=0\nreplace_allowed_ips=true\n\n");
@@ -78,7 +82,7 @@ TEST(uapi_has_room_for_the_longest_lines)
 		value_add_prefix(&peer, line);
 	}
 
-	text = wg_uapi_put_peer(&peer);
+	text = wg_uapi_put_peer(MADE(&peer));
 	REQUIRE(text);
 	for (found = text; (found = strstr(found, "allowed_ip=")); found++)
 		count++;
@@ -152,7 +156,7 @@ TEST(uapi_reads_back_what_it_sets)
 
 	CHECK_INT(endpoint_read("192.0.2.7:51820", &peer.endpoint), 0);
 	value_add_prefix(&peer, "192.0.2.0/24");
-	request = wg_uapi_put_peer(&peer);
+	request = wg_uapi_put_peer(MADE(&peer));
 	REQUIRE(request);
 
 	/* the lines of a request are those of an answer, but for its end */

@@ -34,6 +34,11 @@ enum args_option {
 	ARGS_IN,
 	ARGS_METRICS_LISTEN,
 	ARGS_CLEANUP_ON_EXIT,
+	ARGS_LAN,
+	ARGS_PEER,
+	ARGS_KEY,
+	ARGS_TRY,
+	ARGS_FORCE,
 	ARGS_OPTION_COUNT
 };
 
@@ -54,12 +59,17 @@ struct args {
 	const char *bpffs;    /* absolute; NULL = find or mount it */
 	const char *node;     /* NULL = whoever has our public key */
 	const char *out;      /* NULL = the command's default */
+	const char *lan;      /* a device; NULL = to be found */
+	const char *peer;     /* a name that a policy may have; NULL = the command's default */
+	const char *key;      /* absolute; NULL = the command's default */
 	/* trace: as typed, NULL = not given */
 	const char *from, *to, *proto, *dport, *sport, *in;
 	enum args_tc_attach tc_attach;
 	enum log_level log_level;
 	enum log_format log_format;
 	struct endpoint metrics_listen; /* port 0 = as the policy says */
+	uint32_t try_seconds;           /* 0 = for good */
+	bool force;
 	bool cleanup_on_exit;
 	bool json;
 	bool help;

@@ -6,6 +6,7 @@
 
 #include "base/addr.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "cmd/args_parts.h"
 #include "config/config.h"
 
@@ -17,7 +18,7 @@ const struct args_option_text args_option_texts[ARGS_OPTION_COUNT] = {
 	[ARGS_HELP] = { "help", NULL, "show this" },
 	[ARGS_NODE] = { "node", "NAME", "be this node of the policy (default: by public key)" },
 	[ARGS_JSON] = { "json", NULL, "print JSON" },
-	[ARGS_OUT] = { "out", "FILE", "where the private key goes" },
+	[ARGS_OUT] = { "out", "FILE", "the file to write, which must be a new one" },
 	[ARGS_TC_ATTACH] = { "tc-attach", "HOW", "attach by auto (default), tcx or clsact" },
 	[ARGS_FROM] = { "from", "ADDR", "the packet's source address" },
 	[ARGS_TO] = { "to", "ADDR", "its destination address" },
@@ -27,6 +28,11 @@ const struct args_option_text args_option_texts[ARGS_OPTION_COUNT] = {
 	[ARGS_IN] = { "in", "DEV", "the device it comes by (default: where --from is)" },
 	[ARGS_METRICS_LISTEN] = { "metrics-listen", "ADDR:PORT",
 				  "serve metrics there, whatever the policy says" },
+	[ARGS_LAN] = { "lan", "DEV", "the LAN's device (default: the one with a private prefix)" },
+	[ARGS_PEER] = { "peer", "NAME", "what the first peer is called (default phone)" },
+	[ARGS_KEY] = { "key", "FILE", "the private key (default /var/lib/towpath/private.key)" },
+	[ARGS_TRY] = { "try", "SECONDS", "put back what was in force unless `confirm` comes" },
+	[ARGS_FORCE] = { "force", NULL, "though it cuts the session that this is typed in" },
 	[ARGS_CLEANUP_ON_EXIT] = { "cleanup-on-exit", NULL, "on leaving, remove everything" },
 };
 
@@ -121,6 +127,48 @@ static int read_node(const char *value, struct args *args, struct err *err)
 	return 0;
 }
 
+static int read_lan(const char *value, struct args *args, struct err *err)
+{
+	if (!value[0])
+		return err_set(err, -EINVAL, "--lan: the device is empty");
+	args->lan = value;
+	return 0;
+}
+
+/* It names a file too. */
+static int read_peer(const char *value, struct args *args, struct err *err)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				      "0123456789_-";
+	size_t length = strlen(value);
+
+	if (!length || length > CONFIG_NAME_MAX || strspn(value, allowed) != length)
+		return err_set(err, -EINVAL, "--peer \"%s\": 1 to %d of A-Z a-z 0-9 _ - are a name",
+			       value, CONFIG_NAME_MAX);
+	args->peer = value;
+	return 0;
+}
+
+static int read_key(const char *value, struct args *args, struct err *err)
+{
+	if (value[0] != '/')
+		return err_set(err, -EINVAL, "--key \"%s\": not an absolute path", value);
+	args->key = value;
+	return 0;
+}
+
+/* A day at most: a longer trial is one that was forgotten. */
+static int read_try(const char *value, struct args *args, struct err *err)
+{
+	uint64_t seconds;
+
+	if (num_read(value, 1, 86400, &seconds))
+		return err_set(err, -EINVAL, "--try \"%s\": not a number of seconds, 1 to 86400",
+			       value);
+	args->try_seconds = (uint32_t)seconds;
+	return 0;
+}
+
 static int read_metrics_listen(const char *value, struct args *args, struct err *err)
 {
 	struct endpoint listen;
@@ -138,7 +186,7 @@ static int read_out(const char *value, struct args *args, struct err *err)
 	/* elsewhere "-" is standard output */
 	if (!strcmp(value, "-"))
 		return err_set(err, -EINVAL,
-			       "--out -: a private key is never printed; name a file");
+			       "--out -: a file is made, with care for what it holds; name it");
 	args->out = value;
 	return 0;
 }
@@ -160,6 +208,11 @@ int args_read_option(enum args_option option, const char *value, struct args *ar
 	case ARGS_SPORT: args->sport = value; return 0;
 	case ARGS_IN: args->in = value; return 0;
 	case ARGS_METRICS_LISTEN: return read_metrics_listen(value, args, err);
+	case ARGS_LAN: return read_lan(value, args, err);
+	case ARGS_PEER: return read_peer(value, args, err);
+	case ARGS_KEY: return read_key(value, args, err);
+	case ARGS_TRY: return read_try(value, args, err);
+	case ARGS_FORCE: args->force = true; return 0;
 	case ARGS_CLEANUP_ON_EXIT: args->cleanup_on_exit = true; return 0;
 	case ARGS_JSON: args->json = true; return 0;
 	case ARGS_HELP: args->help = true; return 0;

@@ -4,11 +4,24 @@
 #include "cmd/commands.h"
 #include "cmd/lock.h"
 #include "cmd/pipeline.h"
+#include "cmd/saved.h"
+#include "cmd/session.h"
 #include "cmd/steps.h"
+#include "cmd/try.h"
 
 static const enum bpf_attach_mode attach_modes[] = {
 	[ARGS_TC_AUTO] = ATTACH_AUTO, [ARGS_TC_TCX] = ATTACH_TCX, [ARGS_TC_CLSACT] = ATTACH_CLSACT
 };
+
+/* Whoever reads it later goes by its hash, so one that could not be written is only missed. */
+static void save(const struct pipeline *p)
+{
+	struct err err;
+
+	if (saved_write(p->args, p->text, p->length, &err))
+		log_warn("%s: the policy is in force, but could not be kept: %s",
+			 p->args->command->name, err.text);
+}
 
 int apply_all(struct pipeline *p)
 {
@@ -19,7 +32,11 @@ int apply_all(struct pipeline *p)
 	if (status == EXIT_DONE)
 		status = pipeline_plan(p);
 	if (status == EXIT_DONE)
+		status = refuse_cut(p);
+	if (status == EXIT_DONE)
 		status = pipeline_apply(p, &p->want, attach_modes[p->args->tc_attach]);
+	if (status == EXIT_DONE)
+		save(p);
 	return status;
 }
 
@@ -28,6 +45,26 @@ static void warn_metrics(const struct pipeline *p)
 {
 	if (p->policy->config->metrics_listen)
 		log_warn("apply: %s: $.metrics.listen: only `towpath run` serves metrics", p->file);
+}
+
+/* A policy that failed was perhaps half in place. */
+static int apply_on_trial(struct pipeline *p)
+{
+	struct try_before before = { 0 };
+	int status = try_begin(p->args, &before);
+
+	if (status == EXIT_DONE) {
+		status = apply_all(p);
+		if (status != EXIT_DONE && p->touched)
+			try_give_up(p->args, &before);
+		else if (status != EXIT_DONE)
+			try_end(p->args);
+		else
+			log_info("on trial for %u s: `towpath confirm` keeps it",
+				 p->args->try_seconds);
+	}
+	try_before_free(&before);
+	return status;
 }
 
 int cmd_apply(const struct args *args)
@@ -42,9 +79,11 @@ int cmd_apply(const struct args *args)
 		status = require_root(args);
 	if (status == EXIT_DONE)
 		status = take_lock(args, &lock);
+	if (status == EXIT_DONE)
+		status = try_refuse(args);
 	if (status == EXIT_DONE) {
 		warn_metrics(&p);
-		status = apply_all(&p);
+		status = args->try_seconds ? apply_on_trial(&p) : apply_all(&p);
 	}
 	pipeline_end(&p);
 	return status;

@@ -4,7 +4,9 @@
 #include "cmd/commands.h"
 #include "cmd/lock.h"
 #include "cmd/pipeline.h"
+#include "cmd/saved.h"
 #include "cmd/steps.h"
+#include "cmd/try.h"
 
 int down_all(struct pipeline *p)
 {
@@ -22,7 +24,11 @@ int down_all(struct pipeline *p)
 		return EXIT_FAILED;
 	}
 	status = pipeline_remove_strays(p);
-	return status != EXIT_DONE ? status : pipeline_apply(p, NULL, ATTACH_AUTO);
+	if (status == EXIT_DONE)
+		status = pipeline_apply(p, NULL, ATTACH_AUTO);
+	if (status == EXIT_DONE)
+		saved_remove(p->args);
+	return status;
 }
 
 int cmd_down(const struct args *args)
@@ -36,8 +42,10 @@ int cmd_down(const struct args *args)
 	status = require_root(args);
 	if (status == EXIT_DONE)
 		status = take_lock(args, &lock);
-	if (status == EXIT_DONE)
+	if (status == EXIT_DONE) {
+		(void)try_end(args); /* there is nothing left to put back to */
 		status = down_all(&p);
+	}
 	pipeline_end(&p);
 	return status;
 }

@@ -6,9 +6,6 @@
 #include "cmd/commands.h"
 #include "secret/key.h"
 
-#define KEY_DIR  "/var/lib/towpath"
-#define KEY_FILE KEY_DIR "/private.key"
-
 /* Makes a key, leaves it in path and its public half in *public_key. */
 static int make_key_file(const char *path, struct key *public_key, struct err *err)
 {

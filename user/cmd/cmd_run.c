@@ -15,6 +15,7 @@
 #include "cmd/lock.h"
 #include "cmd/run.h"
 #include "cmd/steps.h"
+#include "cmd/try.h"
 
 /* ---- telling the service manager ---- */
 
@@ -100,7 +101,7 @@ static char *absolute(const char *path)
 
 static int open_sources(struct run *run, struct err *err)
 {
-	char path[CONTROL_PATH_SIZE];
+	char path[RUN_PATH_SIZE];
 	int r = open_signals(run, err);
 
 	if (!r)
@@ -110,7 +111,7 @@ static int open_sources(struct run *run, struct err *err)
 	if (!r)
 		r = watch_open(&run->watch, &run->loop, run->running.file, file_changed, run, err);
 	if (!r)
-		r = control_open(&run->control, &run->loop, control_path(path, run->args),
+		r = control_open(&run->control, &run->loop, run_path(path, run->args, "sock"),
 				 &run->running, err);
 	return r;
 }
@@ -223,6 +224,8 @@ int cmd_run(const struct args *args)
 	status = require_root(args);
 	if (status == EXIT_DONE)
 		status = take_lock(args, &lock);
+	if (status == EXIT_DONE)
+		status = try_refuse(args);
 	if (status == EXIT_DONE)
 		status = run_locked(args);
 	return status;

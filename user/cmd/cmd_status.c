@@ -11,9 +11,9 @@
 /* False when no daemon runs, or when it does not answer, which is worth a line. */
 static bool ask_daemon(const struct args *args, struct running *out)
 {
-	char path[CONTROL_PATH_SIZE];
+	char path[RUN_PATH_SIZE];
 	struct err err;
-	int r = control_ask(control_path(path, args), out, &err);
+	int r = control_ask(run_path(path, args, "sock"), out, &err);
 
 	if (r && r != -ENOENT)
 		log_warn("status: %s", err.text);

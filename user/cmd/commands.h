@@ -17,6 +17,10 @@ enum exit_status {
 	EXIT_LACKING = 6,     /* the kernel, the machine or this build lacks something */
 };
 
+/* Where a node's private key is unless a policy or the command line says something else. */
+#define KEY_DIR  "/var/lib/towpath"
+#define KEY_FILE KEY_DIR "/private.key"
+
 struct command {
 	const char *name;
 	const char *usage;   /* what follows the name: "POLICY [--json]" */
@@ -32,11 +36,13 @@ struct command {
 int cmd_check(const struct args *args);
 int cmd_plan(const struct args *args);
 int cmd_apply(const struct args *args);
+int cmd_confirm(const struct args *args);
 int cmd_run(const struct args *args);
 int cmd_down(const struct args *args);
 int cmd_status(const struct args *args);
 int cmd_trace(const struct args *args);
 int cmd_diff(const struct args *args);
+int cmd_init(const struct args *args);
 int cmd_keygen(const struct args *args);
 int cmd_pubkey(const struct args *args);
 int cmd_version(const struct args *args);

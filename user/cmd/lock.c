@@ -13,9 +13,6 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "cmd/commands.h"
-#include "daemon/control.h"
-
-#define RUN_DIR "/run/towpath"
 
 int require_root(const struct args *args)
 {
@@ -60,24 +57,25 @@ static int refuse_second(const struct args *args, int fd, const char *path)
 	return EXIT_FAILED;
 }
 
-const char *control_path(char *buf, const struct args *args)
+_Static_assert(sizeof(RUN_DIR "/.policy") + ARGS_INSTANCE_MAX <= RUN_PATH_SIZE, "paths fit");
+
+const char *run_path(char *buf, const struct args *args, const char *kind)
 {
-	snprintf(buf, CONTROL_PATH_SIZE, RUN_DIR "/%s.sock", args->instance);
+	snprintf(buf, RUN_PATH_SIZE, RUN_DIR "/%s.%s", args->instance, kind);
 	return buf;
 }
 
 int take_lock(const struct args *args, int *fd)
 {
 	AUTO_CLOSE int lock = -1;
-	char path[sizeof(RUN_DIR) + 64];
+	char path[RUN_PATH_SIZE];
 	struct err err;
 
 	if (file_make_dirs(RUN_DIR, 0755, &err)) {
 		log_error("%s: %s", args->command->name, err.text);
 		return EXIT_FAILED;
 	}
-	snprintf(path, sizeof(path), RUN_DIR "/%s.lock", args->instance);
-	lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	lock = open(run_path(path, args, "lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (lock < 0) {
 		log_error("%s: open %s: %s", args->command->name, path, strerror(errno));
 		return EXIT_FAILED;

@@ -15,7 +15,9 @@ int require_root(const struct args *args);
  */
 int take_lock(const struct args *args, int *fd);
 
-/* Of the instance's control socket. buf of CONTROL_PATH_SIZE; returns buf. */
-const char *control_path(char *buf, const struct args *args);
+/* /run/towpath/<instance>.<kind>, of that size; returns buf. */
+#define RUN_DIR       "/run/towpath"
+#define RUN_PATH_SIZE 64
+const char *run_path(char *buf, const struct args *args, const char *kind);
 
 #endif

@@ -32,13 +32,25 @@ static const struct command commands[] = {
 	},
 	{
 		.name = "apply",
-		.usage = "POLICY [--node NAME] [--tc-attach HOW]",
+		.usage = "POLICY [--node NAME] [--try SECONDS] [--force] [--tc-attach HOW]",
 		.summary = "make the kernel match the policy and return; it keeps running",
+		.notes = "With --try, what was in force before comes back after that time, also\n"
+			 "when towpath or the session dies, unless `towpath confirm` comes. Typed\n"
+			 "in a session that comes through the mesh and that the policy would cut\n"
+			 "off, it refuses without --force.",
 		.example = "towpath apply /etc/towpath/policy.json --node gw1",
 		.operands_min = 1,
 		.operands_max = 1,
-		.options = ARGS_BIT(ARGS_NODE) | ARGS_BIT(ARGS_TC_ATTACH),
+		.options = ARGS_BIT(ARGS_NODE) | ARGS_BIT(ARGS_TC_ATTACH) | ARGS_BIT(ARGS_TRY) |
+			   ARGS_BIT(ARGS_FORCE),
 		.run = cmd_apply,
+	},
+	{
+		.name = "confirm",
+		.usage = "",
+		.summary = "keep what `apply --try` put in place",
+		.example = "towpath confirm",
+		.run = cmd_confirm,
 	},
 	{
 		.name = "run",
@@ -116,6 +128,18 @@ static const struct command commands[] = {
 		.example = "towpath version --json",
 		.options = ARGS_BIT(ARGS_JSON),
 		.run = cmd_version,
+	},
+	{
+		.name = "init",
+		.usage = "[--lan DEV] [--peer NAME] [--node NAME] [--out FILE] [--key FILE]",
+		.summary = "write a first policy and its keys, from this machine's own LAN",
+		.notes = "The policy goes to /etc/towpath/policy.json. A file that is there is\n"
+			 "never overwritten; a key that is there is used. The peer's private key\n"
+			 "is left beside this machine's: it is for the peer's own WireGuard.",
+		.example = "towpath init --lan eth0 --peer phone",
+		.options = ARGS_BIT(ARGS_LAN) | ARGS_BIT(ARGS_PEER) | ARGS_BIT(ARGS_NODE) |
+			   ARGS_BIT(ARGS_OUT) | ARGS_BIT(ARGS_KEY),
+		.run = cmd_init,
 	},
 	{
 		.name = "help",

@@ -215,6 +215,8 @@ static int observe_have(struct pipeline *p, struct err *err)
 	tunnel_name(p, tunnel);
 	if (!r && tunnel[0])
 		r = observe_net(&p->have, p->args->instance, tunnel, err);
+	if (!r && state_tell_peers(&p->have))
+		r = err_set(err, -ENOMEM, "out of memory");
 	if (!r)
 		r = observe_lan_addresses(&p->have, err);
 	if (!r && p->bpf_found)

@@ -22,9 +22,10 @@ struct pipeline {
 	const char *file; /* the policy's path */
 	char *text;       /* what is in it; NULL: still to be read */
 	size_t length;
-	bool quiet;    /* problems are collected, not printed */
-	bool silent;   /* nor is logged why a step ended it all: that is in failure */
-	bool removing; /* `down`: also what a network namespace left that is gone */
+	bool quiet;      /* problems are collected, not printed */
+	bool silent;     /* nor is logged why a step ended it all: that is in failure */
+	bool unattended; /* nobody is there whose session could be cut off */
+	bool removing;   /* `down`: also what a network namespace left that is gone */
 	struct err failure;
 	struct config *config;
 	struct policy *policy;

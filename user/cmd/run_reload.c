@@ -24,6 +24,7 @@ static void start(const struct run *run, struct pipeline *p)
 {
 	pipeline_start(p, run->args);
 	p->quiet = true;
+	p->unattended = true;
 	p->silent = true;
 }
 

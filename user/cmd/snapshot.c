@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "cmd/commands.h"
+#include "cmd/try.h"
 #include "kernel/bpf_stats.h"
 #include "version.h"
 
@@ -51,6 +52,7 @@ int snapshot_take(struct snapshot *snapshot, const struct args *args, const stru
 		.stats = &snapshot->stats,
 		.running = running,
 		.now = time(NULL),
+		.try_until = try_until(args),
 	};
 	status = pipeline_observe(&snapshot->p, false);
 	return status == EXIT_DONE ? read_counters(snapshot) : status;

@@ -110,15 +110,9 @@ static int tunnel_set(struct step *step)
 
 static int peer_set(struct step *step)
 {
-	struct state_peer peer = *step->op->args.peer; /* shares its allowed IPs */
 	int r = open_wg(step);
 
-	if (step->op->keep_endpoint)
-		peer.endpoint = (struct endpoint){ 0 };
-	if (!r)
-		r = wg_set_peer(&step->context->wg, &peer, step->err);
-	key_wipe(&peer.preshared_key);
-	return r;
+	return r ? r : wg_set_peer(&step->context->wg, &step->op->args.change, step->err);
 }
 
 static int peer_remove(struct step *step)

@@ -87,7 +87,8 @@ static int kernel_set_device(struct wg_device *device, const struct key *private
 			  err);
 }
 
-static int kernel_set_peer(struct wg_device *device, const struct state_peer *peer, struct err *err)
+static int kernel_set_peer(struct wg_device *device, const struct peer_change *change,
+			   struct err *err)
 {
 	union nl_message buf;
 	size_t done = 0;
@@ -96,10 +97,21 @@ static int kernel_set_peer(struct wg_device *device, const struct state_peer *pe
 	do {
 		r = kernel_set(
 			device,
-			wg_put_peer(&buf, sizeof(buf), device->family, device->name, peer, &done),
+			wg_put_peer(&buf, sizeof(buf), device->family, device->name, change, &done),
 			err);
-	} while (!r && done < peer->allowed_ips.count);
+	} while (!r && done < change->want->allowed_ips.count);
 	return r;
+}
+
+static int kernel_set_endpoint(struct wg_device *device, const struct key *public_key,
+			       const struct endpoint *endpoint, struct err *err)
+{
+	union nl_message buf;
+
+	return kernel_set(device,
+			  wg_put_endpoint(&buf, sizeof(buf), device->family, device->name,
+					  public_key, endpoint),
+			  err);
 }
 
 static int kernel_remove_peer(struct wg_device *device, const struct key *public_key,
@@ -232,16 +244,34 @@ static const char *peer_text(const struct state_peer *peer, char *buf)
 	return *peer->name ? peer->name : key_put(buf, &peer->public_key);
 }
 
-int wg_set_peer(struct wg_device *device, const struct state_peer *peer, struct err *err)
+int wg_set_peer(struct wg_device *device, const struct peer_change *change, struct err *err)
 {
 	char key[KEY_TEXT_SIZE];
 	int r;
 
 	if (device->backend == STATE_BACKEND_KERNEL)
-		r = kernel_set_peer(device, peer, err);
+		r = kernel_set_peer(device, change, err);
 	else
-		r = userspace_set(device, wg_uapi_put_peer(peer), err);
-	return r ? err_wrap(err, r, "set peer %s of %s", peer_text(peer, key), device->name) : 0;
+		r = userspace_set(device, wg_uapi_put_peer(change), err);
+	if (!r)
+		return 0;
+	return err_wrap(err, r, "set peer %s of %s", peer_text(change->want, key), device->name);
+}
+
+int wg_set_endpoint(struct wg_device *device, const struct key *public_key,
+		    const struct endpoint *endpoint, struct err *err)
+{
+	char key[KEY_TEXT_SIZE];
+	int r;
+
+	if (device->backend == STATE_BACKEND_KERNEL)
+		r = kernel_set_endpoint(device, public_key, endpoint, err);
+	else
+		r = userspace_set(device, wg_uapi_put_endpoint(public_key, endpoint), err);
+	if (!r)
+		return 0;
+	return err_wrap(err, r, "set the endpoint of peer %s of %s", key_put(key, public_key),
+			device->name);
 }
 
 int wg_remove_peer(struct wg_device *device, const struct key *public_key, struct err *err)

@@ -33,8 +33,11 @@ int wg_get(struct wg_device *device, struct state_tunnel *tunnel, struct err *er
 
 int wg_set_device(struct wg_device *device, const struct key *private_key, uint16_t listen_port,
 		  struct err *err);
-/* Adds or changes one peer; its allowed IPs become exactly the given ones. */
-int wg_set_peer(struct wg_device *device, const struct state_peer *peer, struct err *err);
+/* Adds or changes one peer: in one message, unless its allowed IPs need several. */
+int wg_set_peer(struct wg_device *device, const struct peer_change *change, struct err *err);
+/* One that is not there is success. */
+int wg_set_endpoint(struct wg_device *device, const struct key *public_key,
+		    const struct endpoint *endpoint, struct err *err);
 /* One that is not there is success. */
 int wg_remove_peer(struct wg_device *device, const struct key *public_key, struct err *err);
 

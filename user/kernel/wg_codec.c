@@ -82,13 +82,18 @@ static struct nlmsghdr *end_peer(const struct peer_message *message)
 	return message->msg;
 }
 
+static bool put_flags(struct nlmsghdr *msg, size_t size, uint32_t flags)
+{
+	return mnl_attr_put_u32_check(msg, size, WGPEER_A_FLAGS, flags);
+}
+
 struct nlmsghdr *wg_put_peer_removal(void *buf, size_t size, uint16_t family, const char *ifname,
 				     const struct key *public_key)
 {
 	struct peer_message message;
 
 	if (!begin_peer(&message, buf, size, family, ifname, public_key) ||
-	    !mnl_attr_put_u32_check(message.msg, size, WGPEER_A_FLAGS, WGPEER_F_REMOVE_ME))
+	    !put_flags(message.msg, size, WGPEER_F_REMOVE_ME))
 		return NULL;
 	return end_peer(&message);
 }
@@ -100,9 +105,6 @@ static bool put_endpoint(struct nlmsghdr *msg, size_t size, const struct endpoin
 	size_t length;
 	const uint8_t *bytes = nl_addr_bytes(&endpoint->addr, &length);
 
-	if (!endpoint->port)
-		return true; /* none: the peer may have roamed, and keeps what it has */
-
 	if (length == sizeof(v4.sin_addr)) {
 		memcpy(&v4.sin_addr, bytes, length);
 		return mnl_attr_put_check(msg, size, WGPEER_A_ENDPOINT, sizeof(v4), &v4);
@@ -111,14 +113,32 @@ static bool put_endpoint(struct nlmsghdr *msg, size_t size, const struct endpoin
 	return mnl_attr_put_check(msg, size, WGPEER_A_ENDPOINT, sizeof(v6), &v6);
 }
 
-/* Everything but the allowed IPs: only the first message of a peer has it. */
-static bool put_peer_settings(struct nlmsghdr *msg, size_t size, const struct state_peer *peer)
+/*
+ * Only the first message of a peer makes it, or replaces. A later one, or one of a few settings,
+ * must not make a peer that somebody has removed meanwhile.
+ */
+static uint32_t peer_flags(const struct peer_change *change, bool first)
 {
-	return mnl_attr_put_u32_check(msg, size, WGPEER_A_FLAGS, WGPEER_F_REPLACE_ALLOWEDIPS) &&
-	       put_key(msg, size, WGPEER_A_PRESHARED_KEY, &peer->preshared_key) &&
-	       mnl_attr_put_u16_check(msg, size, WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL,
-				      peer->keepalive) &&
-	       put_endpoint(msg, size, &peer->endpoint);
+	uint32_t flags = first && !change->have ? 0 : WGPEER_F_UPDATE_ONLY;
+
+	if (first && (change->replace || !change->have))
+		flags |= WGPEER_F_REPLACE_ALLOWEDIPS;
+	return flags;
+}
+
+/* Everything but the allowed IPs: only the first message of a peer has it. */
+static bool put_peer_settings(struct nlmsghdr *msg, size_t size, const struct peer_change *change)
+{
+	const struct state_peer *peer = change->want;
+
+	if (peer_change_psk(change) &&
+	    !put_key(msg, size, WGPEER_A_PRESHARED_KEY, &peer->preshared_key))
+		return false;
+	if (peer_change_keepalive(change) &&
+	    !mnl_attr_put_u16_check(msg, size, WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL,
+				    peer->keepalive))
+		return false;
+	return !change->endpoint || put_endpoint(msg, size, &peer->endpoint);
 }
 
 static bool put_allowed_ip(struct nlmsghdr *msg, size_t size, const struct prefix *prefix)
@@ -140,13 +160,23 @@ static bool put_allowed_ip(struct nlmsghdr *msg, size_t size, const struct prefi
 	return true;
 }
 
+static void skip_allowed_ips(const struct peer_change *change, size_t *done)
+{
+	while (*done < change->want->allowed_ips.count &&
+	       !peer_change_has(change, &change->want->allowed_ips.items[*done]))
+		(*done)++;
+}
+
 /* As many as fit. False when there are some to put and none fits. */
-static bool put_allowed_ips(struct nlmsghdr *msg, size_t size, const struct state_peer *peer,
+static bool put_allowed_ips(struct nlmsghdr *msg, size_t size, const struct peer_change *change,
 			    size_t *done)
 {
-	size_t before = *done;
+	const struct state_peer *peer = change->want;
 	struct nlattr *nest;
+	size_t before;
 
+	skip_allowed_ips(change, done);
+	before = *done;
 	if (before == peer->allowed_ips.count)
 		return true;
 
@@ -154,27 +184,42 @@ static bool put_allowed_ips(struct nlmsghdr *msg, size_t size, const struct stat
 	if (!nest)
 		return false;
 	while (*done < peer->allowed_ips.count &&
-	       put_allowed_ip(msg, size, &peer->allowed_ips.items[*done]))
+	       put_allowed_ip(msg, size, &peer->allowed_ips.items[*done])) {
 		(*done)++;
+		skip_allowed_ips(change, done);
+	}
 	mnl_attr_nest_end(msg, nest);
 
 	return *done > before;
 }
 
 struct nlmsghdr *wg_put_peer(void *buf, size_t size, uint16_t family, const char *ifname,
-			     const struct state_peer *peer, size_t *done)
+			     const struct peer_change *change, size_t *done)
 {
 	struct peer_message message;
 	size_t count = *done;
 
-	if (!begin_peer(&message, buf, size, family, ifname, &peer->public_key))
+	if (!begin_peer(&message, buf, size, family, ifname, &change->want->public_key) ||
+	    !put_flags(message.msg, size, peer_flags(change, !count)))
 		return NULL;
-	if (!count && !put_peer_settings(message.msg, size, peer))
+	if (!count && !put_peer_settings(message.msg, size, change))
 		return NULL;
-	if (!put_allowed_ips(message.msg, size, peer, &count))
+	if (!put_allowed_ips(message.msg, size, change, &count))
 		return NULL;
 
 	*done = count;
+	return end_peer(&message);
+}
+
+struct nlmsghdr *wg_put_endpoint(void *buf, size_t size, uint16_t family, const char *ifname,
+				 const struct key *public_key, const struct endpoint *endpoint)
+{
+	struct peer_message message;
+
+	if (!begin_peer(&message, buf, size, family, ifname, public_key) ||
+	    !put_flags(message.msg, size, WGPEER_F_UPDATE_ONLY) ||
+	    !put_endpoint(message.msg, size, endpoint))
+		return NULL;
 	return end_peer(&message);
 }
 

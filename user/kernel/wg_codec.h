@@ -24,11 +24,15 @@ struct nlmsghdr *wg_put_peer_removal(void *buf, size_t size, uint16_t family, co
 				     const struct key *public_key);
 
 /*
- * One of the messages that set a peer. *done is how many allowed IPs earlier messages held, 0 for
- * the first, which also replaces what the peer had. Call until *done is the peer's count.
+ * One of the messages that set a peer. *done is how many of want's allowed IPs earlier messages
+ * are through with, 0 for the first, which alone may replace what the peer had. Call until *done
+ * is want's count.
  */
 struct nlmsghdr *wg_put_peer(void *buf, size_t size, uint16_t family, const char *ifname,
-			     const struct state_peer *peer, size_t *done);
+			     const struct peer_change *change, size_t *done);
+/* Another endpoint, and nothing else, for a peer that is there. */
+struct nlmsghdr *wg_put_endpoint(void *buf, size_t size, uint16_t family, const char *ifname,
+				 const struct key *public_key, const struct endpoint *endpoint);
 
 /*
  * Adds what one message of the answer to wg_put_get says. The kernel splits: a message may go on

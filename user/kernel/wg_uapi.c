@@ -74,8 +74,21 @@ char *wg_uapi_put_device(const struct key *private_key, uint16_t listen_port)
 	return request.text;
 }
 
-char *wg_uapi_put_peer(const struct state_peer *peer)
+static void put_allowed_ips(struct request *request, const struct peer_change *change)
 {
+	const struct prefix *prefix;
+	char text[PREFIX_TEXT_SIZE];
+
+	if (change->replace || !change->have)
+		put(request, "replace_allowed_ips=true\n");
+	array_for_each(prefix, &change->want->allowed_ips)
+		if (peer_change_has(change, prefix))
+			put(request, "allowed_ip=%s\n", prefix_put(text, prefix));
+}
+
+char *wg_uapi_put_peer(const struct peer_change *change)
+{
+	const struct state_peer *peer = change->want;
 	char text[ENDPOINT_TEXT_SIZE];
 	struct request request;
 
@@ -84,15 +97,30 @@ char *wg_uapi_put_peer(const struct state_peer *peer)
 
 	put(&request, "set=1\n");
 	put_key(&request, "public_key", &peer->public_key);
-	put_key(&request, "preshared_key", &peer->preshared_key);
-	if (peer->endpoint.port) /* else the peer may have roamed, and keeps what it has */
+	if (change->have) /* one that somebody has removed meanwhile is not made from a part */
+		put(&request, "update_only=true\n");
+	if (peer_change_psk(change))
+		put_key(&request, "preshared_key", &peer->preshared_key);
+	if (change->endpoint)
 		put(&request, "endpoint=%s\n", endpoint_put(text, &peer->endpoint));
-	put(&request, "persistent_keepalive_interval=%u\n", peer->keepalive);
-
-	put(&request, "replace_allowed_ips=true\n");
-	for (size_t i = 0; i < peer->allowed_ips.count; i++)
-		put(&request, "allowed_ip=%s\n", prefix_put(text, &peer->allowed_ips.items[i]));
+	if (peer_change_keepalive(change))
+		put(&request, "persistent_keepalive_interval=%u\n", peer->keepalive);
+	put_allowed_ips(&request, change);
 	put(&request, "\n");
+	return request.text;
+}
+
+char *wg_uapi_put_endpoint(const struct key *public_key, const struct endpoint *endpoint)
+{
+	char text[ENDPOINT_TEXT_SIZE];
+	struct request request;
+
+	if (!begin(&request, 5))
+		return NULL;
+
+	put(&request, "set=1\n");
+	put_key(&request, "public_key", public_key);
+	put(&request, "update_only=true\nendpoint=%s\n\n", endpoint_put(text, endpoint));
 	return request.text;
 }
 

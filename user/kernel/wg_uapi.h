@@ -18,7 +18,9 @@
  * allocated in one piece, so that no copy of a key stays behind in freed memory.
  */
 char *wg_uapi_put_device(const struct key *private_key, uint16_t listen_port);
-char *wg_uapi_put_peer(const struct state_peer *peer);
+char *wg_uapi_put_peer(const struct peer_change *change);
+/* Another endpoint, and nothing else, for a peer that is there. */
+char *wg_uapi_put_endpoint(const struct key *public_key, const struct endpoint *endpoint);
 char *wg_uapi_put_peer_removal(const struct key *public_key);
 /* Wipes it first. NULL is fine. */
 void wg_uapi_free(char *text);

@@ -28,9 +28,22 @@ struct state_peer {
 	struct endpoint endpoint; /* port 0 = none; want: none leaves a roamed one alone */
 	uint16_t keepalive;       /* seconds, 0 = off */
 	ARRAY_OF(struct prefix) allowed_ips; /* sorted by prefix_compare */
-	/* have only, for status */
+	uint32_t said; /* hash of the endpoint that the policy names, which may be a DNS name */
+	/* have only */
+	bool ours; /* tp_peer_info has its key; false: foreign, and left alone */
 	int64_t latest_handshake; /* seconds since the epoch, 0 = never */
 	uint64_t rx_bytes, tx_bytes;
+};
+
+/*
+ * How one peer is set. Only what differs goes into the message: what is the same stays as it is,
+ * and a peer that went meanwhile is not made anew from a part.
+ */
+struct peer_change {
+	const struct state_peer *want;
+	const struct state_peer *have; /* NULL: it is made */
+	bool endpoint;                 /* want's is set; else a roamed one stays */
+	bool replace; /* it loses an allowed IP that no other peer takes from it: all are set */
 };
 
 struct state_tunnel {
@@ -168,5 +181,14 @@ const char *state_xdp_name(enum state_xdp xdp); /* "auto", "native", "generic" *
 /* Wipes the keys and empties it; the struct itself is the caller's. NULL is fine. */
 void state_free(struct state *state);
 void state_tunnel_clear(struct state_tunnel *tunnel); /* the same for the tunnel alone */
+
+/* have: tells its peers what peer_info knows of them. 0 or -ENOMEM. */
+int state_tell_peers(struct state *have);
+
+/* Whether it is made, or differs in this. */
+bool peer_change_psk(const struct peer_change *change);
+bool peer_change_keepalive(const struct peer_change *change);
+/* Whether an allowed IP of want goes into the message. */
+bool peer_change_has(const struct peer_change *change, const struct prefix *prefix);
 
 #endif

@@ -6,9 +6,11 @@
 #include "base/mem.h"
 #include "model/view.h"
 
+enum use { USE_NONE, USE_OLD, USE_NEW };
+
 /* Numbers in use; 0 is "none" in every table and never given away. */
 struct pool {
-	bool *used;
+	uint8_t *used; /* enum use */
 	uint32_t size;
 	uint32_t next; /* none below it is free */
 };
@@ -24,11 +26,26 @@ static int pool_begin(struct pool *pool, uint32_t size)
 /* Whether the number could be had: a map on the machine may hold anything. */
 static bool pool_claim(struct pool *pool, uint32_t id)
 {
-	if (!id || id >= pool->size || pool->used[id])
+	if (!id || id >= pool->size || pool->used[id] == USE_NEW)
 		return false;
 
-	pool->used[id] = true;
+	pool->used[id] = USE_NEW;
 	return true;
+}
+
+/* The row of who leaves is not written over as long as there is another. */
+static void pool_spare(struct pool *pool, uint32_t id)
+{
+	if (id < pool->size)
+		pool->used[id] = USE_OLD;
+}
+
+static void pool_forget_old(struct pool *pool)
+{
+	for (uint32_t id = 0; id < pool->size; id++)
+		if (pool->used[id] == USE_OLD)
+			pool->used[id] = USE_NONE;
+	pool->next = 1;
 }
 
 /* 0 when all are taken. */
@@ -39,7 +56,7 @@ static uint32_t pool_take(struct pool *pool)
 	if (pool->next >= pool->size)
 		return 0;
 
-	pool->used[pool->next] = true;
+	pool->used[pool->next] = USE_NEW;
 	return pool->next;
 }
 
@@ -75,6 +92,10 @@ static int keep_peers(struct view *view, struct pool *pool)
 	if (!sorted)
 		return -ENOMEM;
 
+	/* a peer's row is the mark that it is ours, which must outlive the peer */
+	for (i = 0; i < count; i++)
+		pool_spare(pool, sorted[i]->id);
+
 	for (i = 0; i < view->policy->members.count; i++) {
 		const struct policy_member *member = &view->policy->members.items[i];
 		struct facts_id key = { .public_key = *member->public_key };
@@ -105,6 +126,10 @@ static int number_peers(struct view *view, struct err *err)
 		if (&members[i] == view->self || view->peer_ids[i])
 			continue;
 		view->peer_ids[i] = pool_take(&pool);
+		if (!view->peer_ids[i]) {
+			pool_forget_old(&pool);
+			view->peer_ids[i] = pool_take(&pool);
+		}
 		if (!view->peer_ids[i])
 			r = err_set(err, -E2BIG, "more than %d members", TP_PEER_MAX - 1);
 	}

@@ -22,6 +22,7 @@ static int add_peer(struct want_builder *b, size_t index)
 	row->info.key_expiry = (uint64_t)member->key_expiry;
 	row->info.is_node = member->node != NULL;
 	row->info.in_use = 1;
+	row->info.endpoint = want_said(member);
 	return 0;
 }
 

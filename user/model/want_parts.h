@@ -22,6 +22,9 @@ int want_lan_addresses(struct want_builder *b); /* needs the devices */
 int want_sysctls(struct want_builder *b);       /* needs the devices */
 int want_info(struct want_builder *b);
 
+/* A hash of a member's endpoint as the policy spells it; 0 when it has none. */
+uint32_t want_said(const struct policy_member *member);
+
 /* -ENOMEM, with the sentence for it. */
 int want_no_memory(struct want_builder *b);
 

@@ -110,6 +110,19 @@ static const struct addr *resolve(const struct facts *facts, const char *name)
 	return NULL;
 }
 
+/* FNV-1a: no secret, and nobody gains by a collision. */
+uint32_t want_said(const struct policy_member *member)
+{
+	const char *c = member->endpoint->host;
+	uint32_t hash = 2166136261U ^ member->endpoint->port;
+
+	if (!c)
+		return 0;
+	for (; *c; c++)
+		hash = (hash ^ (uint8_t)*c) * 16777619U;
+	return hash ? hash : 1;
+}
+
 static int set_endpoint(struct want_builder *b, const struct policy_member *member,
 			struct state_peer *peer)
 {
@@ -180,6 +193,7 @@ static int add_peer(struct want_builder *b, const struct policy_member *member)
 	strncpy(peer->name, member->name, sizeof(peer->name) - 1);
 	peer->public_key = *member->public_key;
 	peer->keepalive = keepalive(b->view, member);
+	peer->said = want_said(member);
 	r = set_endpoint(b, member, peer);
 	if (!r)
 		r = set_preshared_key(b, member, peer);

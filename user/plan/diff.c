@@ -136,6 +136,7 @@ static int run_steps(struct diff *d)
 		diff_attach,
 		diff_tunnel_set,
 		diff_peers_set,
+		diff_infos_change,
 		diff_addresses_add,
 		diff_link_set,
 		diff_sysctls,
@@ -169,6 +170,7 @@ int plan_build(const struct state *want, const struct state *have, struct plan *
 		     strcmp(want->tunnel.name, have->tunnel.name) != 0;
 
 	r = run_steps(&d);
+	array_clear(&d.owned);
 	if (r) {
 		plan_free(&d.plan);
 		return err_set(err, r, "out of memory for the plan");

@@ -107,16 +107,10 @@ static const char *object_route_info(char *buf, const struct route_info_row *row
 	return object_printf(buf, "route-info %u", row->id);
 }
 
-static int visit_peer_info(struct diff *d, const void *w, const void *h)
+static int set_peer_info(struct diff *d, const struct peer_info_row *want)
 {
-	const struct peer_info_row *want = w, *have = h;
 	char object[OP_OBJECT_SIZE];
 	struct op *op;
-
-	if (!want)
-		return 0;
-	if (have && !d->fresh && !memcmp(&want->info, &have->info, sizeof(want->info)))
-		return 0;
 
 	op = op_add(&d->plan, PHASE_ADD, OP_PEER_INFO_SET, "set", object_peer_info(object, want),
 		    want->info.name);
@@ -124,6 +118,35 @@ static int visit_peer_info(struct diff *d, const void *w, const void *h)
 		return -ENOMEM;
 	op->args.peer_info = want;
 	return 0;
+}
+
+static bool is_same_peer(const struct peer_info_row *a, const struct peer_info_row *b)
+{
+	return !memcmp(a->info.public_key, b->info.public_key, sizeof(a->info.public_key));
+}
+
+/*
+ * A peer's row comes before the peer: it is the mark by which a later apply knows that it may
+ * remove it.
+ */
+static int visit_peer_info(struct diff *d, const void *w, const void *h)
+{
+	const struct peer_info_row *want = w, *have = h;
+
+	if (!want || (have && !d->fresh && is_same_peer(want, have)))
+		return 0;
+	return set_peer_info(d, want);
+}
+
+/* What a row says of a peer comes after that is done, or a crash in between would hide it. */
+static int visit_peer_info_changed(struct diff *d, const void *w, const void *h)
+{
+	const struct peer_info_row *want = w, *have = h;
+
+	if (!want || !have || d->fresh || !is_same_peer(want, have) ||
+	    !memcmp(&want->info, &have->info, sizeof(want->info)))
+		return 0;
+	return set_peer_info(d, want);
 }
 
 static const char *route_state_name(uint8_t state)
@@ -209,6 +232,12 @@ int diff_infos_set(struct diff *d)
 		return r;
 	return walk_both(d, WALK_OF(d->want->route_info, d->have->route_info, route_compare,
 				    visit_route_info));
+}
+
+int diff_infos_change(struct diff *d)
+{
+	return walk_both(d, WALK_OF(d->want->peer_info, d->have->peer_info, peer_compare,
+				    visit_peer_info_changed));
 }
 
 int diff_infos_remove(struct diff *d)

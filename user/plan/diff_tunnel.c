@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "plan/plan_parts.h"
@@ -78,43 +79,89 @@ static int peer_compare(const void *a, const void *b)
 	return memcmp(&x->public_key, &y->public_key, sizeof(x->public_key));
 }
 
-/* Whether want has an allowed IP that have lacks. Both are sorted. */
+static int prefix_order(const void *a, const void *b)
+{
+	return prefix_compare(a, b);
+}
+
+/* The first allowed IP of one from `at` on that the other lacks; NULL when there is none. */
+static const struct prefix *find_lacking(const struct state_peer *one, size_t at,
+					 const struct state_peer *other)
+{
+	for (; at < one->allowed_ips.count; at++) {
+		const struct prefix *prefix = &one->allowed_ips.items[at];
+
+		if (!other->allowed_ips.count ||
+		    !bsearch(prefix, other->allowed_ips.items, other->allowed_ips.count,
+			     sizeof(*prefix), prefix_order))
+			return prefix;
+	}
+	return NULL;
+}
+
 static bool gains(const struct state_peer *want, const struct state_peer *have)
 {
-	const struct prefix *w, *h = have->allowed_ips.items;
-	const struct prefix *end = h + have->allowed_ips.count;
+	return find_lacking(want, 0, have);
+}
 
-	array_for_each(w, &want->allowed_ips) {
-		while (h < end && prefix_compare(h, w) < 0)
-			h++;
-		if (h == end || !prefix_is_equal(h, w))
-			return true;
+/* All allowed IPs that some peer is to have, sorted; made when the first one asks. */
+static int index_owned(struct diff *d)
+{
+	const struct state_peer *peer;
+	const struct prefix *prefix;
+
+	if (d->owned.count)
+		return 0;
+	array_for_each(peer, &d->want->tunnel.peers)
+		array_for_each(prefix, &peer->allowed_ips) {
+			struct prefix *added = array_add(&d->owned);
+
+			if (!added)
+				return -ENOMEM;
+			*added = *prefix;
+		}
+	if (d->owned.count)
+		qsort(d->owned.items, d->owned.count, sizeof(*d->owned.items), prefix_order);
+	return 0;
+}
+
+/* What becomes of the allowed IPs that a peer has and is not to have. */
+struct losses {
+	bool to_others; /* they go when the other one is set: nothing is left to take away */
+	bool to_nobody;
+};
+
+static int find_losses(struct diff *d, const struct state_peer *want, const struct state_peer *have,
+		       struct losses *out)
+{
+	const struct prefix *lost = find_lacking(have, 0, want);
+
+	*out = (struct losses){ 0 };
+	while (lost) {
+		int r = index_owned(d);
+
+		if (r)
+			return r;
+		if (d->owned.count &&
+		    bsearch(lost, d->owned.items, d->owned.count, sizeof(*lost), prefix_order))
+			out->to_others = true;
+		else
+			out->to_nobody = true;
+		lost = find_lacking(have, (size_t)(lost - have->allowed_ips.items) + 1, want);
 	}
-	return false;
+	return 0;
 }
 
 /*
  * An endpoint in the file is where to begin; a peer that moved is left where it is, or every
  * apply would tear it away. It is set when we have none, when the peer never answered, or when
- * the file itself has changed: then the person who edited it means it.
+ * the file now says something else of it: then the person who edited it means it.
  */
-static bool wants_endpoint(const struct diff *d, const struct state_peer *want,
-			   const struct state_peer *have)
+static bool wants_endpoint(const struct state_peer *want, const struct state_peer *have)
 {
-	bool edited = memcmp(d->want->policy_hash, d->have->policy_hash, HASH_SIZE) != 0;
-
 	if (!want->endpoint.port || endpoint_is_equal(&want->endpoint, &have->endpoint))
 		return false;
-	return !have->endpoint.port || !have->latest_handshake || edited;
-}
-
-static bool is_changed(const struct diff *d, const struct state_peer *want,
-		       const struct state_peer *have)
-{
-	return want->keepalive != have->keepalive ||
-	       !key_is_equal(&want->preshared_key, &have->preshared_key) ||
-	       want->allowed_ips.count != have->allowed_ips.count || gains(want, have) ||
-	       wants_endpoint(d, want, have);
+	return !have->endpoint.port || !have->latest_handshake || want->said != have->said;
 }
 
 static void put_allowed(char *buf, size_t size, const struct state_peer *peer)
@@ -130,9 +177,10 @@ static void put_allowed(char *buf, size_t size, const struct state_peer *peer)
 		snprintf(buf + used, size - used, " and %zu more", peer->allowed_ips.count - i);
 }
 
-static int set_peer(struct diff *d, const struct state_peer *want, const struct state_peer *have)
+static int set_peer(struct diff *d, const struct peer_change *change)
 {
-	bool endpoint = have ? wants_endpoint(d, want, have) : want->endpoint.port;
+	const struct state_peer *want = change->want;
+	bool endpoint = change->endpoint;
 	char object[OP_OBJECT_SIZE], details[OP_DETAILS_SIZE], allowed[256];
 	char endpoint_text[ENDPOINT_TEXT_SIZE];
 	struct op *op;
@@ -143,27 +191,55 @@ static int set_peer(struct diff *d, const struct state_peer *want, const struct 
 		 endpoint ? endpoint_put(endpoint_text, &want->endpoint) : "", want->keepalive,
 		 key_is_zero(&want->preshared_key) ? "" : " preshared-key");
 
-	op = op_add(&d->plan, PHASE_ADD, OP_PEER_SET, have ? "set" : "add",
+	op = op_add(&d->plan, PHASE_ADD, OP_PEER_SET, change->have ? "set" : "add",
 		    object_peer(object, want), details);
 	if (!op)
 		return -ENOMEM;
-	op->args.peer = want;
-	op->keep_endpoint = !endpoint;
+	op->args.change = *change;
 	return 0;
+}
+
+static int visit_new(struct diff *d, const struct state_peer *want)
+{
+	const struct peer_change change = { .want = want, .endpoint = want->endpoint.port };
+
+	return set_peer(d, &change);
+}
+
+/*
+ * In two passes: who gains an allowed IP, and the others. One that gains, loses to another peer
+ * and to nobody takes part in both, for its allowed IPs are replaced once the other has its own.
+ */
+static int visit_known(struct diff *d, const struct state_peer *want,
+		       const struct state_peer *have, bool gaining)
+{
+	struct peer_change change = { want, have, wants_endpoint(want, have), false };
+	struct losses losses;
+	bool late;
+	int r = find_losses(d, want, have, &losses);
+
+	if (r)
+		return r;
+	late = losses.to_others && losses.to_nobody;
+	if (gaining != gains(want, have) && !(late && !gaining))
+		return 0;
+	change.replace = losses.to_nobody && !(late && gaining);
+	if (!gaining && !change.replace && !change.endpoint && !peer_change_psk(&change) &&
+	    !peer_change_keepalive(&change))
+		return 0;
+	return set_peer(d, &change);
 }
 
 static int visit_gaining(struct diff *d, const void *want, const void *have)
 {
-	if (!want || (have && !gains(want, have)))
+	if (!want)
 		return 0;
-	return set_peer(d, want, have);
+	return have ? visit_known(d, want, have, true) : visit_new(d, want);
 }
 
 static int visit_changed(struct diff *d, const void *want, const void *have)
 {
-	if (!want || !have || gains(want, have) || !is_changed(d, want, have))
-		return 0;
-	return set_peer(d, want, have);
+	return want && have ? visit_known(d, want, have, false) : 0;
 }
 
 /* Setting an allowed IP takes it from its old owner: who gains goes first, so there is no gap. */
@@ -178,19 +254,21 @@ int diff_peers_set(struct diff *d)
 	return walk_both(d, WALK_OF(want->peers, have->peers, peer_compare, visit_changed));
 }
 
+/* One that somebody else put there is theirs. */
 static int visit_gone(struct diff *d, const void *want, const void *have)
 {
+	const struct state_peer *gone = have;
 	char object[OP_OBJECT_SIZE];
 	struct op *op;
 
-	if (want)
+	if (want || !gone->ours)
 		return 0;
 
-	op = op_add(&d->plan, PHASE_REMOVE, OP_PEER_REMOVE, "remove", object_peer(object, have),
+	op = op_add(&d->plan, PHASE_REMOVE, OP_PEER_REMOVE, "remove", object_peer(object, gone),
 		    "");
 	if (!op)
 		return -ENOMEM;
-	op->args.peer = have;
+	op->args.peer = gone;
 	return 0;
 }
 

@@ -19,7 +19,7 @@ enum op_kind {
 	OP_LINK_ADD,        /* want->tunnel: creates the device (or starts wireguard-go) */
 	OP_LINK_SET,        /* want->tunnel: mtu, up */
 	OP_TUNNEL_SET,      /* want->tunnel: private key, listen port */
-	OP_PEER_SET,        /* peer: add or change, never replaces others; allowed IPs as a whole */
+	OP_PEER_SET,        /* change: of one peer, never replaces others */
 	OP_PEER_REMOVE,     /* peer */
 	OP_ADDRESS_ADD,     /* addr, on the tunnel */
 	OP_ADDRESS_REMOVE,  /* addr */
@@ -48,11 +48,11 @@ enum op_kind {
 struct op {
 	enum op_phase phase;
 	enum op_kind kind;
-	bool keep_endpoint; /* OP_PEER_SET: the peer has roamed, leave its endpoint alone */
 	char *verb;         /* "add", "set", "attach", "switch", "remove", … */
 	char *object;       /* "route 10.10.30.0/24": names the thing, stable */
 	char *text;         /* one line for people: what happens and with which values; no secret */
 	union {
+		struct peer_change change;
 		const struct state_peer *peer;
 		const struct addr *addr;
 		const struct state_lan_address *lan_address;

@@ -28,6 +28,7 @@ struct diff {
 	const struct state *want;
 	const struct state *have;
 	struct plan plan;
+	ARRAY_OF(struct prefix) owned; /* allowed IPs that somebody is to have, once asked for */
 	bool fresh;    /* the programs are not those we want: everything in maps is written again */
 	bool new_link; /* the tunnel device is made anew: what hangs on an old one goes with it */
 };
@@ -50,6 +51,7 @@ int diff_sysctls(struct diff *d);
 int diff_devices_set(struct diff *d);
 int diff_devices_remove(struct diff *d);
 int diff_infos_set(struct diff *d);
+int diff_infos_change(struct diff *d);
 int diff_infos_remove(struct diff *d);
 int diff_attach(struct diff *d);
 int diff_detach(struct diff *d);

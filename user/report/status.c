@@ -86,18 +86,28 @@ const char *status_time(char *buf, int64_t seconds)
 	return buf;
 }
 
-int status_add_problem(struct status_problems *out, const char *mend, const char *format, ...)
+int status_put_problem(struct status_problems *out, const char *mend, const char *format,
+		       va_list args)
 {
 	struct status_problem *problem = array_add(out);
-	va_list args;
 
 	if (!problem)
 		return -ENOMEM;
-	va_start(args, format);
 	vsnprintf(problem->what, sizeof(problem->what), format, args);
-	va_end(args);
 	snprintf(problem->mend, sizeof(problem->mend), "%s", mend);
 	return 0;
+}
+
+__attribute__((format(printf, 3, 4))) static int
+add_problem(struct status_problems *out, const char *mend, const char *format, ...)
+{
+	va_list args;
+	int r;
+
+	va_start(args, format);
+	r = status_put_problem(out, mend, format, args);
+	va_end(args);
+	return r;
 }
 
 static bool is_attached(const struct state *have, const struct state_device *device,
@@ -119,15 +129,15 @@ static int check_device(const struct state *have, const struct state_device *dev
 	int r = 0;
 
 	if (strchr(device->name, ':')) /* bpf_read.c: no device can be called that */
-		return status_add_problem(out, mend, "a device that towpath used is gone (%s)",
-					  device->name);
+		return add_problem(out, mend, "a device that towpath used is gone (%s)",
+				   device->name);
 	if (!is_attached(have, device, tunnel ? HOOK_TC_TUNNEL : HOOK_TC_LAN))
-		r = status_add_problem(out, mend, "no program on the ingress of %s", device->name);
+		r = add_problem(out, mend, "no program on the ingress of %s", device->name);
 	if (!r && !is_attached(have, device, HOOK_TC_EGRESS))
-		r = status_add_problem(out, mend, "no program on the egress of %s", device->name);
+		r = add_problem(out, mend, "no program on the egress of %s", device->name);
 	if (!r && (device->device.flags & TP_DEV_XDP_FORCED) &&
 	    !is_attached(have, device, HOOK_XDP_LAN))
-		r = status_add_problem(out, mend, "no XDP program on %s", device->name);
+		r = add_problem(out, mend, "no XDP program on %s", device->name);
 	return r;
 }
 
@@ -135,11 +145,10 @@ static int check_enforced(const struct status *status, struct status_problems *o
 {
 	if (!status->have->only_logs)
 		return 0;
-	return status_add_problem(
-		out, "set \"enforce\" to \"on\" in the policy and apply it",
-		"the policy is NOT ENFORCED (\"enforce\": \"log\"): what the grants "
-		"refuse is forwarded, %llu packets so far",
-		status->stats->flows.would_refuse);
+	return add_problem(out, "set \"enforce\" to \"on\" in the policy and apply it",
+			   "the policy is NOT ENFORCED (\"enforce\": \"log\"): what the grants "
+			   "refuse is forwarded, %llu packets so far",
+			   status->stats->flows.would_refuse);
 }
 
 /* The first error is the one to begin with; the command in the mend shows all. */
@@ -153,9 +162,20 @@ static int check_running(const struct running *running, struct status_problems *
 		snprintf(count, sizeof(count), " (and %" PRIu64 " more)", more);
 	snprintf(mend, sizeof(mend), "mend it; `towpath check %s` and the log show every error",
 		 running->file);
-	return status_add_problem(
-		out, mend, "the policy file was REJECTED, an earlier policy is in force%s: %s: %s",
-		count, error->place, error->message);
+	return add_problem(out, mend,
+			   "the policy file was REJECTED, an earlier policy is in force%s: %s: %s",
+			   count, error->place, error->message);
+}
+
+static int check_trial(const struct status *status, struct status_problems *out)
+{
+	char when[32];
+
+	if (!status->try_until)
+		return 0;
+	return add_problem(out, "`towpath confirm` keeps it",
+			   "the policy is ON TRIAL: what was in force before comes back at %s",
+			   status_time(when, status->try_until));
 }
 
 static int add_problems(struct status_problems *out, const struct status_problems *more)
@@ -179,21 +199,21 @@ int status_find_problems(const struct status *status, struct status_problems *ou
 	const struct state_device *device;
 	int r = check_enforced(status, out);
 
+	if (!r)
+		r = check_trial(status, out);
 	if (!r && !have->generation)
-		r = status_add_problem(out, mend,
-				       "no policy is live: everything of the mesh is refused");
+		r = add_problem(out, mend, "no policy is live: everything of the mesh is refused");
 	if (!r && !have->tunnel.exists)
-		r = status_add_problem(out, mend, "the tunnel device %s is gone",
-				       have->tunnel.name);
+		r = add_problem(out, mend, "the tunnel device %s is gone", have->tunnel.name);
 	else if (!r && !have->tunnel.up)
-		r = status_add_problem(out, "ip link set it up", "the tunnel device %s is down",
-				       have->tunnel.name);
+		r = add_problem(out, "ip link set it up", "the tunnel device %s is down",
+				have->tunnel.name);
 	array_for_each(device, &have->devices)
 		if (!r)
 			r = check_device(have, device, out);
 	if (!r && have->limits.flows && status->stats->flows_current >= have->limits.flows)
-		r = status_add_problem(out, "raise limits.flows in the policy",
-				       "the flow table is full: %u flows", have->limits.flows);
+		r = add_problem(out, "raise limits.flows in the policy",
+				"the flow table is full: %u flows", have->limits.flows);
 	if (!r && status->routes)
 		r = add_problems(out, &status->routes->problems);
 	if (!r && status->running && status->running->rejected_at)

@@ -3,6 +3,7 @@
 #ifndef TP_REPORT_STATUS_H
 #define TP_REPORT_STATUS_H
 
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -20,7 +21,8 @@ struct status {
 	const struct running *running; /* NULL: no daemon runs, or it did not answer */
 	/* NULL: they are what the last apply found */
 	const struct status_routes *routes;
-	int64_t now; /* seconds since the epoch */
+	int64_t now;       /* seconds since the epoch */
+	int64_t try_until; /* when the policy on trial goes; 0: none is */
 };
 
 /* Something that keeps the data path from working, and what to do about it. */
@@ -33,8 +35,9 @@ struct status_problems {
 	ARRAY_OF(struct status_problem);
 };
 
-__attribute__((format(printf, 3, 4))) int
-status_add_problem(struct status_problems *out, const char *mend, const char *format, ...);
+/* Adds one: 0 or -ENOMEM. */
+__attribute__((format(printf, 3, 0))) int
+status_put_problem(struct status_problems *out, const char *mend, const char *format, va_list args);
 
 /* Judges have; none means healthy. 0 or -ENOMEM. */
 int status_find_problems(const struct status *status, struct status_problems *out);

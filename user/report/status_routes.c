@@ -150,9 +150,20 @@ static int look_at_row(struct look *look, const struct tp_route_info *info)
 
 /* ---- problems -------------------------------------------------------------------------------- */
 
+__attribute__((format(printf, 3, 4))) static int report(struct look *look, const char *mend,
+							const char *format, ...)
+{
+	va_list args;
+	int r;
+
+	va_start(args, format);
+	r = status_put_problem(&look->out->problems, mend, format, args);
+	va_end(args);
+	return r;
+}
+
 static int report_stale(struct look *look)
 {
-	struct status_problems *problems = &look->out->problems;
 	const struct state *have = look->status->have;
 	char text[PREFIX_TEXT_SIZE];
 	int r = 0;
@@ -167,14 +178,12 @@ static int report_stale(struct look *look)
 			continue;
 		prefix_put(text, &prefix);
 		if (info->state == TP_ROUTE_CONFLICT)
-			r = status_add_problem(problems, apply_again,
-					       "nothing holds %s of %.40s back any more", text,
-					       info->node);
+			r = report(look, apply_again, "nothing holds %s of %.40s back any more",
+				   text, info->node);
 		else
-			r = status_add_problem(
-				problems, apply_again,
-				"%s of %.40s is in force, and is to be held back: %.90s", text,
-				info->node, route->reason);
+			r = report(look, apply_again,
+				   "%s of %.40s is in force, and is to be held back: %.90s", text,
+				   info->node, route->reason);
 	}
 	return r;
 }
@@ -193,10 +202,10 @@ static int report_taken_keys(struct look *look)
 			continue;
 		guard_put_route(text, &look->guard, route);
 		snprintf(mend, sizeof(mend), "`ip route del %s` if it is not meant", text);
-		r = status_add_problem(&look->out->problems, mend,
-				       "a route of protocol %u, %s, has the metric of towpath's: "
-				       "it is left alone",
-				       route->protocol, text);
+		r = report(look, mend,
+			   "a route of protocol %u, %s, has the metric of towpath's: "
+			   "it is left alone",
+			   route->protocol, text);
 	}
 	return r;
 }
@@ -207,9 +216,8 @@ static int report_missing(struct look *look, const struct prefix *first, size_t 
 
 	if (!count)
 		return 0;
-	return status_add_problem(&look->out->problems, apply_again,
-				  "%zu kernel routes into the tunnel are gone, the first %s", count,
-				  prefix_put(text, first));
+	return report(look, apply_again, "%zu kernel routes into the tunnel are gone, the first %s",
+		      count, prefix_put(text, first));
 }
 
 static int report_member(struct look *look, const struct prefix *host)
@@ -219,11 +227,10 @@ static int report_member(struct look *look, const struct prefix *host)
 
 	if (!own)
 		return 0;
-	return status_add_problem(
-		&look->out->problems, "remove it, or give the member another address",
-		"%s is a mesh address, but a route of this machine's own, %s, is "
-		"to the same: it is left alone",
-		addr_put(addr, &host->addr), guard_put_route(text, &look->guard, own));
+	return report(look, "remove it, or give the member another address",
+		      "%s is a mesh address, but a route of this machine's own, %s, is "
+		      "to the same: it is left alone",
+		      addr_put(addr, &host->addr), guard_put_route(text, &look->guard, own));
 }
 
 /* The prefixes that WireGuard takes for a peer's are those that have a kernel route. */

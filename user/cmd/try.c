@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cmd/try.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "cmd/commands.h"
+#include "cmd/lock.h"
+#include "cmd/saved.h"
+#include "cmd/snapshot.h"
+#include "cmd/steps.h"
+
+#define GUARDIAN_NAME "tp-revert" /* what `ps` shows; at most 15 bytes */
+#define LOCK_RETRY_MS 100
+#define REVERT_TRIES  10 /* a second apart */
+
+void try_before_free(struct try_before *before)
+{
+	free(before->text);
+	*before = (struct try_before){ 0 };
+}
+
+/* ---- the record ---- */
+
+static const char *record_path(char *buf, const struct args *args)
+{
+	return run_path(buf, args, "try");
+}
+
+/* Whether the guardian that held the record's lock is no more. */
+static bool is_abandoned(int fd)
+{
+	return !flock(fd, LOCK_SH | LOCK_NB);
+}
+
+int64_t try_until(const struct args *args)
+{
+	char path[RUN_PATH_SIZE], text[24] = "";
+	AUTO_CLOSE int fd = open(record_path(path, args), O_RDONLY | O_CLOEXEC);
+	uint64_t until;
+
+	if (fd < 0 || is_abandoned(fd) || read(fd, text, sizeof(text) - 1) < 1 ||
+	    num_read(text, 1, INT64_MAX, &until))
+		return 0;
+	return (int64_t)until;
+}
+
+bool try_end(const struct args *args)
+{
+	char path[RUN_PATH_SIZE];
+
+	return !unlink(record_path(path, args));
+}
+
+int try_refuse(const struct args *args)
+{
+	int64_t until = try_until(args);
+
+	if (!until) {
+		if (try_end(args))
+			log_warn("%s: a policy was on trial, and what would have put back the one "
+				 "before has died",
+				 args->command->name);
+		return EXIT_DONE;
+	}
+	log_error("%s: a policy is on trial for %" PRId64 " s more: `towpath confirm` keeps it, "
+		  "`towpath down` removes it",
+		  args->command->name, until - time(NULL));
+	return EXIT_FAILED;
+}
+
+/* Locked, and the lock is inherited over fork. */
+static int make_record(const struct args *args, struct err *err)
+{
+	char path[RUN_PATH_SIZE], text[24];
+	AUTO_CLOSE int fd = -1;
+	int length;
+
+	record_path(path, args);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_sys(err, -errno, "make %s", path);
+	length = snprintf(text, sizeof(text), "%" PRId64, (int64_t)time(NULL) + args->try_seconds);
+	if (flock(fd, LOCK_EX | LOCK_NB) || write(fd, text, (size_t)length) != length)
+		return err_sys(err, -errno, "write %s", path);
+	return mem_take_fd(&fd);
+}
+
+/* ---- putting back ---- */
+
+static int put_back_policy(const struct args *args, const struct try_before *before)
+{
+	struct pipeline p;
+	int status = EXIT_FAILED;
+
+	pipeline_start(&p, args);
+	p.file = "the policy before";
+	p.text = mem_copy_string(before->text);
+	p.length = before->length;
+	p.unattended = true;
+	if (p.text)
+		status = pipeline_read_policy(&p);
+	if (status == EXIT_DONE)
+		status = apply_all(&p);
+	pipeline_end(&p);
+	return status;
+}
+
+static int put_back_nothing(const struct args *args)
+{
+	struct pipeline p;
+	int status;
+
+	pipeline_start(&p, args);
+	p.removing = true;
+	status = down_all(&p);
+	pipeline_end(&p);
+	return status == EXIT_NOT_RUNNING ? EXIT_DONE : status;
+}
+
+static int put_back(const struct args *args, const struct try_before *before)
+{
+	log_info("putting back what was in force");
+	return before->text ? put_back_policy(args, before) : put_back_nothing(args);
+}
+
+/* The record goes last: whoever looks meanwhile is told that a trial is on. */
+void try_give_up(const struct args *args, struct try_before *before)
+{
+	if (put_back(args, before) != EXIT_DONE)
+		log_error("%s: what was in force could not be put back; see above",
+			  args->command->name);
+	try_end(args);
+}
+
+/* ---- the guardian ---- */
+
+struct guardian {
+	const struct args *args;
+	const struct try_before *before;
+	int record, events; /* the record's lock, and an inotify of it */
+};
+
+/* Not another one of the same name, which a later trial has made. */
+static bool is_ours(const struct guardian *g)
+{
+	char path[RUN_PATH_SIZE];
+	struct stat named, held;
+
+	return !stat(record_path(path, g->args), &named) && !fstat(g->record, &held) &&
+	       named.st_ino == held.st_ino && named.st_dev == held.st_dev;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now); /* a suspended machine does not stretch the trial */
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* True when the time is over and nobody has confirmed. */
+static bool wait_for_end(const struct guardian *g)
+{
+	struct pollfd poll_events = { .fd = g->events, .events = POLLIN };
+	int64_t end = now_ms() + (int64_t)g->args->try_seconds * 1000;
+	char event[sizeof(struct inotify_event) + NAME_MAX + 1];
+
+	while (is_ours(g)) {
+		int64_t left = end - now_ms();
+
+		if (left <= 0)
+			return true;
+		/* a second at a time: poll's own clock stands still in suspend */
+		if (poll(&poll_events, 1, left < 1000 ? (int)left : 1000) > 0)
+			(void)!read(g->events, event, sizeof(event)); /* is_ours tells the rest */
+	}
+	return false;
+}
+
+static int take_lock_patiently(const struct guardian *g)
+{
+	char path[RUN_PATH_SIZE];
+	const struct timespec pause = { .tv_nsec = LOCK_RETRY_MS * 1000000L };
+	int fd = open(run_path(path, g->args, "lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB)) {
+		if (!is_ours(g)) {
+			close(fd);
+			return -1;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return fd;
+}
+
+static void guard(const struct guardian *g)
+{
+	const struct timespec pause = { .tv_sec = 1 };
+	int lock, i;
+
+	if (!wait_for_end(g))
+		return;
+	lock = take_lock_patiently(g);
+	if (lock < 0 || !is_ours(g))
+		return;
+	for (i = 0; i < REVERT_TRIES && put_back(g->args, g->before) != EXIT_DONE; i++)
+		nanosleep(&pause, NULL);
+	try_end(g->args);
+}
+
+/* All but standard streams and these two; an empty stretch is an error that does no harm. */
+static void close_but(int a, int b)
+{
+	unsigned int low = (unsigned int)(a < b ? a : b), high = (unsigned int)(a < b ? b : a);
+
+	close_range(STDERR_FILENO + 1, low - 1, 0);
+	close_range(low + 1, high - 1, 0);
+	close_range(high + 1, ~0U, 0);
+}
+
+/* Nothing of the caller's stays open: neither its output nor the instance's lock. */
+static int leave_home(struct guardian *g, int ready)
+{
+	char path[RUN_PATH_SIZE];
+	int null, log;
+
+	close_but(g->record, ready);
+	null = open("/dev/null", O_RDWR);
+	log = open(run_path(path, g->args, "try.log"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (null < 0 || log < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
+	    dup2(log, STDERR_FILENO) < 0)
+		return -errno;
+	g->events = inotify_init1(IN_CLOEXEC);
+	if (g->events < 0 || inotify_add_watch(g->events, record_path(path, g->args),
+					       IN_ATTRIB | IN_DELETE_SELF) < 0)
+		return -errno;
+	return setsid() < 0 || chdir("/") ? -errno : 0;
+}
+
+/* Says over `ready` that it stands by; an end without a word is a failure. Never returns. */
+__attribute__((noreturn)) static void become_guardian(struct guardian *g, int ready)
+{
+	prctl(PR_SET_NAME, GUARDIAN_NAME);
+	signal(SIGPIPE, SIG_IGN);
+	if (leave_home(g, ready) || write(ready, "y", 1) != 1)
+		_exit(EXIT_FAILED);
+	close(ready);
+	guard(g);
+	_exit(EXIT_DONE);
+}
+
+static bool stands_by(int ready)
+{
+	char byte;
+	ssize_t n;
+
+	do
+		n = read(ready, &byte, 1);
+	while (n < 0 && errno == EINTR);
+	return n == 1;
+}
+
+static int start_guardian(const struct args *args, const struct try_before *before, struct err *err)
+{
+	struct guardian g = { .args = args, .before = before };
+	AUTO_CLOSE int record = make_record(args, err);
+	int ready[2];
+	bool started;
+	pid_t pid;
+
+	if (record < 0)
+		return record;
+	if (pipe2(ready, O_CLOEXEC))
+		return err_sys(err, -errno, "make a pipe");
+	g.record = record;
+	fflush(NULL); /* or both would write what is buffered */
+	pid = fork();
+	if (!pid)
+		become_guardian(&g, ready[1]);
+	close(ready[1]);
+	started = pid > 0 && stands_by(ready[0]);
+	close(ready[0]);
+	return started ? 0 : err_set(err, -ECHILD, "start what would put back the policy in force");
+}
+
+/* ---- beginning ---- */
+
+static int find_before(const struct args *args, struct try_before *before, struct err *err)
+{
+	struct snapshot snapshot;
+	int status = snapshot_take(&snapshot, args, NULL, true);
+	int r = 0;
+
+	if (status == EXIT_DONE && snapshot.p.have.generation)
+		r = saved_read(args, snapshot.p.have.policy_hash, &before->text, &before->length,
+			       err);
+	else if (status != EXIT_DONE && status != EXIT_NOT_RUNNING)
+		r = err_set(err, -EIO, "%s", snapshot.p.failure.text);
+	snapshot_free(&snapshot);
+	if (r == -ENOENT)
+		return err_set(err, r,
+			       "the policy in force is not kept here, so it could not be put back; "
+			       "apply that one first");
+	return r;
+}
+
+int try_begin(const struct args *args, struct try_before *before)
+{
+	struct err err;
+	int r = find_before(args, before, &err);
+
+	if (!r) {
+		r = start_guardian(args, before, &err);
+		if (r)
+			try_end(args);
+	}
+	if (r) {
+		log_error("%s: --try: %s", args->command->name, err.text);
+		return EXIT_FAILED;
+	}
+	return EXIT_DONE;
+}

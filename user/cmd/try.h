@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * `apply --try`: a policy on trial. The record, /run/towpath/<instance>.try, says until when, and
+ * a guardian of its own session ("tp-revert") holds it locked. When it is still there at that time,
+ * the guardian puts back what was in force; `confirm` takes the record away.
+ */
+#ifndef TP_CMD_TRY_H
+#define TP_CMD_TRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cmd/args.h"
+
+/* What was in force before; text NULL: nothing was set up. */
+struct try_before {
+	char *text; /* owned */
+	size_t length;
+};
+
+/* Until when a policy is on trial, in seconds since the epoch; 0: none is, or its guardian died. */
+int64_t try_until(const struct args *args);
+
+/* EXIT_FAILED, having said so, when a policy is on trial. What a dead guardian left is removed. */
+int try_refuse(const struct args *args);
+
+/*
+ * Finds out what to put back, and starts the guardian, before anything is touched. The lock is
+ * held. EXIT_DONE, or the exit status to leave with, having said why.
+ */
+int try_begin(const struct args *args, struct try_before *before);
+
+/* The change failed: puts back at once what was in force, which says how that went. */
+void try_give_up(const struct args *args, struct try_before *before);
+
+/* Takes the record away; false when there was none. The guardian sees it and leaves. */
+bool try_end(const struct args *args);
+
+void try_before_free(struct try_before *before);
+
+#endif
