@@ -110,8 +110,14 @@ endef
 $(foreach v,plain asan clang,$(eval $(call variant,$(v))))
 -include $(BPF_OBJ:.o=.d) $(BENCH_OBJ:.o=.d)
 
+# preloaded by the net tier, to fail kernel calls
+$(B)/fault.so: selftests/fault/fault.c
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -shared -fPIC -o $@ $< -ldl
+
 $(B)/towpath: $(B)/plain/towpath
-	$(Q)cp $< $@
+	$(Q)cp $< $@.tmp && mv $@.tmp $@	# the old one may be running
 
 # rewritten only when the version changes
 $(B)/version.h: FORCE

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 
-from lib import TOWPATH, Failed, check_equal, inside, wait_until
+from lib import DEADLINE_S, TOWPATH, Failed, check_equal, inside, wait_until
 
 HTTP_PORT = 9586
 
@@ -88,7 +88,7 @@ class Daemon:
     def leave(self, number=signal.SIGTERM):
         self.tell(number)
         try:
-            return self.process.wait(30)
+            return self.process.wait(3 * DEADLINE_S)
         except subprocess.TimeoutExpired as slow:
             raise Failed(f"run did not end:\n{self.log()}") from slow
 
@@ -96,12 +96,12 @@ class Daemon:
 
     def connect(self):
         with inside(self.lab.netns("router")):
-            sock = socket.create_connection(("127.0.0.1", HTTP_PORT), 10)
+            sock = socket.create_connection(("127.0.0.1", HTTP_PORT), DEADLINE_S)
         return sock
 
     def fetch(self, path, method="GET"):
         """(status, headers, body)"""
-        client = http.client.HTTPConnection("127.0.0.1", HTTP_PORT, timeout=10)
+        client = http.client.HTTPConnection("127.0.0.1", HTTP_PORT, timeout=DEADLINE_S)
         client.sock = self.connect()
         try:
             client.request(method, path)

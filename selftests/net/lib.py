@@ -28,7 +28,8 @@ from packets import Packet
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TOWPATH = os.environ.get("TOWPATH", os.path.join(TOP, "build", "towpath"))
-DEADLINE_S = 10
+SLOWNESS = int(os.environ.get("SLOWNESS", "1"))      # of an emulated machine: 1 is a real one
+DEADLINE_S = 10 * SLOWNESS
 CLONE_NEWNET = 0x40000000
 ETH_P_ALL = 3
 PACKET_OUTGOING = 4
@@ -105,7 +106,7 @@ def inside(netns):
 def run(*command, ok=True, **options):
     """Runs it; with ok=True an exit status other than 0 fails the case, with the output."""
     done = subprocess.run([str(c) for c in command], text=True, stdin=subprocess.DEVNULL,
-                          capture_output=True, timeout=120, check=False, **options)
+                          capture_output=True, timeout=120 * SLOWNESS, check=False, **options)
     if ok and done.returncode:
         raise Failed(f"{' '.join(map(str, command))}: exit status {done.returncode}\n"
                      f"{done.stdout}{done.stderr}")
@@ -287,7 +288,7 @@ class Lab:
     def wait_for_tunnel(self):
         wait_until(lambda: self.exec("phone", "ping", "-n", "-c", "1", "-W", "1", self.WEB,
                                      ok=False).returncode == 0,
-                   "an answer through the tunnel", 20)
+                   "an answer through the tunnel", 2 * DEADLINE_S)
         self.exec("phone", "ping", "-n", "-c", "1", "-W", "5", self.WEB6)
 
 

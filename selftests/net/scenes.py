@@ -10,7 +10,8 @@ import struct
 import sys
 import threading
 
-from lib import TOP, Lab, Skip, bound_socket, check, check_equal, client_socket, inside, run
+from lib import (DEADLINE_S, TOP, Lab, Skip, bound_socket, check, check_equal, client_socket, inside,
+                 run)
 from packets import Packet
 
 ETH_P_8021Q = 0x8100
@@ -109,7 +110,7 @@ def echo_server(listener, answer):
     def serve():
         conn, _ = listener.accept()
         with conn:
-            conn.settimeout(20)
+            conn.settimeout(2 * DEADLINE_S)
             while chunk := conn.recv(65536):
                 got.append(chunk)
             conn.sendall(answer)
@@ -134,11 +135,11 @@ def exchange(lab, phone, server, sent, answer, dport=5001):
     """A TCP connection from the phone: `sent` there, `answer` back. Gives what each end read."""
     with bound_socket(lab, "web", socket.SOCK_STREAM, server, dport) as listener, \
             client_socket(lab, "phone", socket.SOCK_STREAM, server) as client:
-        listener.settimeout(20)
+        listener.settimeout(2 * DEADLINE_S)
         thread, got = echo_server(listener, answer)
         back = b""
         try:
-            client.settimeout(20)
+            client.settimeout(2 * DEADLINE_S)
             client.bind((phone, 0))
             client.connect((server, dport))
             client.sendall(sent)
@@ -153,3 +154,16 @@ def exchange(lab, phone, server, sent, answer, dport=5001):
 def pairs(lab):
     """Phone and LAN host in both families."""
     return (lab.PHONE, lab.WEB), (lab.PHONE6, lab.WEB6)
+
+
+OBJECT_HASH = slice(80, 112)    # of struct tp_state
+
+
+def forget_object(lab):
+    """As if other programs were attached than those of this binary."""
+    path = f"{lab.pins}/maps/tp_state"
+    key = ("key", "hex", "00", "00", "00", "00")
+    row = json.loads(run("bpftool", "-j", "map", "lookup", "pinned", path, *key).stdout)["value"]
+    row = [byte.removeprefix("0x") for byte in row]
+    row[OBJECT_HASH] = ["42"] * 32
+    run("bpftool", "map", "update", "pinned", path, *key, "value", "hex", *row)

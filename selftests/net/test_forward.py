@@ -173,7 +173,7 @@ def http_over(lab, server, size):
     def serve(listener):
         conn, _ = listener.accept()
         with conn:
-            conn.settimeout(10)
+            conn.settimeout(DEADLINE_S)
             while sum(map(len, received)) < size:
                 chunk = conn.recv(65536)
                 if not chunk:

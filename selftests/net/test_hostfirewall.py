@@ -9,7 +9,8 @@ import socket
 import threading
 import time
 
-from lib import Skip, bound_socket, case, check, check_equal, client_socket, main, run
+from lib import (DEADLINE_S, Skip, bound_socket, case, check, check_equal, client_socket, main,
+                 run)
 from scenes import opened, pairs
 
 # Stricter than kube-proxy: no connection is picked up in the middle, none is given a chance.
@@ -59,7 +60,7 @@ def echo_back(listener):
     def serve():
         conn, _ = listener.accept()
         with conn:
-            conn.settimeout(10)
+            conn.settimeout(DEADLINE_S)
             while chunk := conn.recv(65536):
                 conn.sendall(chunk)
 

@@ -14,7 +14,8 @@ import socket
 import struct
 import threading
 
-from lib import Lab, bound_socket, case, check, check_equal, client_socket, main, run, wait_until
+from lib import (DEADLINE_S, Lab, bound_socket, case, check, check_equal, client_socket, main, run,
+                 wait_until)
 from packets import ICMP, ICMP6, Packet, checksum, udp
 
 FAR, FAR6 = "10.10.40.20", "fd10:30:0:40::20"
@@ -355,7 +356,7 @@ def upload(lab, far, size=200_000):
     def serve(listener):
         conn, _ = listener.accept()
         with conn:
-            conn.settimeout(10)
+            conn.settimeout(DEADLINE_S)
             while chunk := conn.recv(65536):
                 received.append(len(chunk))
 

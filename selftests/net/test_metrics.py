@@ -10,7 +10,7 @@ import socket
 import time
 
 from daemon import HTTP_PORT, Daemon
-from lib import TOP, Lab, case, check, check_equal, inside, main, run, wait_until
+from lib import DEADLINE_S, TOP, Lab, case, check, check_equal, inside, main, run, wait_until
 from packets import udp
 from scenes import REASONS, moved, open_policy, pairs, reasons
 
@@ -167,7 +167,7 @@ def scrape_at(lab, address):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with inside(lab.netns("router")):
         sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.settimeout(10)
+    sock.settimeout(DEADLINE_S)
     client = http.client.HTTPConnection(address, HTTP_PORT)
     client.sock = sock
     try:

@@ -86,6 +86,7 @@ def confirm_keeps_it(lab):
     try_for(lab, narrowed(lab))
     new = sha(lab)
     lab.towpath("confirm")
+    lab.towpath("status", "--healthy")
     time.sleep(TRIAL_S + 1)     # nothing is to happen then: there is no event to wait for
     check_equal(sha(lab), new, "policy")
     check_equal(lab.towpath("confirm", status=5).stderr.strip(),
@@ -99,6 +100,7 @@ def the_trial_shows_and_nothing_else_may_change_it(lab):
     try_for(lab, narrowed(lab), LONG_S)
     status = lab.json("status")
     check(not status["healthy"], "healthy")
+    lab.towpath("status", "--healthy", status=1)
     check(any("ON TRIAL" in p["what"] and "confirm" in p["mend"] for p in status["problems"]),
           f"problems {status['problems']}")
     for command in ("apply", "run"):

@@ -13,9 +13,9 @@ import struct
 import snapshot
 from lib import Lab, case, check, check_equal, inject_frame, inside, main, run
 from packets import udp
+from scenes import forget_object
 
 EXTRA = "x0"                # a LAN device that can go away
-OBJECT_HASH = slice(80, 112)    # of struct tp_state
 BPF_PROG_TYPE_XDP, BPF_XDP = 6, 37
 XDP_FLAGS_SKB_MODE, XDP_FLAGS_DRV_MODE = 2, 4
 
@@ -334,16 +334,6 @@ def spoofed_and_malformed_frames_end_in_xdp(lab):
     check_equal(comes_past_xdp(lab, "off"), [SPOOFED, MALFORMED, MARK] * 2, "where tc refuses")
     for mode in ("native", "generic"):
         check_equal(comes_past_xdp(lab, mode), [MARK] * 2, f"behind {mode} XDP")
-
-
-def forget_object(lab):
-    """As if other programs were attached than those of this binary."""
-    path = f"{lab.pins}/maps/tp_state"
-    key = ("key", "hex", "00", "00", "00", "00")
-    row = json.loads(run("bpftool", "-j", "map", "lookup", "pinned", path, *key).stdout)["value"]
-    row = [byte.removeprefix("0x") for byte in row]
-    row[OBJECT_HASH] = ["42"] * 32
-    run("bpftool", "map", "update", "pinned", path, *key, "value", "hex", *row)
 
 
 @case

@@ -358,8 +358,9 @@ TEST(paths_and_names_that_cannot_be_meant_are_refused)
 	check_refused("check p --node=", "--node: the name is empty (see: towpath check --help)");
 	check_refused("keygen --out=",
 		      "--out: the file name is empty (see: towpath keygen --help)");
-	check_refused("keygen --out -", "--out -: a file is made, with care for what it holds; name it "
-					"(see: towpath keygen --help)");
+	check_refused("keygen --out -",
+		      "--out -: a file is made, with care for what it holds; name it "
+		      "(see: towpath keygen --help)");
 }
 
 /* Nothing typed is long enough to get past the error's buffer. */

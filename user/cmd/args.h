@@ -39,6 +39,7 @@ enum args_option {
 	ARGS_KEY,
 	ARGS_TRY,
 	ARGS_FORCE,
+	ARGS_HEALTHY,
 	ARGS_OPTION_COUNT
 };
 
@@ -70,6 +71,7 @@ struct args {
 	struct endpoint metrics_listen; /* port 0 = as the policy says */
 	uint32_t try_seconds;           /* 0 = for good */
 	bool force;
+	bool healthy;
 	bool cleanup_on_exit;
 	bool json;
 	bool help;

@@ -33,6 +33,7 @@ const struct args_option_text args_option_texts[ARGS_OPTION_COUNT] = {
 	[ARGS_KEY] = { "key", "FILE", "the private key (default /var/lib/towpath/private.key)" },
 	[ARGS_TRY] = { "try", "SECONDS", "put back what was in force unless `confirm` comes" },
 	[ARGS_FORCE] = { "force", NULL, "though it cuts the session that this is typed in" },
+	[ARGS_HEALTHY] = { "healthy", NULL, "exit with status 1 when there is a problem" },
 	[ARGS_CLEANUP_ON_EXIT] = { "cleanup-on-exit", NULL, "on leaving, remove everything" },
 };
 
@@ -213,6 +214,7 @@ int args_read_option(enum args_option option, const char *value, struct args *ar
 	case ARGS_KEY: return read_key(value, args, err);
 	case ARGS_TRY: return read_try(value, args, err);
 	case ARGS_FORCE: args->force = true; return 0;
+	case ARGS_HEALTHY: args->healthy = true; return 0;
 	case ARGS_CLEANUP_ON_EXIT: args->cleanup_on_exit = true; return 0;
 	case ARGS_JSON: args->json = true; return 0;
 	case ARGS_HELP: args->help = true; return 0;

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cmd/commands.h"
+#include "cmd/floor.h"
 #include "cmd/lock.h"
 #include "cmd/pipeline.h"
 #include "cmd/saved.h"
@@ -77,6 +78,8 @@ int cmd_apply(const struct args *args)
 	status = pipeline_read_policy(&p);
 	if (status == EXIT_DONE)
 		status = require_root(args);
+	if (status == EXIT_DONE)
+		status = require_kernel(args);
 	if (status == EXIT_DONE)
 		status = take_lock(args, &lock);
 	if (status == EXIT_DONE)

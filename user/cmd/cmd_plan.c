@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "cmd/commands.h"
+#include "cmd/floor.h"
 #include "cmd/lock.h"
 #include "cmd/pipeline.h"
 #include "report/check.h"
@@ -23,6 +24,8 @@ int cmd_plan(const struct args *args)
 	status = pipeline_read_policy(&p);
 	if (status == EXIT_DONE)
 		status = require_root(args);
+	if (status == EXIT_DONE)
+		status = require_kernel(args);
 	if (status == EXIT_DONE)
 		status = pipeline_find_self(&p);
 	if (status == EXIT_DONE)

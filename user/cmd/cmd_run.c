@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cmd/commands.h"
+#include "cmd/floor.h"
 #include "cmd/lock.h"
 #include "cmd/run.h"
 #include "cmd/steps.h"
@@ -222,6 +223,8 @@ int cmd_run(const struct args *args)
 		return EXIT_USAGE;
 	}
 	status = require_root(args);
+	if (status == EXIT_DONE)
+		status = require_kernel(args);
 	if (status == EXIT_DONE)
 		status = take_lock(args, &lock);
 	if (status == EXIT_DONE)

@@ -30,6 +30,17 @@ static int print(const struct args *args, const struct status *status)
 	return EXIT_FAILED;
 }
 
+/* For scripts and probes. */
+static int judge_health(const struct status *status)
+{
+	struct status_problems problems = { 0 };
+	int r = status_find_problems(status, &problems);
+	bool healthy = !r && !problems.count;
+
+	array_clear(&problems);
+	return healthy ? EXIT_DONE : EXIT_FAILED;
+}
+
 int cmd_status(const struct args *args)
 {
 	struct running running = { 0 };
@@ -43,6 +54,8 @@ int cmd_status(const struct args *args)
 	status = snapshot_take(&snapshot, args, asked ? &running : NULL, false);
 	if (status == EXIT_DONE)
 		status = print(args, &snapshot.status);
+	if (status == EXIT_DONE && args->healthy)
+		status = judge_health(&snapshot.status);
 	snapshot_free(&snapshot);
 	running_free(&running);
 	return status;

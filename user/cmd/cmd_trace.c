@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "cmd/commands.h"
+#include "cmd/floor.h"
 #include "cmd/lock.h"
 #include "cmd/pipeline.h"
 #include "kernel/bpf_trace.h"
@@ -142,6 +143,8 @@ int cmd_trace(const struct args *args)
 	status = read_request(args, &request);
 	if (status == EXIT_DONE)
 		status = require_root(args);
+	if (status == EXIT_DONE)
+		status = require_kernel(args);
 	if (status == EXIT_DONE)
 		status = pipeline_observe(&p, false);
 	if (status == EXIT_DONE)

@@ -72,10 +72,10 @@ static const struct command commands[] = {
 	},
 	{
 		.name = "status",
-		.usage = "[--json]",
+		.usage = "[--json] [--healthy]",
 		.summary = "show what the kernel is doing now, not what a file says",
 		.example = "towpath status --json",
-		.options = ARGS_BIT(ARGS_JSON),
+		.options = ARGS_BIT(ARGS_JSON) | ARGS_BIT(ARGS_HEALTHY),
 		.run = cmd_status,
 	},
 	{

@@ -11,7 +11,9 @@
 #include "base/mem.h"
 #include "cmd/commands.h"
 #include "cmd/gather.h"
+#include "cmd/lock.h"
 #include "kernel/apply.h"
+#include "kernel/bpf_log.h"
 #include "kernel/bpf_netns.h"
 #include "kernel/bpf_rows.h"
 #include "kernel/bpf_xdp.h"
@@ -288,6 +290,20 @@ static void say_progress(const struct op *op, void *data)
 	log_info("%s", op->text);
 }
 
+/* The verifier's reasons are many lines; they are kept, and the one line says where. */
+static void keep_load_log(const struct pipeline *p, struct err *err)
+{
+	const char *log = bpf_log_failure();
+	char path[RUN_PATH_SIZE], line[sizeof(err->text)];
+	struct err unkept;
+
+	if (!log ||
+	    file_write(run_path(path, p->args, "load.log"), log, strlen(log), 0600, 0, &unkept))
+		return;
+	memcpy(line, err->text, sizeof(line));
+	err_set(err, err->code, "%s; the whole log is in %s", line, path);
+}
+
 int pipeline_apply(struct pipeline *p, const struct state *want, enum bpf_attach_mode mode)
 {
 	const struct apply apply = {
@@ -301,7 +317,10 @@ int pipeline_apply(struct pipeline *p, const struct state *want, enum bpf_attach
 	struct err err;
 
 	p->touched = p->plan.ops.count;
-	return apply_plan(&apply, &p->plan, &err) ? leave(p, &err) : EXIT_DONE;
+	if (!apply_plan(&apply, &p->plan, &err))
+		return EXIT_DONE;
+	keep_load_log(p, &err);
+	return leave(p, &err);
 }
 
 static int remove_stray(struct pipeline *p, const char *name, struct err *err)

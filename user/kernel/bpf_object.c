@@ -4,7 +4,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,36 +11,15 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "kernel/bpf_log.h"
 #include "tc_router.skel.h"
 #include "xdp_lan.skel.h"
-
-/*
- * libbpf talks to a callback without context. Its first warning is kept for the error text: it
- * names what failed, those after it say no more than that loading did.
- */
-static char first_warning[400];
-
-__attribute__((format(printf, 2, 0))) static int keep_warning(enum libbpf_print_level level,
-							      const char *format, va_list args)
-{
-	if (level != LIBBPF_WARN || first_warning[0])
-		return 0;
-	return vsnprintf(first_warning, sizeof(first_warning), format, args);
-}
-
-static int load_error(struct err *err, int r)
-{
-	first_warning[strcspn(first_warning, "\n")] = '\0';
-	if (first_warning[0])
-		return err_sys(err, r, "load BPF programs: %s", first_warning);
-	return err_sys(err, r, "load BPF programs");
-}
 
 int bpf_open(struct bpf *bpf, const char *wanted_bpffs, const char *instance, bool make,
 	     struct err *err)
 {
 	memset(bpf, 0, sizeof(*bpf));
-	libbpf_set_print(keep_warning);
+	bpf_log_listen();
 	snprintf(bpf->instance, sizeof(bpf->instance), "%s", instance);
 	return bpf_fs_find(wanted_bpffs, make, bpf->bpffs, err);
 }
@@ -290,7 +268,7 @@ static int load_router(struct bpf *bpf, const struct state *want, struct err *er
 
 	bpf->skeleton = tp_tc_router__open();
 	if (!bpf->skeleton)
-		return load_error(err, -errno);
+		return bpf_log_error(err, -errno);
 
 	r = prepare(bpf, bpf->skeleton->obj, want, err);
 	if (!r)
@@ -299,7 +277,7 @@ static int load_router(struct bpf *bpf, const struct state *want, struct err *er
 		return r;
 	r = tp_tc_router__load(bpf->skeleton);
 	if (r)
-		return load_error(err, r);
+		return bpf_log_error(err, r);
 	bpf_forget_inner(bpf);
 	bpf->btf_fd = bpf_object__btf_fd(bpf->skeleton->obj);
 	return 0;
@@ -312,7 +290,7 @@ int bpf_load(struct bpf *bpf, const struct state *want, struct err *err)
 	if (bpf->skeleton)
 		return 0;
 
-	first_warning[0] = '\0';
+	bpf_log_begin();
 	raise_memlock();
 	r = bpf_fs_make_dirs(bpf->bpffs, bpf->instance, err);
 	if (!r)
@@ -328,13 +306,13 @@ static int load_xdp(struct bpf *bpf, const struct state *want, struct err *err)
 
 	bpf->xdp = tp_xdp_lan__open();
 	if (!bpf->xdp)
-		return load_error(err, -errno);
+		return bpf_log_error(err, -errno);
 
 	r = prepare(bpf, bpf->xdp->obj, want, err);
 	if (r)
 		return r;
 	r = tp_xdp_lan__load(bpf->xdp);
-	return r ? load_error(err, r) : 0;
+	return r ? bpf_log_error(err, r) : 0;
 }
 
 int bpf_load_xdp(struct bpf *bpf, const struct state *want, struct err *err)
@@ -344,7 +322,7 @@ int bpf_load_xdp(struct bpf *bpf, const struct state *want, struct err *err)
 
 	if (r || bpf->xdp)
 		return r;
-	first_warning[0] = '\0';
+	bpf_log_begin();
 	r = load_xdp(bpf, want, err);
 	if (r) {
 		tp_xdp_lan__destroy(bpf->xdp);

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Preloaded (LD_PRELOAD): counts the kernel calls of a program, and fails one of them.
+ *
+ *	FAULT_AT=N	the Nth call, from 1, fails with EIO; unset or 0: none does
+ *	FAULT_LOG=FILE	a line for each call, "number name", and " failed" behind the one that did
+ *
+ *	FAULT_PROGRAM=X	the BPF program X is loaded with a first instruction that no verifier lets
+ *			through: it reads a register that was never written
+ *
+ * Counted is what the program asks of the kernel by a function of libc: bpf(2) of libbpf, netlink
+ * and other sockets, files that it opens, writes, renames and removes, mounts and new processes.
+ * Calls that libc makes on its own behalf are not.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static unsigned long calls;
+
+static void note(const char *name, bool failed)
+{
+	static int fd = -2;
+	char line[64];
+	const char *path = getenv("FAULT_LOG");
+	int length;
+
+	if (fd == -2)
+		fd = path ? (int)syscall(SYS_openat, AT_FDCWD, path,
+					 O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)
+			  : -1;
+	length = snprintf(line, sizeof(line), "%lu %s%s\n", calls, name, failed ? " failed" : "");
+	if (fd >= 0)
+		(void)!syscall(SYS_write, fd, line, (size_t)length);
+}
+
+/* Whether it is this call's turn. */
+static bool fails(const char *name)
+{
+	const char *at = getenv("FAULT_AT");
+	bool failed = ++calls == (at ? strtoul(at, NULL, 10) : 0);
+
+	note(name, failed);
+	if (failed)
+		errno = EIO;
+	return failed;
+}
+
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+#define FAIL_SOMETIMES(type, name, parameters, arguments)              \
+	type name parameters                                           \
+	{                                                              \
+		return fails(#name) ? (type)-1 : REAL(name) arguments; \
+	}
+
+FAIL_SOMETIMES(int, socket, (int domain, int type, int protocol), (domain, type, protocol))
+FAIL_SOMETIMES(int, connect, (int fd, const struct sockaddr *to, socklen_t length),
+	       (fd, to, length))
+FAIL_SOMETIMES(int, bind, (int fd, const struct sockaddr *to, socklen_t length), (fd, to, length))
+FAIL_SOMETIMES(int, setsockopt,
+	       (int fd, int level, int option, const void *value, socklen_t length),
+	       (fd, level, option, value, length))
+FAIL_SOMETIMES(ssize_t, send, (int fd, const void *data, size_t length, int flags),
+	       (fd, data, length, flags))
+FAIL_SOMETIMES(ssize_t, sendto,
+	       (int fd, const void *data, size_t length, int flags, const struct sockaddr *to,
+		socklen_t to_length),
+	       (fd, data, length, flags, to, to_length))
+FAIL_SOMETIMES(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),
+	       (fd, message, flags))
+FAIL_SOMETIMES(ssize_t, recv, (int fd, void *data, size_t length, int flags),
+	       (fd, data, length, flags))
+FAIL_SOMETIMES(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))
+FAIL_SOMETIMES(int, mkdir, (const char *path, mode_t mode), (path, mode))
+FAIL_SOMETIMES(int, rename, (const char *from, const char *to), (from, to))
+FAIL_SOMETIMES(int, link, (const char *from, const char *to), (from, to))
+FAIL_SOMETIMES(int, unlink, (const char *path), (path))
+FAIL_SOMETIMES(int, rmdir, (const char *path), (path))
+FAIL_SOMETIMES(int, fsync, (int fd), (fd))
+FAIL_SOMETIMES(int, mount,
+	       (const char *source, const char *target, const char *type, unsigned long flags,
+		const void *data),
+	       (source, target, type, flags, data))
+FAIL_SOMETIMES(pid_t, fork, (void), ())
+
+/* Standard output and error are how the program says what failed. */
+ssize_t write(int fd, const void *data, size_t length)
+{
+	return fd > STDERR_FILENO && fails("write") ? -1 : REAL(write)(fd, data, length);
+}
+
+static mode_t mode_of(int flags, va_list list)
+{
+	return flags & (O_CREAT | O_TMPFILE) ? va_arg(list, mode_t) : 0;
+}
+
+int open(const char *path, int flags, ...)
+{
+	va_list list;
+	mode_t mode;
+
+	va_start(list, flags);
+	mode = mode_of(flags, list);
+	va_end(list);
+	return fails("open") ? -1 : REAL(open)(path, flags, mode);
+}
+
+int openat(int directory, const char *path, int flags, ...)
+{
+	va_list list;
+	mode_t mode;
+
+	va_start(list, flags);
+	mode = mode_of(flags, list);
+	va_end(list);
+	return fails("openat") ? -1 : REAL(openat)(directory, path, flags, mode);
+}
+
+/* BPF_PROG_LOAD of the program that is to be spoiled. The copy is never freed: the load fails. */
+static void spoil(int command, union bpf_attr *attr)
+{
+	const char *name = getenv("FAULT_PROGRAM");
+	size_t size = attr->insn_cnt * sizeof(struct bpf_insn);
+	struct bpf_insn *copy;
+
+	if (command != BPF_PROG_LOAD || !name || strcmp(attr->prog_name, name) != 0)
+		return;
+	copy = malloc(size);
+	if (!copy)
+		return;
+	memcpy(copy, (const void *)(uintptr_t)attr->insns, size);
+	/* r0 = r9 */
+	copy[0] = (struct bpf_insn){ .code = BPF_ALU64 | BPF_MOV | BPF_X, .src_reg = BPF_REG_9 };
+	attr->insns = (uintptr_t)copy;
+}
+
+/* libbpf's way to bpf(2). Six words are as many as a call of the kernel takes. */
+long syscall(long number, ...)
+{
+	static long (*real)(long, ...);
+	long words[6];
+	va_list list;
+
+	va_start(list, number);
+	for (int i = 0; i < 6; i++)
+		words[i] = va_arg(list, long);
+	va_end(list);
+	if (!real)
+		real = REAL(syscall);
+	if (number == SYS_bpf && fails("bpf"))
+		return -1;
+	if (number == SYS_bpf)
+		spoil((int)words[0], (union bpf_attr *)words[1]);
+	return real(number, words[0], words[1], words[2], words[3], words[4], words[5]);
+}
