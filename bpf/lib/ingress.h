@@ -36,10 +36,9 @@ static __always_inline int open_new(struct pkt *pkt, struct tp_scratch *s, __u32
 {
 	int r;
 
-	/* a LAN of this machine has it, and no grant is for that */
 	if (pkt->key.side == TP_SIDE_TUNNEL && s->verdict.out_side == TP_SIDE_TUNNEL &&
 	    !local_agrees(pkt, hairpin ? &s->inner.dst : &pkt->key.dst, ingress))
-		return TP_R_no_route;
+		return local_reason(pkt);
 	if (!hairpin)
 		return open_flow(pkt, &s->verdict, ingress);
 	r = admit_opening(pkt);
@@ -99,9 +98,10 @@ static __always_inline int route_packet(struct pkt *pkt, __u32 ingress)
 		return GO_OPEN;
 
 	s->forward = *flow;
-	if (snat_is_current(pkt, &s->forward, state, ingress) &&
-	    local_lets_go(pkt, &s->forward, flow, ingress))
-		return known_on_its_way(pkt, s, flow, state, ingress);
+	if (snat_is_current(pkt, &s->forward, state, ingress)) {
+		r = local_check(pkt, &s->forward, flow, ingress);
+		return r == GO_ON ? known_on_its_way(pkt, s, flow, state, ingress) : r;
+	}
 	flow_kill(state, s->forward.slot, s->forward.slot_gen, pkt->now);
 	return pkt->frag_offset ? TP_R_frag_unknown : GO_OPEN;
 }
@@ -122,7 +122,7 @@ static __always_inline int from_stranger(struct pkt *pkt, __u32 ingress)
 	if (old && state && !is_reopened(pkt, state))
 		return GO_SLOW;
 	if (pkt->key.side == TP_SIDE_LAN && local_keeps(pkt, ingress))
-		return TP_R_not_ours;
+		return local_reason(pkt);
 	return new_flow(pkt, old, ingress);
 }
 

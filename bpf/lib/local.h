@@ -9,6 +9,7 @@
 #define BPF_LIB_LOCAL_H
 
 #include "lib/flow.h"
+#include "lib/forward.h"
 #include "lib/lan.h"
 #include "lib/maps.h"
 #include "lib/route.h"
@@ -35,6 +36,12 @@ static __always_inline bool local_agrees(struct pkt *pkt, const struct tp_addr *
 	return local_way(pkt, &pkt->key.src, dst, ingress) == pkt->tunnel_ifindex;
 }
 
+/* Where it does not: a LAN has the address, and no grant is for what comes out of the tunnel. */
+static __always_inline int local_reason(const struct pkt *pkt)
+{
+	return pkt->key.side == TP_SIDE_LAN ? TP_R_not_ours : TP_R_no_route;
+}
+
 /*
  * A LAN's packet whose source is the mesh's by a row. That is the LAN's own all the same if the
  * kernel would answer by the device that it came by.
@@ -58,19 +65,20 @@ static __noinline bool local_keeps(struct pkt *pkt, __u32 ingress)
 }
 
 /*
- * Whether a known flow may go on into the tunnel; looked at with the next hop of others. What
- * answers somebody in the mesh goes back to whom it came from.
+ * A known flow into the tunnel: looked at again when the next hop of another one would be. GO_ON,
+ * or why the packet leaves it. The flow stays: the tunnel's device may just be made anew, and then
+ * the kernel's route comes back. What answers somebody in the mesh goes to whom it came from.
  */
-static __always_inline bool local_lets_go(struct pkt *pkt, struct tp_flow *flow,
-					  struct tp_flow *entry, __u32 ingress)
+static __always_inline int local_check(struct pkt *pkt, struct tp_flow *flow, struct tp_flow *entry,
+				       __u32 ingress)
 {
 	if (!(flow->flags & TP_FLOW_L3_OUT) || next_hop_is_fresh(pkt, flow))
-		return true;
+		return GO_ON;
 	if (!local_agrees(pkt, &flow->dst, ingress))
-		return false;
+		return local_reason(pkt);
 	flow->checked = (__u32)pkt->now;
 	next_hop_note(entry, flow);
-	return true;
+	return GO_ON;
 }
 
 #endif
