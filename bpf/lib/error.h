@@ -137,7 +137,8 @@ static __always_inline int error_send(struct pkt *pkt, struct tp_scratch *s, __u
 {
 	struct tp_flow *way = &s->forward;
 	bool translated = way->flags & (TP_FLOW_SRC_NAT | TP_FLOW_DST_NAT);
-	bool fresh = next_hop_is_fresh(pkt, way);
+	/* the flow's own packets have the kernel asked whether the tunnel is still its way */
+	bool fresh = (way->flags & TP_FLOW_L3_OUT) || next_hop_is_fresh(pkt, way);
 	int r = GO_ON;
 
 	if (!fresh) {

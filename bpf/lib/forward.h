@@ -170,8 +170,11 @@ static __always_inline int next_hop_set(struct pkt *pkt, struct tp_flow *flow,
 
 static __always_inline bool next_hop_is_fresh(const struct pkt *pkt, const struct tp_flow *flow)
 {
-	if (flow->flags & TP_FLOW_L3_OUT)
-		return true; /* the tunnel: WireGuard chooses the peer by address */
+	const __u16 answer = TP_FLOW_L3_OUT | TP_FLOW_REPLY;
+
+	/* into the tunnel it goes to whom it answers: WireGuard chooses the peer by address */
+	if ((flow->flags & answer) == answer)
+		return true;
 	return !(flow->flags & TP_FLOW_NEIGH) &&
 	       (__u32)pkt->now - flow->checked <= (__u32)pkt->limits->second;
 }

@@ -95,6 +95,7 @@ static __noinline int open_hairpin(struct pkt *pkt, const struct verdict *v)
 	s->forward.ifindex = pkt->tunnel_ifindex;
 	s->forward.mtu = tunnel_mtu(pkt, v->mtu);
 	s->forward.flags = TP_FLOW_L3_OUT | TP_FLOW_DST_NAT;
+	s->forward.checked = (__u32)pkt->now;
 	if (pkt->ttl <= 1)
 		return pkt->ttl ? answered_by(pkt, &s->forward, TP_R_ttl_exceeded) : TP_R_malformed;
 	if (is_too_big(pkt, s->forward.mtu))

@@ -11,6 +11,7 @@
 #include "lib/hairpin.h"
 #include "lib/known.h"
 #include "lib/lan.h"
+#include "lib/local.h"
 #include "lib/open.h"
 #include "lib/parse.h"
 #include "lib/scope.h"
@@ -35,6 +36,9 @@ static __always_inline int open_new(struct pkt *pkt, struct tp_scratch *s, __u32
 {
 	int r;
 
+	if (pkt->key.side == TP_SIDE_TUNNEL && s->verdict.out_side == TP_SIDE_TUNNEL &&
+	    !local_agrees(pkt, hairpin ? &s->inner.dst : &pkt->key.dst, ingress))
+		return local_reason(pkt);
 	if (!hairpin)
 		return open_flow(pkt, &s->verdict, ingress);
 	r = admit_opening(pkt);
@@ -94,8 +98,10 @@ static __always_inline int route_packet(struct pkt *pkt, __u32 ingress)
 		return GO_OPEN;
 
 	s->forward = *flow;
-	if (snat_is_current(pkt, &s->forward, state, ingress))
-		return known_on_its_way(pkt, s, flow, state, ingress);
+	if (snat_is_current(pkt, &s->forward, state, ingress)) {
+		r = local_check(pkt, &s->forward, flow, ingress);
+		return r == GO_ON ? known_on_its_way(pkt, s, flow, state, ingress) : r;
+	}
 	flow_kill(state, s->forward.slot, s->forward.slot_gen, pkt->now);
 	return pkt->frag_offset ? TP_R_frag_unknown : GO_OPEN;
 }
@@ -115,6 +121,8 @@ static __always_inline int from_stranger(struct pkt *pkt, __u32 ingress)
 	old = flow_find(&pkt->key, &state);
 	if (old && state && !is_reopened(pkt, state))
 		return GO_SLOW;
+	if (pkt->key.side == TP_SIDE_LAN && local_keeps(pkt, ingress))
+		return local_reason(pkt);
 	return new_flow(pkt, old, ingress);
 }
 
@@ -132,8 +140,10 @@ static __always_inline int from_tunnel(struct pkt *pkt, __u32 ingress)
 	return r == GO_ON ? route_packet(pkt, ingress) : r;
 }
 
-static __always_inline int lan_unknown_fragment(const struct pkt *pkt, __u32 ingress)
+static __always_inline int lan_unknown_fragment(struct pkt *pkt, __u32 ingress)
 {
+	if (local_keeps(pkt, ingress))
+		return TP_R_not_ours;
 	if (lan_is_spoofed(pkt))
 		return TP_R_spoof;
 	return lan_is_ours(pkt, ingress) ? TP_R_frag_unknown : TP_R_not_ours;
@@ -149,11 +159,18 @@ static __always_inline int from_lan(struct pkt *pkt, __u32 ingress)
 		r = TP_R_martian;
 	/* what is wrong with other people's packets is not our business */
 	if (r != GO_ON)
-		return lan_concerns_us(pkt, ingress) ? r : TP_R_not_ours;
+		return lan_concerns_us(pkt, ingress) && !local_keeps(pkt, ingress) ? r
+										   : TP_R_not_ours;
 	r = frag_recall(pkt);
 	if (r == TP_R_frag_unknown)
 		return lan_unknown_fragment(pkt, ingress);
 	return r == GO_ON ? route_packet(pkt, ingress) : r;
+}
+
+/* By the rows, and by the kernel. */
+static __always_inline bool lan_is_for_us(struct pkt *pkt, __u32 ingress)
+{
+	return lan_is_ours(pkt, ingress) && !local_keeps(pkt, ingress);
 }
 
 /* An ICMP error, by either way in. About no flow of ours it is nobody's, or on a LAN others'. */
@@ -167,11 +184,11 @@ static __always_inline int from_error(struct pkt *pkt, __u32 ingress)
 	if (r == GO_ON && scope_is_martian(pkt))
 		r = TP_R_martian;
 	if (r != GO_ON)
-		return lan && !lan_is_ours(pkt, ingress) ? TP_R_not_ours : r;
+		return lan && !lan_is_for_us(pkt, ingress) ? TP_R_not_ours : r;
 	r = route_error(pkt, ingress);
 	if (r != GO_ON)
 		return r;
-	return lan && !lan_is_ours(pkt, ingress) ? TP_R_not_ours : TP_R_icmp_unrelated;
+	return lan && !lan_is_for_us(pkt, ingress) ? TP_R_not_ours : TP_R_icmp_unrelated;
 }
 
 #endif

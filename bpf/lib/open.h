@@ -249,6 +249,7 @@ static __noinline int open_to_tunnel(struct pkt *pkt, const struct verdict *v)
 	s->forward.ifindex = pkt->tunnel_ifindex;
 	s->forward.mtu = tunnel_mtu(pkt, v->mtu);
 	s->forward.flags = TP_FLOW_L3_OUT;
+	s->forward.checked = (__u32)pkt->now;
 	help = stack_reason(pkt, s->forward.mtu);
 	if (pkt->whole && is_too_big(pkt, s->forward.mtu))
 		return TP_R_too_big; /* nobody carries it: no flow */

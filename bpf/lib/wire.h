@@ -9,6 +9,7 @@
 #include "lib/fast.h"
 #include "lib/guard.h"
 #include "lib/lan.h"
+#include "lib/local.h"
 
 /*
  * An untagged IP frame for this machine. XDP sees others too: where the device is promiscuous,
@@ -75,9 +76,11 @@ static __always_inline int wire_refuse(struct pkt *pkt, __u32 ingress, int r)
 		return GO_SLOW;
 	if (r == GO_ON && scope_is_martian(pkt))
 		r = TP_R_martian;
-	if (r != GO_ON)
-		return hook_is_whole(hook_xdp(pkt)) && lan_concerns_us(pkt, ingress) ? r : GO_SLOW;
-	return lan_is_spoofed(pkt) ? TP_R_spoof : GO_ON;
+	if (r == GO_ON && lan_is_spoofed(pkt))
+		r = TP_R_spoof;
+	else if (r != GO_ON && (!hook_is_whole(hook_xdp(pkt)) || !lan_concerns_us(pkt, ingress)))
+		return GO_SLOW;
+	return r != GO_ON && local_keeps(pkt, ingress) ? GO_SLOW : r;
 }
 
 static __always_inline int from_wire(struct pkt *pkt, const struct tp_device *device, __u32 ingress)

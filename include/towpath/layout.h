@@ -30,6 +30,11 @@
  * daemons, iproute2's rt_protos does not use 116). 't'.
  */
 #define TP_RTPROT 116
+/*
+ * And this metric. The lowest is the best: the machine's own route to the same prefix wins, whoever
+ * makes it, whenever. A common one would also make it fail with EEXIST, or be joined to ours.
+ */
+#define TP_RT_METRIC 4000000116U
 
 /* Our filters on a clsact qdisc, where the kernel has no tcx. */
 #define TP_TC_PRIORITY 0x7470

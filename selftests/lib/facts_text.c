@@ -156,6 +156,10 @@ static void read_route(struct words *words, struct facts *facts)
 			route->prefsrc = address(words);
 		else if (!strcmp(option, "ra"))
 			route->protocol = RTPROT_RA;
+		else if (!strcmp(option, "proto"))
+			route->protocol = (uint8_t)number(words);
+		else if (!strcmp(option, "blackhole"))
+			route->type = RTN_BLACKHOLE;
 		else
 			words->bad = true;
 	}

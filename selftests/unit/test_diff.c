@@ -102,6 +102,19 @@ TEST(a_route_with_another_mtu_is_changed)
 	pair_free(&pair);
 }
 
+/* The metric is part of a route's key in the kernel: there is no changing it. */
+TEST(a_route_of_an_older_version_is_made_anew)
+{
+	struct pair pair;
+
+	REQUIRE(pair_build(&pair));
+	REQUIRE(pair.have.want.routes.count);
+	pair.have.want.routes.items[0].metric = 0;
+	pair_check(&pair, "add: add route 10.1.0.0/24 dev towpath0 proto 116 src 100.80.0.1\n"
+			  "remove: remove route 10.1.0.0/24 dev towpath0 proto 116 metric 0\n");
+	pair_free(&pair);
+}
+
 /* Without tests there is nothing to try, as above. */
 TEST(another_file_with_the_same_tables_has_its_tests_tried)
 {
@@ -130,6 +143,7 @@ TEST(what_is_not_wanted_goes_after_the_switch)
 	REQUIRE(pair_build(&pair));
 	route = array_add(&pair.have.want.routes);
 	route->prefix = pair.have.want.routes.items[0].prefix;
+	route->metric = TP_RT_METRIC;
 	route->prefix.addr.bytes[12] = 192;
 	pair.want.want.tunnel.peers.count--;
 	pair.have.want.tables.hash[0] ^= 1;

@@ -21,10 +21,11 @@ TEST(adds_an_ipv4_route_in_these_bytes)
 {
 	/* clang-format off */
 	static const uint8_t want[] = {
-		52, 0, 0, 0, RTM_NEWROUTE, 0, 0x00, 0x06, 0, 0, 0, 0, 0, 0, 0, 0,
+		60, 0, 0, 0, RTM_NEWROUTE, 0, 0x00, 0x06, 0, 0, 0, 0, 0, 0, 0, 0,
 		AF_INET, 24, 0, 0, RT_TABLE_MAIN, 116, RT_SCOPE_LINK, RTN_UNICAST, 0, 0, 0, 0,
 		8, 0, RTA_DST, 0, 198, 51, 100, 0,
 		8, 0, RTA_OIF, 0, 7, 0, 0, 0,
+		8, 0, RTA_PRIORITY, 0, 0x74, 0x28, 0x6b, 0xee,
 		8, 0, RTA_PREFSRC, 0, 192, 0, 2, 1 };
 	/* clang-format on */
 	struct state_route route = value_route("198.51.100.0/24", "192.0.2.1");
@@ -70,6 +71,7 @@ TEST(reads_back_the_routes_it_adds)
 	CHECK_ADDR(got.facts.prefsrc, "2001:db8::1");
 	CHECK_INT(got.facts.ifindex, 7);
 	CHECK_INT(got.facts.protocol, TP_RTPROT);
+	CHECK_INT(got.facts.metric, TP_RT_METRIC);
 	CHECK_INT(got.facts.type, RTN_UNICAST);
 	CHECK_INT(got.table, RT_TABLE_MAIN);
 	CHECK_INT(got.family, AF_INET6);
@@ -102,6 +104,7 @@ TEST(removes_only_routes_of_our_protocol_on_the_device)
 	CHECK_INT(rt_read_route(&buf.header, &got), 0);
 	CHECK_INT(got.facts.ifindex, 7);
 	CHECK_PREFIX(got.facts.prefix, "198.51.100.0/24");
+	CHECK_INT(got.facts.metric, TP_RT_METRIC);
 }
 
 static struct nlmsghdr *begin_route(union nl_message *buf, uint8_t family, uint8_t len,
@@ -242,8 +245,8 @@ TEST(gives_up_when_a_route_has_no_room)
 	struct addr addr = value_addr("2001:db8::1");
 	union nl_message buf;
 
-	CHECK(!rt_put_route_add(&buf, 51, 7, &route, 0));
-	CHECK(rt_put_route_add(&buf, 52, 7, &route, 0));
+	CHECK(!rt_put_route_add(&buf, 59, 7, &route, 0));
+	CHECK(rt_put_route_add(&buf, 60, 7, &route, 0));
 	CHECK(!rt_put_route_lookup(&buf, 47, &addr));
 	CHECK(rt_put_route_lookup(&buf, 48, &addr));
 }

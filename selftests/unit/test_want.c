@@ -183,6 +183,7 @@ TEST(prefers_the_mesh_for_nothing_the_lan_holds)
 #define NEST_COUNT     256
 #define NEST_LEN_MIN   10
 #define NEST_LEN_MAX   28
+#define LEN_MIN_KERNEL 20
 #define SALT_MESH      1
 #define SALT_KERNEL    7
 #define HOSTS_OF_A_NET 24
@@ -198,6 +199,9 @@ static uint32_t scramble(uint32_t value)
 static bool is_nested(unsigned int net, unsigned int len, uint32_t salt)
 {
 	if (len < 16 && net % (1u << (16 - len)))
+		return false;
+	/* short ones of the kernel's would hold back nearly all of the mesh's */
+	if (salt == SALT_KERNEL && len < LEN_MIN_KERNEL)
 		return false;
 	return scramble(net * 64 + len + salt * 65536) % 3 == 0;
 }
@@ -285,7 +289,17 @@ static bool is_mesh_row(const struct fixture *f, const struct addr *addr)
 	return mesh;
 }
 
-/* And among all routes of the kernel, where ours wins only if it is longer than its own. */
+static bool lies_in_a_kernel_route(const struct fixture *f, const struct prefix *prefix)
+{
+	const struct facts_route *own;
+
+	array_for_each(own, &f->facts.routes)
+		if (prefix_contains(&own->prefix, prefix))
+			return true;
+	return false;
+}
+
+/* And among all routes of the kernel, of ours those alone that take nothing from its own. */
 static bool is_mesh_route(const struct fixture *f, const struct addr *addr)
 {
 	const struct facts_route *own;
@@ -293,7 +307,9 @@ static bool is_mesh_route(const struct fixture *f, const struct addr *addr)
 	int mesh = -1, kernel = -1;
 
 	array_for_each(ours, &f->policy->routes)
-		mesh = longest(&ours->prefix, addr, mesh);
+		if (longest(&ours->prefix, addr, mesh) > mesh &&
+		    !lies_in_a_kernel_route(f, &ours->prefix))
+			mesh = ours->prefix.len;
 	array_for_each(own, &f->facts.routes)
 		kernel = longest(&own->prefix, addr, kernel);
 	return mesh > kernel;
@@ -366,7 +382,7 @@ TEST(names_the_best_of_the_kernels_routes_that_hold_a_prefix)
 	CHECK_INT(r, 0);
 	CHECK_INT(f.want.routes.count, 1);
 	CHECK_TEXT(f.want.route_info.items[0].info.reason,
-		   "kernel route 10.20.0.0/16 dev eth1 holds it");
+		   "kernel route 10.20.0.0/16 dev eth1 metric 100 holds it");
 	fixture_free(&f);
 }
 

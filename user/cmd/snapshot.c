@@ -31,6 +31,9 @@ static int read_counters(struct snapshot *snapshot)
 	r = bpf_read_stats(&p->bpf, &p->have, &snapshot->stats, &p->failure);
 	if (!r)
 		r = bpf_read_rule_stats(&p->bpf, &p->have, &snapshot->stats, &p->failure);
+	if (!r && status_routes_build(&snapshot->status, &p->facts, &snapshot->routes))
+		r = err_set(&p->failure, -ENOMEM, "out of memory");
+	snapshot->status.routes = &snapshot->routes;
 	return r ? fail(p, EXIT_FAILED) : EXIT_DONE;
 }
 
@@ -58,5 +61,6 @@ int snapshot_take(struct snapshot *snapshot, const struct args *args, const stru
 void snapshot_free(struct snapshot *snapshot)
 {
 	stats_free(&snapshot->stats);
+	status_routes_free(&snapshot->routes);
 	pipeline_end(&snapshot->p);
 }

@@ -5,11 +5,12 @@
 
 #include "cmd/pipeline.h"
 #include "model/stats.h"
-#include "report/status.h"
+#include "report/status_routes.h"
 
 struct snapshot {
 	struct pipeline p;
 	struct stats stats;
+	struct status_routes routes;
 	struct status status; /* points into the snapshot */
 };
 

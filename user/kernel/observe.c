@@ -68,11 +68,13 @@ static int read_routes(struct nl *nl, struct facts *facts, struct err *err)
 	int r = rt_dump_routes(nl, 0, 0, &routes, err);
 
 	array_for_each(route, &routes) {
+		const struct facts_link *link = facts_find_ifindex(facts, route->facts.ifindex);
 		struct facts_route *added;
 
 		if (r)
 			break;
-		if (route->facts.protocol == TP_RTPROT)
+		/* another instance's have the same mark */
+		if (route->facts.protocol == TP_RTPROT && link && link->ours)
 			continue;
 		added = array_add(&facts->routes);
 		if (!added)
@@ -292,8 +294,9 @@ static int compare_routes(const void *a, const void *b)
 {
 	const struct state_route *left = a;
 	const struct state_route *right = b;
+	int r = prefix_compare(&left->prefix, &right->prefix);
 
-	return prefix_compare(&left->prefix, &right->prefix);
+	return r ? r : (left->metric > right->metric) - (left->metric < right->metric);
 }
 
 static int read_tunnel_routes(struct nl *nl, struct state *state, struct err *err)
@@ -310,6 +313,7 @@ static int read_tunnel_routes(struct nl *nl, struct state *state, struct err *er
 			break;
 		}
 		added->prefix = route->facts.prefix;
+		added->metric = route->facts.metric;
 		added->prefsrc = route->facts.prefsrc;
 		added->mtu = route->mtu;
 	}

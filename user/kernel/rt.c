@@ -14,9 +14,6 @@
 /* "tp" and a number nobody else is likely to use: a device that has no alias yet. */
 #define GROUP_UNFINISHED 0x74700001u
 
-/* What IPv6 makes of a route that is added without a metric (IP6_RT_PRIO_USER). */
-#define METRIC_DEFAULT_V6 1024u
-
 static int no_room(struct err *err)
 {
 	return err_sys(err, -EMSGSIZE, "netlink");
@@ -321,9 +318,7 @@ int rt_remove_addr(struct nl *nl, uint32_t ifindex, const struct addr *addr, str
 /* Whether two routes cannot be in the main table at once. */
 static bool is_same_key(const struct rt_route *route, const struct state_route *ours)
 {
-	uint32_t metric = prefix_is_v4(&ours->prefix) ? 0 : METRIC_DEFAULT_V6;
-
-	return route->facts.metric == metric &&
+	return route->facts.metric == ours->metric &&
 	       prefix_is_equal(&route->facts.prefix, &ours->prefix);
 }
 

@@ -162,7 +162,8 @@ static struct nlmsghdr *put_route(void *buf, size_t size, uint16_t type, uint16_
 
 	msg = nl_put_header(buf, size, type, flags, header, sizeof(*header));
 	if (!msg || !nl_put_addr(msg, size, RTA_DST, &route->prefix.addr) ||
-	    !mnl_attr_put_u32_check(msg, size, RTA_OIF, ifindex))
+	    !mnl_attr_put_u32_check(msg, size, RTA_OIF, ifindex) ||
+	    !mnl_attr_put_u32_check(msg, size, RTA_PRIORITY, route->metric))
 		return NULL;
 	return msg;
 }

@@ -38,6 +38,9 @@ static int add_member(const struct view *view, struct tables *out, uint32_t inde
 		struct prefix host = prefix_host(&addr->addr);
 		struct tp_route *row;
 
+		/* what the machine itself leads elsewhere is no member's here */
+		if (member != view->self && guard_find_route(&view->guard, &host))
+			continue;
 		row = add_row(out, &host, member == view->self ? TP_ROUTE_SELF : TP_ROUTE_MESH);
 		if (!row)
 			return -ENOMEM;
@@ -82,9 +85,11 @@ static int offer_lan_barriers(const struct view *view, struct tables *out)
 	const char *device;
 
 	array_for_each(addr, &view->facts->addrs) {
-		struct prefix connected = view_connected(addr);
+		struct prefix connected = guard_connected(addr);
 
-		if (view_is_lan(view, addr, &device) && !add_row(out, &connected, TP_ROUTE_NONE))
+		if (guard_is_lan(&view->guard, addr, &device) &&
+		    facts_find_ifindex(view->facts, addr->ifindex)->up &&
+		    !add_row(out, &connected, TP_ROUTE_NONE))
 			return -ENOMEM;
 	}
 	return 0;
@@ -95,8 +100,8 @@ static int offer_kernel_barriers(const struct view *view, struct tables *out)
 {
 	size_t i;
 
-	for (i = 0; i < view->kernel_route_count; i++)
-		if (!add_row(out, &view->kernel_routes[i]->prefix, TP_ROUTE_NONE))
+	for (i = 0; i < view->guard.count; i++)
+		if (!add_row(out, &view->guard.routes[i]->prefix, TP_ROUTE_NONE))
 			return -ENOMEM;
 	return 0;
 }
@@ -127,7 +132,7 @@ static int offer_broadcasts(const struct view *view, struct tables *out)
 	const struct facts_addr *addr;
 
 	array_for_each(addr, &view->facts->addrs) {
-		struct prefix connected = view_connected(addr), all;
+		struct prefix connected = guard_connected(addr), all;
 		struct addr_range range = prefix_range(&connected);
 
 		if (!prefix_is_v4(&connected) || prefix_family_len(&connected) > 30)

@@ -55,9 +55,11 @@ struct facts_route {
 	struct addr gateway; /* zero: connected */
 	struct addr prefsrc; /* zero: none */
 	uint32_t metric;
-	uint8_t protocol; /* RTPROT_*; ours never appears here */
+	uint8_t protocol; /* RTPROT_*; TP_RTPROT: of another instance */
 	uint8_t type;     /* RTN_* */
 };
+
+#define FACTS_ROUTE_LEADS 1 /* RTN_UNICAST: somewhere, unlike a blackhole */
 
 /* A sysctl's value, path below /proc/sys with slashes ("net/ipv4/conf/eth0/forwarding"). */
 struct facts_sysctl {

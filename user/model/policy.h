@@ -31,6 +31,7 @@ struct policy_route {
 	struct prefix prefix;
 	const char *place;
 	uint32_t member; /* index */
+	uint32_t rank;   /* place in the "via" of its settings; behind all others when not there */
 	bool approved;
 	enum config_snat snat;
 	struct addr snat_addr; /* with SNAT_ADDRESS */

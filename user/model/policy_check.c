@@ -52,6 +52,28 @@ static int check_nodes(struct policy_builder *b, const struct config_texts *text
 	return r;
 }
 
+static bool is_member(const struct policy *policy, const char *name)
+{
+	const struct policy_member *member;
+
+	array_for_each(member, &policy->members)
+		if (!strcmp(member->name, name))
+			return true;
+	return false;
+}
+
+/* A peer may be a router too. */
+static int check_members(struct policy_builder *b, const struct config_texts *texts)
+{
+	const struct config_text *text;
+	int r = 0;
+
+	array_for_each(text, texts)
+		if (!r && !is_member(b->policy, text->text))
+			r = policy_unknown(b, text->place, "node or peer", text->text, NAME_MEMBER);
+	return r;
+}
+
 static int check_via(struct policy_builder *b)
 {
 	const struct config_node *node;
@@ -108,7 +130,7 @@ static int check_route(struct policy_builder *b, const struct config_route *rout
 	bool v4 = prefix_is_v4(&route->prefix);
 	int r;
 
-	r = check_nodes(b, &route->via);
+	r = check_members(b, &route->via);
 	if (!r && route->snat == SNAT_ADDRESS && addr_is_v4(&route->snat_addr) != v4)
 		r = problems_add(b->problems, route->place,
 				 "its snat address is not of the route's family, %s",

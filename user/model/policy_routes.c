@@ -2,6 +2,7 @@
 /* Advertised routes: how they are carried and who approved them. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "model/policy_parts.h"
@@ -73,6 +74,22 @@ static const struct config_route *settings_find(const struct settings *settings,
 	return found ? *found : NULL;
 }
 
+/* Who is not in "via" comes behind those who are, in the order of the file. */
+static uint32_t rank_of(const struct config_route *how, const char *member)
+{
+	const struct config_text *text;
+	uint32_t rank = 0;
+
+	if (!how)
+		return 0;
+	array_for_each(text, &how->via) {
+		if (!strcmp(text->text, member))
+			break;
+		rank++;
+	}
+	return rank;
+}
+
 static int add_route(struct policy_builder *b, const struct settings *settings, uint32_t member,
 		     const struct config_prefix *from)
 {
@@ -85,6 +102,7 @@ static int add_route(struct policy_builder *b, const struct settings *settings, 
 	route->prefix = from->prefix;
 	route->place = from->place;
 	route->member = member;
+	route->rank = rank_of(how, b->policy->members.items[member].name);
 	route->approved = is_approved(b, route);
 	route->snat = how ? how->snat : SNAT_MASQUERADE;
 	if (route->snat == SNAT_ADDRESS)

@@ -59,9 +59,13 @@ struct state_tunnel {
 	ARRAY_OF(struct addr) addresses;   /* sorted; each is put as a host prefix */
 };
 
-/* A kernel route of ours: to a prefix through the tunnel, protocol TP_RTPROT. */
+/*
+ * A kernel route of ours: to a prefix through the tunnel, protocol TP_RTPROT. want's have the
+ * metric TP_RT_METRIC; an older version left another, and the metric is part of a route's key.
+ */
 struct state_route {
 	struct prefix prefix;
+	uint32_t metric;
 	struct addr prefsrc; /* zero = none */
 	uint32_t mtu;        /* locked; 0 = the device's */
 };
@@ -153,7 +157,7 @@ struct state {
 	bool exists; /* have: there is anything of ours at all */
 	char node[TP_NAME_SIZE];
 	struct state_tunnel tunnel;
-	ARRAY_OF(struct state_route) routes;              /* sorted by prefix */
+	ARRAY_OF(struct state_route) routes;              /* by prefix, then metric */
 	ARRAY_OF(struct state_lan_address) lan_addresses; /* sorted by device, then address */
 	ARRAY_OF(struct state_sysctl) sysctls;            /* in the order they must be written */
 	ARRAY_OF(struct state_attachment) attachments;    /* sorted by device, then hook */

@@ -40,8 +40,6 @@ static void add_node(struct list *list, const struct config_node *node)
 
 static void add_route(struct list *list, const struct config_route *route)
 {
-	if (route->via.count)
-		add(list, route->place, "via", "an order among the advertisers of a route");
 	if (route->translate_set)
 		add(list, route->place, "translate", "translation of a route");
 	if (route->local == LOCAL_PREFER_MESH)

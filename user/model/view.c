@@ -33,11 +33,13 @@ __attribute__((format(printf, 4, 5))) static void decide(struct view_route *rout
 	va_end(args);
 }
 
-/* The advertisers of one prefix. */
+/* The advertisers of one prefix, in order of preference. */
 struct advertisers {
-	struct view_route *preferred; /* approved and alive, first in the file; may be NULL */
+	struct view_route *preferred; /* the first that is approved and alive; may be NULL */
 	struct view_route *first;     /* approved, alive or not; may be NULL */
 	bool self;                    /* this node is an approved one */
+	/* a shorter one in use, which has their addresses too; may be NULL */
+	const struct view_route *around;
 };
 
 static void note_advertiser(const struct view *view, struct advertisers *all,
@@ -67,101 +69,14 @@ static bool accepts(const struct policy_member *self, const struct prefix *prefi
 	return false;
 }
 
-struct prefix view_connected(const struct facts_addr *addr)
+static bool is_held_back(const struct view *view, struct view_route *route)
 {
-	struct prefix prefix = { .addr = addr->addr, .len = addr->len };
-	unsigned int bit;
+	struct guard_verdict verdict;
 
-	for (bit = addr->len; bit < 128; bit++)
-		prefix.addr.bytes[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
-	return prefix;
-}
-
-bool view_is_tunnel(const struct view *view, const struct facts_link *link)
-{
-	return link->ours || !strcmp(link->name, view->self->node->tunnel.interface);
-}
-
-bool view_is_lan(const struct view *view, const struct facts_addr *addr, const char **device)
-{
-	const struct facts_link *link = facts_find_ifindex(view->facts, addr->ifindex);
-
-	if (!link || link->loopback || view_is_tunnel(view, link) || addr->link_scope)
+	if (!guard_holds(&view->guard, &route->route->prefix, &verdict))
 		return false;
-	*device = link->name;
+	decide(route, TP_ROUTE_CONFLICT, TP_ROUTE_NONE, "%s", verdict.reason);
 	return true;
-}
-
-const struct facts_addr *view_find_lan(const struct view *view, const struct prefix *route,
-				       const char **device)
-{
-	const struct facts_addr *addr;
-
-	array_for_each(addr, &view->facts->addrs) {
-		struct prefix connected = view_connected(addr);
-
-		if (prefix_contains(&connected, route) && view_is_lan(view, addr, device))
-			return addr;
-	}
-	return NULL;
-}
-
-static bool is_held_by_lan(const struct view *view, struct view_route *route)
-{
-	const struct facts_addr *lan;
-	char text[PREFIX_TEXT_SIZE];
-	struct prefix connected;
-	const char *device;
-
-	lan = view_find_lan(view, &route->route->prefix, &device);
-	if (!lan)
-		return false;
-
-	connected = view_connected(lan);
-	decide(route, TP_ROUTE_CONFLICT, TP_ROUTE_NONE, "%s of this machine holds %s", device,
-	       prefix_put(text, &connected));
-	return true;
-}
-
-/*
- * Two routes to one prefix: the kernel refuses ours at the same metric, and at a better one ours
- * would take the prefix over unasked. A shorter or longer route is no conflict.
- */
-static bool is_held_by_kernel_route(const struct view *view, struct view_route *route)
-{
-	const struct facts_route *own = view_find_kernel_route(view, &route->route->prefix);
-	const struct facts_link *link;
-	char text[PREFIX_TEXT_SIZE];
-
-	if (!own)
-		return false;
-
-	link = facts_find_ifindex(view->facts, own->ifindex);
-	decide(route, TP_ROUTE_CONFLICT, TP_ROUTE_NONE, "kernel route %s %s %s holds it",
-	       prefix_put(text, &own->prefix), link ? "dev" : "without",
-	       link ? link->name : "device");
-	return true;
-}
-
-/* The tunnel's own packets leave by the machine's default route: an exit route would take them. */
-static bool is_held_by_default_route(const struct view *view, struct view_route *route)
-{
-	const struct facts_link *link;
-	const struct facts_route *own;
-
-	if (!prefix_is_default(&route->route->prefix))
-		return false;
-
-	array_for_each(own, &view->facts->routes) {
-		if (!prefix_is_equal(&own->prefix, &route->route->prefix) || !own->ifindex)
-			continue;
-		link = facts_find_ifindex(view->facts, own->ifindex);
-		decide(route, TP_ROUTE_CONFLICT, TP_ROUTE_NONE,
-		       "the default route of this machine, on %s, carries the tunnel itself",
-		       link ? link->name : "another device");
-		return true;
-	}
-	return false;
 }
 
 static void decide_own(const struct view *view, const struct advertisers *all,
@@ -179,7 +94,12 @@ static void decide_other(const struct view *view, const struct advertisers *all,
 {
 	const char *name = view_carrier(view, route)->name;
 
-	if (view_member_is_expired(view, view_carrier(view, route)))
+	if (view_member_is_expired(view, view_carrier(view, route)) && !all->preferred &&
+	    all->around)
+		decide(route, TP_ROUTE_DOWN, TP_ROUTE_NONE,
+		       "the key of %s has expired, %s has it too", name,
+		       view_carrier(view, all->around)->name);
+	else if (view_member_is_expired(view, view_carrier(view, route)))
 		/* with nobody else to carry it, the row stays, so that the data path says why */
 		decide(route, TP_ROUTE_DOWN,
 		       !all->preferred && all->first == route ? TP_ROUTE_MESH : TP_ROUTE_NONE,
@@ -206,8 +126,7 @@ static void decide_route(const struct view *view, const struct advertisers *all,
 		       "this node reaches it through its own LAN");
 	else if (!accepts(view->self, &route->route->prefix))
 		decide(route, TP_ROUTE_STANDBY, TP_ROUTE_NONE, "this node does not accept it");
-	else if (!is_held_by_lan(view, route) && !is_held_by_kernel_route(view, route) &&
-		 !is_held_by_default_route(view, route))
+	else if (!is_held_back(view, route))
 		decide_other(view, all, route);
 }
 
@@ -217,6 +136,8 @@ static int by_prefix(const void *a, const void *b)
 	const struct view_route *y = *(struct view_route *const *)b;
 	int r = prefix_compare(&x->route->prefix, &y->route->prefix);
 
+	if (!r)
+		r = (x->route->rank > y->route->rank) - (x->route->rank < y->route->rank);
 	/* policy->routes is one array in file order */
 	return r ? r : (x->route > y->route) - (x->route < y->route);
 }
@@ -226,17 +147,40 @@ static bool same_prefix(const struct view_route *a, const struct view_route *b)
 	return prefix_is_equal(&a->route->prefix, &b->route->prefix);
 }
 
+/* A default route is no stand-in: it would lead a private network's packets to the internet. */
+static bool may_stand_in(const struct view_route *route)
+{
+	return route->state == TP_ROUTE_ACTIVE && !prefix_is_default(&route->route->prefix);
+}
+
+/* Those in use around the present one are a stack, as sorted prefixes nest. */
+struct nest {
+	const struct view_route *items[128 + 1];
+	size_t depth;
+};
+
+static const struct view_route *nest_find(struct nest *nest, const struct view_route *route)
+{
+	while (nest->depth && !prefix_contains(&nest->items[nest->depth - 1]->route->prefix,
+					       &route->route->prefix))
+		nest->depth--;
+	return nest->depth ? nest->items[nest->depth - 1] : NULL;
+}
+
 static void decide_all(const struct view *view, struct view_route **sorted, size_t count)
 {
 	size_t first, end, i;
+	struct nest nest = { .depth = 0 };
 
 	for (first = 0; first < count; first = end) {
-		struct advertisers all = { 0 };
+		struct advertisers all = { .around = nest_find(&nest, sorted[first]) };
 
 		for (end = first; end < count && same_prefix(sorted[first], sorted[end]); end++)
 			note_advertiser(view, &all, sorted[end]);
 		for (i = first; i < end; i++)
 			decide_route(view, &all, sorted[i]);
+		if (all.preferred && may_stand_in(all.preferred))
+			nest.items[nest.depth++] = all.preferred;
 	}
 }
 
@@ -267,7 +211,7 @@ int view_build(const struct policy *policy, const struct policy_member *self,
 	view.peer_ids = mem_alloc(policy->members.count + 1, sizeof(*view.peer_ids));
 	view.routes = mem_alloc(policy->routes.count + 1, sizeof(*view.routes));
 	if (view.peer_ids && view.routes)
-		r = view_list_kernel_routes(&view);
+		r = guard_build(facts, self->node->tunnel.interface, &view.guard);
 	if (!r)
 		r = build_routes(&view);
 	if (r)
@@ -286,6 +230,6 @@ void view_free(struct view *view)
 {
 	free(view->peer_ids);
 	free(view->routes);
-	free(view->kernel_routes);
+	guard_free(&view->guard);
 	memset(view, 0, sizeof(*view));
 }

@@ -4,7 +4,7 @@
 #define TP_MODEL_VIEW_H
 
 #include "base/err.h"
-#include "model/facts.h"
+#include "model/guard.h"
 #include "model/policy.h"
 #include "towpath/route.h"
 
@@ -23,9 +23,7 @@ struct view {
 	const struct policy_member *self;
 	uint32_t *peer_ids;        /* by member; 0 = this node itself */
 	struct view_route *routes; /* one for each of policy->routes */
-	/* those of facts that hold a prefix against ours; sorted by prefix, then metric */
-	const struct facts_route **kernel_routes;
-	size_t kernel_route_count;
+	struct guard guard;
 };
 
 /* 0, -ENOMEM, or -E2BIG when the tables of the programs are too small; *out is view_free'd. */
@@ -38,24 +36,5 @@ const struct policy_member *view_carrier(const struct view *view, const struct v
 
 /* view_ids.c: rows keep their numbers as long as their owner lives; new ones get the lowest. */
 int view_assign_ids(struct view *view, struct err *err);
-
-/* view_kernel.c: fills view->kernel_routes. 0 or -ENOMEM. */
-int view_list_kernel_routes(struct view *view);
-/* The kernel's own route to exactly this prefix, at its lowest metric; NULL when there is none. */
-const struct facts_route *view_find_kernel_route(const struct view *view,
-						 const struct prefix *prefix);
-
-/*
- * The connected prefix of a device of this machine, the tunnel and loopback aside, that the route
- * equals or lies in; NULL when there is none. *device is the device's name.
- */
-const struct facts_addr *view_find_lan(const struct view *view, const struct prefix *route,
-				       const char **device);
-
-/* A tunnel of ours, also one that does not exist yet or has its name from an older policy. */
-bool view_is_tunnel(const struct view *view, const struct facts_link *link);
-/* Whether an address counts as a LAN of this machine. */
-bool view_is_lan(const struct view *view, const struct facts_addr *addr, const char **device);
-struct prefix view_connected(const struct facts_addr *addr);
 
 #endif

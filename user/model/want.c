@@ -43,6 +43,7 @@ static int add_route(struct want_builder *b, const struct prefix *prefix,
 		return want_no_memory(b);
 
 	route->prefix = *prefix;
+	route->metric = TP_RT_METRIC;
 	prefsrc = want_mesh_addr(b->view, prefix_is_v4(prefix));
 	if (prefsrc)
 		route->prefsrc = *prefsrc;
@@ -57,6 +58,20 @@ static int route_compare(const void *a, const void *b)
 	return prefix_compare(&x->prefix, &y->prefix);
 }
 
+/* Somebody's route to the very address: the machine's own, whatever it is for. */
+static int warn_held(struct want_builder *b, const struct config_addr *addr,
+		     const struct facts_route *own)
+{
+	char text[GUARD_ROUTE_SIZE];
+
+	if (problems_add(b->warnings, addr->place,
+			 "is not reached through the tunnel: this machine has a route of its own, "
+			 "%s, which is left alone",
+			 guard_put_route(text, &b->view->guard, own)))
+		return want_no_memory(b);
+	return 0;
+}
+
 /* An expired peer keeps its route: the data path refuses it, rather than the default route. */
 static int add_member_routes(struct want_builder *b, const struct policy_member *member)
 {
@@ -65,9 +80,11 @@ static int add_member_routes(struct want_builder *b, const struct policy_member 
 
 	array_for_each(addr, member->addresses) {
 		struct prefix host = prefix_host(&addr->addr);
+		const struct facts_route *own = guard_find_route(&b->view->guard, &host);
 
-		if (!r && member != b->view->self)
-			r = add_route(b, &host, member);
+		if (r || member == b->view->self)
+			continue;
+		r = own ? warn_held(b, addr, own) : add_route(b, &host, member);
 	}
 	return r;
 }

@@ -162,9 +162,9 @@ static int add_holders(struct want_builder *b, const struct prefix *prefix, bool
 	int r = 0;
 
 	array_for_each(addr, &b->view->facts->addrs) {
-		struct prefix connected = view_connected(addr);
+		struct prefix connected = guard_connected(addr);
 
-		if (r || !view_is_lan(b->view, addr, &name))
+		if (r || !guard_is_lan(&b->view->guard, addr, &name))
 			continue;
 		if (!prefix_contains(prefix, &connected) && !prefix_contains(&connected, prefix))
 			continue;

@@ -24,7 +24,7 @@ static const struct state_device *find_place(const struct want_builder *b,
 	const struct facts_addr *addr;
 
 	array_for_each(addr, &b->view->facts->addrs) {
-		struct prefix connected = view_connected(addr);
+		struct prefix connected = guard_connected(addr);
 
 		if (prefix_has_addr(&connected, &route->snat_addr) && find_lan(b, addr->ifindex))
 			return find_lan(b, addr->ifindex);

@@ -9,8 +9,9 @@
 static int route_compare(const void *a, const void *b)
 {
 	const struct state_route *x = a, *y = b;
+	int r = prefix_compare(&x->prefix, &y->prefix);
 
-	return prefix_compare(&x->prefix, &y->prefix);
+	return r ? r : (x->metric > y->metric) - (x->metric < y->metric);
 }
 
 static int add_route_op(struct diff *d, enum op_kind kind, const char *verb,
@@ -19,14 +20,16 @@ static int add_route_op(struct diff *d, enum op_kind kind, const char *verb,
 	bool is_add = kind == OP_ROUTE_ADD;
 	char object[OP_OBJECT_SIZE], details[OP_DETAILS_SIZE], src[ADDR_TEXT_SIZE];
 	bool has_src = is_add && !addr_is_zero(&route->prefsrc);
-	char mtu[sizeof(" mtu lock 4294967295")] = "";
+	char mtu[sizeof(" mtu lock 4294967295")] = "", metric[sizeof(" metric 4294967295")] = "";
 	struct op *op;
 
 	if (is_add && route->mtu)
 		snprintf(mtu, sizeof(mtu), " mtu lock %u", route->mtu);
+	if (route->metric != TP_RT_METRIC) /* an older version's */
+		snprintf(metric, sizeof(metric), " metric %u", route->metric);
 
-	object_printf(details, "dev %s proto %d%s%s%s",
-		      is_add ? d->want->tunnel.name : d->have->tunnel.name, TP_RTPROT,
+	object_printf(details, "dev %s proto %d%s%s%s%s",
+		      is_add ? d->want->tunnel.name : d->have->tunnel.name, TP_RTPROT, metric,
 		      has_src ? " src " : "", has_src ? addr_put(src, &route->prefsrc) : "", mtu);
 	op = op_add(&d->plan, is_add ? PHASE_ADD : PHASE_REMOVE, kind, verb,
 		    object_prefix(object, "route", &route->prefix), details);

@@ -156,21 +156,26 @@ static void print_route_counter(FILE *out, const struct status *status, const ch
 	}
 }
 
-static void print_route_states(FILE *out, const struct state *have)
+static void print_route_states(FILE *out, const struct status *status)
 {
 	static const char name[] = "towpath_route_state";
-	const struct route_info_row *row;
 	char text[PREFIX_TEXT_SIZE];
 	int state;
+	size_t i;
 
 	metrics_family(out, name, "gauge", "1 for the state that the route is in, 0 for others.");
-	array_for_each(row, &have->route_info)
+	for (i = 0; i < status->have->route_info.count; i++) {
+		const struct tp_route_info *info = &status->have->route_info.items[i].info;
+		const char *reason;
+		uint8_t now = status_route_now(status, i, &reason);
+
 		for (state = 0; state <= TP_ROUTE_DOWN; state++)
 			metrics_sample(
-				out, name, row->info.state == state,
-				METRICS_LABELS({ "route", route_text(text, &row->info) },
-					       { "node", row->info.node },
+				out, name, now == state,
+				METRICS_LABELS({ "route", route_text(text, info) },
+					       { "node", info->node },
 					       { "state", status_route_state((uint8_t)state) }));
+	}
 }
 
 void metrics_print_routes(FILE *out, const struct status *status)
@@ -179,7 +184,7 @@ void metrics_print_routes(FILE *out, const struct status *status)
 			    "Packets forwarded by the route.", false);
 	print_route_counter(out, status, "towpath_route_bytes_total",
 			    "Bytes of IP packets forwarded by the route.", true);
-	print_route_states(out, status->have);
+	print_route_states(out, status);
 }
 
 /* ---- rules ---- */

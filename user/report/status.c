@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "report/status_routes.h"
 
 /* WireGuard drops a session's keys after 180 s without a handshake (REJECT_AFTER_TIME). */
 #define HANDSHAKE_FRESH 180
@@ -45,6 +46,18 @@ const char *status_route_state(uint8_t state)
 	return state < ARRAY_SIZE(names) ? names[state] : "unknown";
 }
 
+uint8_t status_route_now(const struct status *status, size_t row, const char **reason)
+{
+	const struct tp_route_info *info = &status->have->route_info.items[row].info;
+
+	if (!status->routes) {
+		*reason = info->reason;
+		return info->state;
+	}
+	*reason = status->routes->items[row].reason;
+	return status->routes->items[row].state;
+}
+
 const char *status_snat(char *buf, const struct tp_route_info *info)
 {
 	struct addr addr;
@@ -68,19 +81,28 @@ const char *status_time(char *buf, int64_t seconds)
 	return buf;
 }
 
-__attribute__((format(printf, 3, 4))) static int
-add_problem(struct status_problems *out, const char *mend, const char *format, ...)
+int status_put_problem(struct status_problems *out, const char *mend, const char *format,
+		       va_list args)
 {
 	struct status_problem *problem = array_add(out);
-	va_list args;
 
 	if (!problem)
 		return -ENOMEM;
-	va_start(args, format);
 	vsnprintf(problem->what, sizeof(problem->what), format, args);
-	va_end(args);
 	snprintf(problem->mend, sizeof(problem->mend), "%s", mend);
 	return 0;
+}
+
+__attribute__((format(printf, 3, 4))) static int
+add_problem(struct status_problems *out, const char *mend, const char *format, ...)
+{
+	va_list args;
+	int r;
+
+	va_start(args, format);
+	r = status_put_problem(out, mend, format, args);
+	va_end(args);
+	return r;
 }
 
 static bool is_attached(const struct state *have, const struct state_device *device,
@@ -164,6 +186,20 @@ static int check_unresolved(const struct running *running, struct status_problem
 			   "%s: %s%s", first->place, first->message, count);
 }
 
+static int add_problems(struct status_problems *out, const struct status_problems *more)
+{
+	const struct status_problem *problem;
+
+	array_for_each(problem, more) {
+		struct status_problem *added = array_add(out);
+
+		if (!added)
+			return -ENOMEM;
+		*added = *problem;
+	}
+	return 0;
+}
+
 int status_find_problems(const struct status *status, struct status_problems *out)
 {
 	const struct state *have = status->have;
@@ -186,6 +222,8 @@ int status_find_problems(const struct status *status, struct status_problems *ou
 	if (!r && have->limits.flows && status->stats->flows_current >= have->limits.flows)
 		r = add_problem(out, "raise limits.flows in the policy",
 				"the flow table is full: %u flows", have->limits.flows);
+	if (!r && status->routes)
+		r = add_problems(out, &status->routes->problems);
 	if (!r && status->running && status->running->rejected_at)
 		r = check_running(status->running, out);
 	if (!r && status->running && status->running->unresolved.count)

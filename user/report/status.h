@@ -3,6 +3,7 @@
 #ifndef TP_REPORT_STATUS_H
 #define TP_REPORT_STATUS_H
 
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -10,14 +11,18 @@
 #include "model/state.h"
 #include "model/stats.h"
 
+struct status_routes;
+
 struct status {
 	const char *version;
 	const char *instance;
 	const struct state *have;
 	const struct stats *stats;
 	const struct running *running; /* NULL: no daemon runs, or it did not answer */
-	int64_t now;                   /* seconds since the epoch */
-	int64_t try_until;             /* when the policy on trial goes; 0: none is */
+	/* NULL: they are what the last apply found */
+	const struct status_routes *routes;
+	int64_t now;       /* seconds since the epoch */
+	int64_t try_until; /* when the policy on trial goes; 0: none is */
 };
 
 /* Something that keeps the data path from working, and what to do about it. */
@@ -30,6 +35,10 @@ struct status_problems {
 	ARRAY_OF(struct status_problem);
 };
 
+/* Adds one: 0 or -ENOMEM. */
+__attribute__((format(printf, 3, 0))) int
+status_put_problem(struct status_problems *out, const char *mend, const char *format, va_list args);
+
 /* Judges have; none means healthy. 0 or -ENOMEM. */
 int status_find_problems(const struct status *status, struct status_problems *out);
 
@@ -41,6 +50,8 @@ int status_print_text(FILE *out, const struct status *status);
 const char *status_peer_state(const struct status *status, const struct tp_peer_info *info,
 			      const struct state_peer *peer);
 const char *status_route_state(uint8_t state); /* enum tp_route_state */
+/* Of the row at that place of have->route_info: its state at this moment, and why. */
+uint8_t status_route_now(const struct status *status, size_t row, const char **reason);
 /* buf of ADDR_TEXT_SIZE; "masquerade", "none" or the address. */
 const char *status_snat(char *buf, const struct tp_route_info *info);
 /* The WireGuard peer of an info row, NULL when the device has none. */

@@ -179,12 +179,16 @@ static void add_peers(cJSON *root, const struct status *status)
 			add_foreign(array, status, peer);
 }
 
-static void add_route(cJSON *array, const struct tp_route_info *info,
-		      const struct tp_counter *counter)
+/* stats has one row for each info row, in the same order */
+static void add_route(cJSON *array, const struct status *status, size_t row)
 {
+	const struct tp_route_info *info = &status->have->route_info.items[row].info;
+	const struct tp_counter *counter = &status->stats->routes.items[row].counter;
 	char text[PREFIX_TEXT_SIZE], snat[ADDR_TEXT_SIZE];
 	cJSON *item = json_out_item(array);
 	struct prefix prefix;
+	const char *reason;
+	uint8_t state = status_route_now(status, row, &reason);
 
 	memcpy(&prefix.addr, &info->prefix.addr, sizeof(prefix.addr));
 	prefix.len = (uint8_t)info->prefix.prefix_len;
@@ -192,8 +196,8 @@ static void add_route(cJSON *array, const struct tp_route_info *info,
 	cJSON_AddStringToObject(item, "node", info->node);
 	cJSON_AddBoolToObject(item, "advertised", true);
 	cJSON_AddBoolToObject(item, "approved", info->approved);
-	cJSON_AddStringToObject(item, "state", status_route_state(info->state));
-	cJSON_AddStringToObject(item, "reason", info->reason);
+	cJSON_AddStringToObject(item, "state", status_route_state(state));
+	cJSON_AddStringToObject(item, "reason", reason);
 	cJSON_AddStringToObject(item, "snat", status_snat(snat, info));
 	json_out_number(item, "packets", counter->packets);
 	json_out_number(item, "bytes", counter->bytes);
@@ -204,10 +208,8 @@ static void add_routes(cJSON *root, const struct status *status)
 	cJSON *array = cJSON_AddArrayToObject(root, "routes");
 	size_t i;
 
-	/* stats has one row for each info row, in the same order */
 	for (i = 0; i < status->have->route_info.count; i++)
-		add_route(array, &status->have->route_info.items[i].info,
-			  &status->stats->routes.items[i].counter);
+		add_route(array, status, i);
 }
 
 static const char *attachment_mode(const struct state_attachment *attachment)

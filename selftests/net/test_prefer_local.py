@@ -1,0 +1,389 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a LAN of this machine holds the mesh does not take: whatever the lengths of the two
+prefixes, whatever the metric of the LAN's route, and whoever was there first.
+
+The phone advertises a prefix for each LAN of the table; the LANs come and go on a second device of
+the router. Packets to one address of each come from the router itself, from a host of its first
+LAN and out of the tunnel, and are looked for at both ends."""
+
+import contextlib
+import json
+import socket
+import struct
+import time
+
+from lib import (Capture, Lab, case, check, check_equal, client_socket, inside, main, run,
+                 wait_until)
+from packets import udp
+from scenes import open_policy
+
+DEVICE, PEER = "lan1", "far0"
+# a net of its own, on which there may be a router to the LANs
+NEAR = {4: "10.98.0.1", 6: "fd98::1"}
+FAR = {4: "10.98.0.2", 6: "fd98::2"}
+
+# how the mesh's prefix lies to the LAN's: the LAN's, the mesh's, an address of both
+TABLE = {
+    ("equal", 4): ("10.20.0.0/16", "10.20.0.0/16", "10.20.5.7"),
+    ("longer", 4): ("10.21.0.0/16", "10.21.5.0/24", "10.21.5.7"),
+    ("shorter", 4): ("10.22.0.0/16", "10.22.0.0/15", "10.22.5.7"),
+    ("equal", 6): ("fd20::/48", "fd20::/48", "fd20:0:0:5::7"),
+    ("longer", 6): ("fd21::/48", "fd21:0:0:5::/64", "fd21:0:0:5::7"),
+    ("shorter", 6): ("fd22::/48", "fd22::/32", "fd22:0:0:5::7"),
+}
+# of the shorter ones, what no LAN holds
+BEYOND = {4: "10.23.5.7", 6: "fd22:0:1::7"}
+
+# where packets go by who sends them; a packet out of the tunnel has no business on a LAN that
+# this node does not advertise
+MESH = {"router": "phone", "host": "phone", "tunnel": "phone"}
+LAN = {"router": "lan", "host": "lan", "tunnel": None}
+# the LAN has come, and nobody has told towpath: the kernel goes by the longest prefix
+BY_LENGTH = {"equal": LAN, "longer": MESH, "shorter": LAN}
+
+
+class Scene(Lab):
+    def __enter__(self):
+        super().__enter__()
+        policy = open_policy(self)
+        prefixes = [mesh for _, mesh, _ in TABLE.values()]
+        policy["peers"]["phone"]["advertise_routes"] = prefixes
+        policy["auto_approvers"]["routes"].update({prefix: ["phone"] for prefix in prefixes})
+        self.file = self.write_policy(policy)
+        with open(f"{self.run_dir}/router.pub", encoding="ascii") as file:
+            self.exec("phone", "wg", "set", self.phone_tunnel, "peer", file.read().strip(),
+                      "allowed-ips", "100.80.0.0/24,fd7a:70::/64,10.0.0.0/8,fd00::/8")
+        for prefix, via in (("10.0.0.0/8", self.LAN), ("fd00::/8", self.LAN6)):
+            run("ip", "-n", self.netns("web"), "route", "add", prefix, "via", via)
+        self.sent = 0
+        self.again()
+        self.wait_for_tunnel()
+        return self
+
+    def again(self):
+        self.towpath("apply", self.file)
+
+    def recover(self):
+        run("ip", "-n", self.netns("router"), "link", "del", DEVICE, ok=False)
+        self.again()
+
+    def ip(self, *words, **options):
+        return run("ip", "-n", self.netns("router"), *words, **options)
+
+    # ---- the LANs ----
+
+    def cable(self):
+        self.ip("link", "add", DEVICE, "up", "type", "veth", "peer", "name", PEER, "netns",
+                self.netns("lan"))
+        run("ip", "-n", self.netns("lan"), "link", "set", PEER, "up")
+        self.ip("address", "add", f"{NEAR[4]}/24", "dev", DEVICE)
+        self.ip("address", "add", f"{NEAR[6]}/64", "dev", DEVICE)
+        mac = self.mac("lan", PEER)
+        for address in [*FAR.values()] + [address for _, _, address in TABLE.values()]:
+            self.ip("neigh", "replace", address, "lladdr", mac, "dev", DEVICE, "nud", "permanent")
+
+    def connect(self, metric):
+        """Addresses of the LANs on the device itself."""
+        for (_, family), (lan, _, _) in TABLE.items():
+            net, length = lan.split("/")
+            own = net[:-1] + "1" if family == 4 else net + "1"
+            self.ip("address", "add", f"{own}/{length}", "dev", DEVICE,
+                    *(["metric", metric] if metric else []))
+
+    def route(self, metric):
+        """The LANs behind a router on the device."""
+        for (_, family), (lan, _, _) in TABLE.items():
+            self.ip("route", "add", lan, "via", FAR[family], "dev", DEVICE, "metric", metric)
+
+    @contextlib.contextmanager
+    def lans(self, come, metric):
+        self.cable()
+        come(self, metric)
+        yield
+        self.ip("link", "del", DEVICE)
+
+    # ---- packets ----
+
+    def send(self, source, address, payload):
+        family = 6 if ":" in address else 4
+        if source == "tunnel":
+            phone = self.PHONE6 if family == 6 else self.PHONE
+            self.from_phone(udp(phone, address, 20000 + self.sent % 20000, 5000, payload))
+            return
+        short = "web" if source == "host" else "router"
+        with client_socket(self, short, socket.SOCK_DGRAM, address) as sock:
+            sock.sendto(payload, (address, 5000))
+
+    def arrivals(self, lan_is_there):
+        """{(relation, family, source): where the packet arrived}"""
+        sinks = {"phone": self.capture("phone")}
+        if lan_is_there:
+            sinks["lan"] = Capture(self.netns("lan"), PEER)
+        self.sent += 1
+        names = {}
+        for (relation, family), (_, _, address) in TABLE.items():
+            for source in MESH:
+                payload = f"{relation} {family} {source} {self.sent}".encode()
+                names[payload] = relation, family, source
+                self.send(source, address, payload)
+        return {names[payload]: where
+                for payload, where in self.collect(sinks, set(names)).items()}
+
+    def collect(self, sinks, payloads):
+        """Behind all that was sent comes a mark by each way that surely leads to a sink."""
+        found = dict.fromkeys(payloads)
+        for name, capture in sinks.items():
+            sources = [s for s in MESH if name == "phone" or s != "tunnel"]
+            targets = BEYOND if name == "phone" else FAR
+            with capture:
+                marks = [f"mark {source} {family} {self.sent}".encode()
+                         for source in sources for family in targets]
+                for mark in marks:
+                    _, source, family, _ = mark.decode().split()
+                    self.send(source, targets[int(family)], mark)
+                for mark in marks:
+                    if not any(mark in p.segment for p in capture.seen):
+                        capture.expect_payload(mark)
+                for payload in payloads:
+                    if any(payload in p.segment for p in capture.seen):
+                        check(not found[payload], f"{payload} arrived twice")
+                        found[payload] = name
+        return found
+
+    def goes(self, wanted, what, lan_is_there=True):
+        """wanted: of each relation, {source: sink}"""
+        got = self.arrivals(lan_is_there)
+        want = {(relation, family, source): sink for relation, family in TABLE
+                for source, sink in wanted[relation].items()}
+        check_equal({k: v for k, v in got.items() if want[k] != v}, {}, what)
+        for (relation, family), (_, _, address) in TABLE.items():
+            device = self.ip("route", "get", address).stdout.split(" dev ")[1].split()[0]
+            sink = wanted[relation]["router"]
+            check_equal(device, self.tunnel if sink == "phone" else DEVICE,
+                        f"{what}: the kernel's device for {relation}, IPv{family}")
+
+    # ---- reports ----
+
+    def states(self):
+        return {r["prefix"]: (r["state"], r["reason"]) for r in self.json("status")["routes"]
+                if r["node"] == "phone"}
+
+    def shows(self, state, reason, what):
+        """state and reason: functions of the relation and the LAN's prefix."""
+        got = self.states()
+        for (relation, _), (lan, mesh, _) in TABLE.items():
+            check_equal(got[mesh][0], state(relation), f"{what}: state of {mesh}")
+            check(reason(relation, lan) in got[mesh][1],
+                  f"{what}: reason of {mesh}: {got[mesh][1]}")
+
+    def is_settled(self, what):
+        check_equal([op["text"] for op in self.json("plan", self.file)["ops"]], [],
+                    f"{what}: a second plan")
+
+
+def everywhere(way):
+    return dict.fromkeys(("equal", "longer", "shorter"), way)
+
+
+def guarded_state(relation):
+    return "active" if relation == "shorter" else "conflict"
+
+
+def holder(relation, lan):
+    return "through the tunnel to phone" if relation == "shorter" else lan
+
+
+def life_of_a_lan(lab, come, metric):
+    """Before it is there, when it has just come, once that is known, and when it has gone."""
+    active = (lambda relation: "active"), (lambda relation, lan: "through the tunnel to phone")
+    lab.goes(everywhere(MESH), "no LAN yet", lan_is_there=False)
+    lab.shows(*active, "no LAN yet")
+    with lab.lans(come, metric):
+        lab.goes(BY_LENGTH, "it has just come")
+        lab.shows(guarded_state, holder, "it has just come")
+        lab.again()
+        lab.goes(everywhere(LAN), "before the apply")
+        lab.shows(guarded_state, holder, "before the apply")
+        lab.is_settled("before the apply")
+    lab.again()
+    lab.goes(everywhere(MESH), "it has gone", lan_is_there=False)
+    lab.shows(*active, "it has gone")
+    lab.is_settled("it has gone")
+
+
+@case
+def a_connected_lan_of_metric_0(lab):
+    life_of_a_lan(lab, Scene.connect, 0)
+
+
+@case
+def a_connected_lan_of_metric_100(lab):
+    life_of_a_lan(lab, Scene.connect, 100)
+
+
+@case
+def a_connected_lan_of_metric_1024(lab):
+    life_of_a_lan(lab, Scene.connect, 1024)
+
+
+@case
+def a_routed_lan_of_metric_0(lab):
+    life_of_a_lan(lab, Scene.route, 0)
+
+
+@case
+def a_routed_lan_of_metric_100(lab):
+    life_of_a_lan(lab, Scene.route, 100)
+
+
+@case
+def a_routed_lan_of_metric_1024(lab):
+    life_of_a_lan(lab, Scene.route, 1024)
+
+
+# ---- flows that are there already ---------------------------------------------------------------
+
+@case
+def a_flow_that_is_there_follows_its_lan(lab):
+    """The programs look at the way of a known flow once a second, and nobody tells them."""
+    flows = {family: TABLE["equal", family][2] for family in (4, 6)}
+    with contextlib.ExitStack() as stack:
+        phone = stack.enter_context(lab.capture("phone"))
+        socks = {family: stack.enter_context(client_socket(lab, "web", socket.SOCK_DGRAM, address))
+                 for family, address in flows.items()}
+
+        def send(word):
+            for family, address in flows.items():
+                socks[family].sendto(f"{word} {family}".encode(), (address, 5000))
+
+        for word in ("one", "two"):
+            send(word)
+            for family in flows:
+                phone.expect_payload(f"{word} {family}".encode())
+        with lab.lans(Scene.connect, 0):
+            far = stack.enter_context(Capture(lab.netns("lan"), PEER))
+            time.sleep(1.1)
+            send("three")
+            for family in flows:
+                far.expect_payload(f"three {family}".encode())
+            send("four")
+            for family in flows:
+                far.expect_payload(f"four {family}".encode())
+        check(True, "they came there")
+
+
+# ---- devices and advertisements ---------------------------------------------------------------
+
+@case
+def a_device_that_is_down_holds_nothing(lab):
+    with lab.lans(Scene.connect, 100):
+        lab.again()
+        lab.shows(guarded_state, holder, "it is up")
+        lab.ip("link", "set", DEVICE, "down")
+        lab.again()
+        lab.goes(everywhere(MESH), "it is down", lan_is_there=False)
+        lab.is_settled("it is down")
+    lab.again()
+
+
+ALL_NODES, ADVERTISEMENT, PREFIX_OPTION = "ff02::1", 134, 3
+ON_LINK, AUTONOMOUS = 0x80, 0x40
+
+
+def advertise(lab, prefix, flags, lifetime_s):
+    """A router advertisement from the far end, of no default route but a prefix."""
+    net, length = prefix.split("/")
+    message = struct.pack("!BBHBBHII", ADVERTISEMENT, 0, 0, 64, 0, 0, 0, 0)
+    message += struct.pack("!BBBBIII", PREFIX_OPTION, 4, int(length), flags, lifetime_s,
+                           lifetime_s, 0) + socket.inet_pton(socket.AF_INET6, net)
+    with inside(lab.netns("lan")):
+        with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as sock:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+            sock.sendto(message, (ALL_NODES, 0, 0, socket.if_nametoindex(PEER)))
+
+
+def has_route(lab, prefix):
+    shown = lab.ip("-6", "-j", "route", "show", prefix, "dev", DEVICE).stdout
+    return json.loads(shown or "[]")
+
+
+@case
+def a_prefix_that_a_router_advertises_is_the_lans(lab):
+    """With an address in it, and on the link alone. No link-local prefix is ever in the way."""
+    for flags in (ON_LINK, ON_LINK | AUTONOMOUS):
+        _, mesh, _ = TABLE["longer", 6]
+        lab.cable()
+        lab.exec("router", "sysctl", "-qw", f"net.ipv6.conf.{DEVICE}.accept_ra=2")
+        advertise(lab, mesh, flags, 3600)
+        wait_until(lambda: has_route(lab, mesh), f"the route to {mesh}, flags {flags:#x}")
+        lab.again()
+        held = {prefix for prefix, (state, _) in lab.states().items() if state != "active"}
+        check_equal(held, {mesh}, f"what is held back, flags {flags:#x}")
+        check(mesh in lab.states()[mesh][1], lab.states()[mesh][1])
+        lab.is_settled("advertised")
+        lab.ip("link", "del", DEVICE)
+        lab.again()
+        check_equal(lab.states()[mesh][0], "active", "when it has gone")
+
+
+# ---- other people's routes ----------------------------------------------------------------------
+
+KEY = ("metric", "4000000116")      # ours
+
+
+def problems(lab):
+    return [f"{p['what']}; {p['mend']}" for p in lab.json("status")["problems"]]
+
+
+def is_named(lab, *words):
+    check(any(all(word in problem for word in words) for problem in problems(lab)),
+          f"{words} in {problems(lab)}")
+
+
+@case
+def who_takes_our_place_is_reported_and_left_alone(lab):
+    """Somebody's `ip route replace` with our metric: the one key that two routes cannot share."""
+    lab.cable()
+    meshes = [TABLE["equal", family][1] for family in (4, 6)]
+    for mesh in meshes:
+        lab.ip("route", "replace", mesh, "dev", DEVICE, "proto", "static", *KEY)
+    shown = lab.ip("route", "show", "dev", DEVICE).stdout, has_route(lab, meshes[1])
+    for what in ("before the apply", "after it", "after another"):
+        for mesh in meshes:
+            state, reason = lab.states()[mesh]
+            check_equal(state, "conflict", f"{what}: {mesh}: {reason}")
+            check(f"kernel route {mesh} dev {DEVICE} metric 4000000116" in reason, reason)
+            is_named(lab, "has the metric of towpath's", f"ip route del {mesh} dev {DEVICE}")
+        lab.again()
+        lab.is_settled(what)
+    check_equal((lab.ip("route", "show", "dev", DEVICE).stdout, has_route(lab, meshes[1])), shown,
+                "their routes")
+    lab.ip("link", "del", DEVICE)
+    lab.again()
+    check_equal(problems(lab), [], "when it has gone")
+
+
+@case
+def a_route_to_a_members_own_address_is_left_alone(lab):
+    lab.cable()
+    members = {lab.PHONE: FAR[4], lab.PHONE6: FAR[6]}
+    for member, via in members.items():
+        lab.ip("route", "add", member, "via", via, "dev", DEVICE, "metric", 100)
+    done = lab.towpath("apply", lab.file)
+    for member in members:
+        length = 128 if ":" in member else 32
+        check(f"a route of its own, {member}/{length} dev {DEVICE} metric 100" in done.stderr,
+              done.stderr)
+        is_named(lab, f"{member} is a mesh address", f"{member}/{length} dev {DEVICE}")
+        check(f"dev {DEVICE}" in lab.ip("route", "get", member).stdout, f"the way to {member}")
+    lab.is_settled("with their routes")
+    lab.ip("link", "del", DEVICE)
+    check(problems(lab), "until the next apply its routes are missing")
+    lab.again()
+    check_equal(problems(lab), [], "when they have gone")
+    lab.wait_for_tunnel()
+
+
+if __name__ == "__main__":
+    main(Scene)

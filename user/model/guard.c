@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Routes of administrators and routing daemons may be many: they are sorted once and searched by
+ * halves.
+ */
+#include "model/guard.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+bool guard_is_tunnel(const struct guard *guard, const struct facts_link *link)
+{
+	return link->ours || !strcmp(link->name, guard->tunnel);
+}
+
+struct prefix guard_connected(const struct facts_addr *addr)
+{
+	struct prefix prefix = { .addr = addr->addr, .len = addr->len };
+	unsigned int bit;
+
+	for (bit = addr->len; bit < 128; bit++)
+		prefix.addr.bytes[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+	return prefix;
+}
+
+bool guard_is_lan(const struct guard *guard, const struct facts_addr *addr, const char **device)
+{
+	const struct facts_link *link = facts_find_ifindex(guard->facts, addr->ifindex);
+
+	if (!link || link->loopback || guard_is_tunnel(guard, link) || addr->link_scope)
+		return false;
+	*device = link->name;
+	return true;
+}
+
+/*
+ * A default route is nobody's claim to a prefix, and what the kernel itself puts on the tunnel
+ * (IPv6 does so for each address) leads where ours do.
+ */
+static bool is_claim(const struct guard *guard, const struct facts_route *route)
+{
+	const struct facts_link *link = facts_find_ifindex(guard->facts, route->ifindex);
+
+	if (prefix_is_default(&route->prefix))
+		return false;
+	return !link || !guard_is_tunnel(guard, link);
+}
+
+static int by_prefix(const void *a, const void *b)
+{
+	const struct facts_route *x = *(const struct facts_route *const *)a;
+	const struct facts_route *y = *(const struct facts_route *const *)b;
+	int r = prefix_compare(&x->prefix, &y->prefix);
+
+	return r ? r : (x->metric > y->metric) - (x->metric < y->metric);
+}
+
+int guard_build(const struct facts *facts, const char *tunnel, struct guard *out)
+{
+	struct guard guard = { .facts = facts, .tunnel = tunnel };
+	const struct facts_route *route;
+
+	guard.routes = mem_alloc(facts->routes.count + 1, sizeof(const struct facts_route *));
+	if (!guard.routes)
+		return -ENOMEM;
+
+	array_for_each(route, &facts->routes) {
+		if (!is_claim(&guard, route))
+			continue;
+		guard.routes[guard.count++] = route;
+		guard.has_length[route->prefix.len] = true;
+	}
+	qsort(guard.routes, guard.count, sizeof(const struct facts_route *), by_prefix);
+	*out = guard;
+	return 0;
+}
+
+void guard_free(struct guard *guard)
+{
+	free(guard->routes);
+	memset(guard, 0, sizeof(*guard));
+}
+
+static int order_of(const void *key, const void *item)
+{
+	const struct facts_route *route = *(const struct facts_route *const *)item;
+
+	return prefix_compare(key, &route->prefix);
+}
+
+const struct facts_route *guard_find_route(const struct guard *guard, const struct prefix *prefix)
+{
+	const struct facts_route *const *found;
+
+	found = bsearch(prefix, guard->routes, guard->count, sizeof(const struct facts_route *),
+			order_of);
+	if (!found)
+		return NULL;
+	/* the best of several metrics is the one the kernel would use */
+	while (found > guard->routes && prefix_is_equal(&found[-1]->prefix, prefix))
+		found--;
+	return *found;
+}
+
+const char *guard_put_route(char *buf, const struct guard *guard, const struct facts_route *route)
+{
+	const struct facts_link *link = facts_find_ifindex(guard->facts, route->ifindex);
+	char text[PREFIX_TEXT_SIZE], metric[sizeof(" metric 4294967295")] = "";
+
+	if (route->metric)
+		snprintf(metric, sizeof(metric), " metric %u", route->metric);
+	snprintf(buf, GUARD_ROUTE_SIZE, "%s %s %s%s", prefix_put(text, &route->prefix),
+		 link ? "dev" : "without", link ? link->name : "device", metric);
+	return buf;
+}
+
+/* Of a device that is down the kernel has no routes: its LAN is not there. */
+static const struct facts_addr *find_lan(const struct guard *guard, const struct prefix *prefix,
+					 const char **device)
+{
+	const struct facts_addr *addr;
+
+	array_for_each(addr, &guard->facts->addrs) {
+		struct prefix connected = guard_connected(addr);
+
+		if (prefix_contains(&connected, prefix) && guard_is_lan(guard, addr, device) &&
+		    facts_find_ifindex(guard->facts, addr->ifindex)->up)
+			return addr;
+	}
+	return NULL;
+}
+
+static bool is_held_by_lan(const struct guard *guard, const struct prefix *prefix,
+			   struct guard_verdict *out)
+{
+	const struct facts_addr *lan;
+	char text[PREFIX_TEXT_SIZE];
+	struct prefix connected;
+	const char *device;
+
+	lan = find_lan(guard, prefix, &device);
+	if (!lan)
+		return false;
+	connected = guard_connected(lan);
+	snprintf(out->reason, sizeof(out->reason), "%s of this machine holds %s", device,
+		 prefix_put(text, &connected));
+	return true;
+}
+
+static struct prefix shortened(const struct prefix *prefix, uint8_t len)
+{
+	const struct facts_addr addr = { .addr = prefix->addr, .len = len };
+
+	return guard_connected(&addr);
+}
+
+/* VPNs put 0.0.0.0/1, 2000::/3 and the like in the place of a default route. */
+#define DEFAULT_IN_PARTS 3
+
+/*
+ * The longest route of the machine's own that the prefix lies in. One that leads nowhere (a
+ * blackhole) holds what it names, but not what is inside: to be the rest is what it is for.
+ */
+static const struct facts_route *find_around(const struct guard *guard, const struct prefix *prefix)
+{
+	uint8_t shortest = DEFAULT_IN_PARTS + (prefix_is_v4(prefix) ? ADDR_MAPPED_BITS : 0), len;
+
+	if (prefix->len <= shortest)
+		return guard_find_route(guard, prefix);
+	for (len = prefix->len; len > shortest; len--) {
+		struct prefix outer = shortened(prefix, len);
+		const struct facts_route *route;
+
+		if (!guard->has_length[len])
+			continue;
+		route = guard_find_route(guard, &outer);
+		if (route && (len == prefix->len || route->type == FACTS_ROUTE_LEADS))
+			return route;
+	}
+	return NULL;
+}
+
+static bool is_held_by_route(const struct guard *guard, const struct prefix *prefix,
+			     struct guard_verdict *out)
+{
+	const struct facts_route *own = find_around(guard, prefix);
+	char text[GUARD_ROUTE_SIZE];
+
+	if (!own)
+		return false;
+	guard_put_route(text, guard, own);
+	if (own->protocol == TP_RTPROT)
+		snprintf(out->reason, sizeof(out->reason), "another towpath's %.80s holds it",
+			 text);
+	else
+		snprintf(out->reason, sizeof(out->reason), "kernel route %.90s holds it", text);
+	return true;
+}
+
+/* The tunnel's own packets leave by the machine's default route: an exit route would take them. */
+static bool is_held_by_default_route(const struct guard *guard, const struct prefix *prefix,
+				     struct guard_verdict *out)
+{
+	const struct facts_link *link;
+	const struct facts_route *own;
+
+	if (!prefix_is_default(prefix))
+		return false;
+
+	array_for_each(own, &guard->facts->routes) {
+		if (!prefix_is_equal(&own->prefix, prefix) || !own->ifindex)
+			continue;
+		link = facts_find_ifindex(guard->facts, own->ifindex);
+		snprintf(out->reason, sizeof(out->reason),
+			 "the default route of this machine, on %s, carries the tunnel itself",
+			 link ? link->name : "another device");
+		return true;
+	}
+	return false;
+}
+
+bool guard_holds(const struct guard *guard, const struct prefix *prefix, struct guard_verdict *out)
+{
+	return is_held_by_lan(guard, prefix, out) || is_held_by_route(guard, prefix, out) ||
+	       is_held_by_default_route(guard, prefix, out);
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "report/status_routes.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "model/guard.h"
+
+static const char apply_again[] = "run `towpath apply POLICY` again";
+
+/* What the rows are looked at with. */
+struct look {
+	const struct status *status;
+	struct guard guard;
+	const struct tp_peer_info **peers; /* sorted by name */
+	size_t peer_count;
+	struct status_routes *out;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	const struct tp_peer_info *x = *(const struct tp_peer_info *const *)a;
+	const struct tp_peer_info *y = *(const struct tp_peer_info *const *)b;
+
+	return strncmp(x->name, y->name, sizeof(x->name));
+}
+
+static int sort_peers(struct look *look)
+{
+	const struct peer_info_row *row;
+
+	look->peers = mem_alloc(look->status->have->peer_info.count + 1,
+				sizeof(const struct tp_peer_info *));
+	if (!look->peers)
+		return -ENOMEM;
+	array_for_each(row, &look->status->have->peer_info)
+		look->peers[look->peer_count++] = &row->info;
+	qsort(look->peers, look->peer_count, sizeof(const struct tp_peer_info *), by_name);
+	return 0;
+}
+
+static const struct tp_peer_info *find_carrier(const struct look *look, const char *name)
+{
+	struct tp_peer_info key = { 0 };
+	const struct tp_peer_info *wanted = &key;
+	const struct tp_peer_info *const *found;
+
+	strncpy(key.name, name, sizeof(key.name) - 1);
+	found = bsearch(&wanted, look->peers, look->peer_count, sizeof(const struct tp_peer_info *),
+			by_name);
+	return found ? *found : NULL;
+}
+
+__attribute__((format(printf, 3, 4))) static void
+decide(struct status_route *route, enum tp_route_state state, const char *format, ...)
+{
+	va_list args;
+
+	route->state = (uint8_t)state;
+	va_start(args, format);
+	vsnprintf(route->reason, sizeof(route->reason), format, args);
+	va_end(args);
+}
+
+/*
+ * Silence says nothing about a peer that has nothing to say: WireGuard shakes hands when there is
+ * something to send. But with a keepalive there always is.
+ */
+static void look_at_carrier(const struct look *look, const char *name, struct status_route *route)
+{
+	const struct tp_peer_info *info = find_carrier(look, name);
+	const struct state_peer *peer = info ? status_find_peer(look->status->have, info) : NULL;
+	const char *state = info ? status_peer_state(look->status, info, peer) : "up";
+	int64_t silent;
+
+	if (!strcmp(state, "expired"))
+		decide(route, TP_ROUTE_DOWN, "the key of %s has expired", name);
+	else if (!peer || !strcmp(state, "up"))
+		return; /* no peer of our own device's: what carries it is another one */
+	else if (!peer->endpoint.port)
+		decide(route, TP_ROUTE_DOWN, "%s has not called yet, and has no endpoint", name);
+	else if (peer->keepalive && !peer->latest_handshake)
+		decide(route, TP_ROUTE_DOWN, "%s has never answered", name);
+	else if (peer->keepalive) {
+		silent = look->status->now - peer->latest_handshake;
+		decide(route, TP_ROUTE_DOWN, "%s has not answered for %" PRId64 " s", name, silent);
+	}
+}
+
+static int compare_route(const void *key, const void *item)
+{
+	return prefix_compare(key, &((const struct state_route *)item)->prefix);
+}
+
+static bool has_kernel_route(const struct state *have, const struct prefix *prefix)
+{
+	return have->routes.count && bsearch(prefix, have->routes.items, have->routes.count,
+					     sizeof(*have->routes.items), compare_route);
+}
+
+static struct prefix prefix_of(const struct tp_route_info *info)
+{
+	struct prefix prefix = { .len = (uint8_t)info->prefix.prefix_len };
+
+	memcpy(&prefix.addr, &info->prefix.addr, sizeof(prefix.addr));
+	return prefix;
+}
+
+/* One that apply has led into the tunnel. */
+static void look_at_active(const struct look *look, const struct tp_route_info *info,
+			   struct status_route *route)
+{
+	struct prefix prefix = prefix_of(info);
+	struct guard_verdict verdict;
+
+	if (guard_holds(&look->guard, &prefix, &verdict)) {
+		decide(route, TP_ROUTE_CONFLICT, "%s", verdict.reason);
+		route->stale = true;
+	} else if (!has_kernel_route(look->status->have, &prefix)) {
+		decide(route, TP_ROUTE_DOWN, "its kernel route is gone");
+	} else {
+		look_at_carrier(look, info->node, route);
+	}
+}
+
+static int look_at_row(struct look *look, const struct tp_route_info *info)
+{
+	struct status_route *route = array_add(look->out);
+	struct prefix prefix = prefix_of(info);
+	struct guard_verdict verdict;
+
+	if (!route)
+		return -ENOMEM;
+	route->state = info->state;
+	memcpy(route->reason, info->reason, sizeof(route->reason));
+	if (info->state == TP_ROUTE_CONFLICT) {
+		route->stale = !guard_holds(&look->guard, &prefix, &verdict);
+		if (!route->stale)
+			decide(route, TP_ROUTE_CONFLICT, "%s", verdict.reason);
+	} else if (info->state == TP_ROUTE_ACTIVE && look->status->have->tunnel.exists &&
+		   strncmp(info->node, look->status->have->node, sizeof(info->node)) != 0) {
+		look_at_active(look, info, route);
+	}
+	return 0;
+}
+
+/* ---- problems -------------------------------------------------------------------------------- */
+
+__attribute__((format(printf, 3, 4))) static int report(struct look *look, const char *mend,
+							const char *format, ...)
+{
+	va_list args;
+	int r;
+
+	va_start(args, format);
+	r = status_put_problem(&look->out->problems, mend, format, args);
+	va_end(args);
+	return r;
+}
+
+static int report_stale(struct look *look)
+{
+	const struct state *have = look->status->have;
+	char text[PREFIX_TEXT_SIZE];
+	int r = 0;
+	size_t i;
+
+	for (i = 0; !r && i < look->out->count; i++) {
+		const struct status_route *route = &look->out->items[i];
+		const struct tp_route_info *info = &have->route_info.items[i].info;
+		struct prefix prefix = prefix_of(info);
+
+		if (!route->stale)
+			continue;
+		prefix_put(text, &prefix);
+		if (info->state == TP_ROUTE_CONFLICT)
+			r = report(look, apply_again, "nothing holds %s of %.40s back any more",
+				   text, info->node);
+		else
+			r = report(look, apply_again,
+				   "%s of %.40s is in force, and is to be held back: %.90s", text,
+				   info->node, route->reason);
+	}
+	return r;
+}
+
+/* Somebody's route where ours would be, to the last bit of its key. */
+static int report_taken_keys(struct look *look)
+{
+	char text[GUARD_ROUTE_SIZE], mend[sizeof(look->out->problems.items->mend)];
+	int r = 0;
+	size_t i;
+
+	for (i = 0; !r && i < look->guard.count; i++) {
+		const struct facts_route *route = look->guard.routes[i];
+
+		if (route->metric != TP_RT_METRIC)
+			continue;
+		guard_put_route(text, &look->guard, route);
+		snprintf(mend, sizeof(mend), "`ip route del %s` if it is not meant", text);
+		r = report(look, mend,
+			   "a route of protocol %u, %s, has the metric of towpath's: "
+			   "it is left alone",
+			   route->protocol, text);
+	}
+	return r;
+}
+
+static int report_missing(struct look *look, const struct prefix *first, size_t count)
+{
+	char text[PREFIX_TEXT_SIZE];
+
+	if (!count)
+		return 0;
+	return report(look, apply_again, "%zu kernel routes into the tunnel are gone, the first %s",
+		      count, prefix_put(text, first));
+}
+
+static int report_member(struct look *look, const struct prefix *host)
+{
+	const struct facts_route *own = guard_find_route(&look->guard, host);
+	char text[GUARD_ROUTE_SIZE], addr[ADDR_TEXT_SIZE];
+
+	if (!own)
+		return 0;
+	return report(look, "remove it, or give the member another address",
+		      "%s is a mesh address, but a route of this machine's own, %s, is "
+		      "to the same: it is left alone",
+		      addr_put(addr, &host->addr), guard_put_route(text, &look->guard, own));
+}
+
+/* The prefixes that WireGuard takes for a peer's are those that have a kernel route. */
+static int report_peers(struct look *look)
+{
+	const struct state *have = look->status->have;
+	const struct prefix *prefix, *first = NULL;
+	const struct state_peer *peer;
+	size_t missing = 0;
+	int r = 0;
+
+	array_for_each(peer, &have->tunnel.peers) {
+		array_for_each(prefix, &peer->allowed_ips) {
+			if (r || has_kernel_route(have, prefix))
+				continue;
+			if (guard_find_route(&look->guard, prefix)) {
+				r = prefix_is_host(prefix) ? report_member(look, prefix) : 0;
+				continue;
+			}
+			first = first ? first : prefix;
+			missing++;
+		}
+	}
+	return r ? r : report_missing(look, first, missing);
+}
+
+/* ---- all of it ---------------------------------------------------------------------------------
+ */
+
+static int look_at_all(struct look *look)
+{
+	const struct route_info_row *row;
+	int r = sort_peers(look);
+
+	array_for_each(row, &look->status->have->route_info)
+		if (!r)
+			r = look_at_row(look, &row->info);
+	if (!r)
+		r = report_stale(look);
+	if (!r)
+		r = report_taken_keys(look);
+	if (!r && look->status->have->tunnel.exists)
+		r = report_peers(look);
+	return r;
+}
+
+int status_routes_build(const struct status *status, const struct facts *facts,
+			struct status_routes *out)
+{
+	struct status_routes routes = { .count = 0 };
+	struct look look = { .status = status, .out = &routes };
+	int r = guard_build(facts, status->have->tunnel.name, &look.guard);
+
+	if (!r)
+		r = look_at_all(&look);
+	free(look.peers);
+	guard_free(&look.guard);
+	if (r)
+		status_routes_free(&routes);
+	else
+		*out = routes;
+	return r;
+}
+
+void status_routes_free(struct status_routes *routes)
+{
+	array_clear(routes);
+	array_clear(&routes->problems);
+}
