@@ -14,8 +14,9 @@
 int gather_self(const struct policy *policy, const char *node_name, struct key *private_key,
 		const struct policy_member **self, struct err *err);
 
-/* Endpoint names, preshared keys, jiffies and the hash of the embedded programs. */
-int gather_facts(const struct policy *policy, struct facts *facts, struct err *err);
+/* Endpoint names, self's preshared keys, jiffies and the hash of the embedded programs. */
+int gather_facts(const struct policy *policy, const struct policy_member *self, struct facts *facts,
+		 struct err *err);
 /* The same for jiffies alone. */
 uint64_t gather_jiffies(uint32_t hz);
 

@@ -263,7 +263,7 @@ int pipeline_observe(struct pipeline *p, bool make)
 	if (!r && p->self) {
 		p->facts.private_key = p->private_key;
 		p->facts.private_key_set = true;
-		r = gather_facts(p->policy, &p->facts, &err);
+		r = gather_facts(p->policy, p->self, &p->facts, &err);
 	}
 	return r ? leave(p, &err) : EXIT_DONE;
 }

@@ -44,6 +44,7 @@ static int add_peer(struct policy *policy, const struct config_peer *peer)
 	member->user = peer->user;
 	member->preshared_key_file = peer->preshared_key_file;
 	member->keepalive = peer->persistent_keepalive;
+	member->gateway = peer->gateway.text;
 	member->mtu = peer->mtu;
 	member->key_expiry = peer->key_expiry;
 	return 0;
@@ -69,6 +70,8 @@ static int build(struct policy_builder *b)
 	int r;
 
 	r = policy_check_names(b);
+	if (!r)
+		r = policy_build_hubs(b);
 	if (!r)
 		r = policy_build_routes(b);
 	if (!r)

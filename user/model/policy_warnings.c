@@ -93,6 +93,38 @@ static int warn_rules(const struct policy *policy, struct problems *out)
 	return r;
 }
 
+static bool has_spokes(const struct config *config)
+{
+	const struct config_node *node;
+
+	array_for_each(node, &config->nodes)
+		if (node->via.text)
+			return true;
+	return false;
+}
+
+static bool is_undecided(const struct policy_member *member)
+{
+	return !member->node && member->hub == POLICY_NO_HUB && !member->endpoint->host &&
+	       !member->gateway;
+}
+
+/* A hub takes such a peer for its own, and no packet of it from another node. */
+static int warn_undecided_peers(const struct policy *policy, struct problems *out)
+{
+	bool spokes = has_spokes(policy->config);
+	const struct policy_member *member;
+	int r = 0;
+
+	array_for_each(member, &policy->members)
+		if (!r && spokes && is_undecided(member))
+			r = problems_add(out, member->place,
+					 "nobody can tell which node it connects to, and what "
+					 "is behind a hub reaches it there alone: name the node "
+					 "in its \"gateway\"");
+	return r;
+}
+
 int policy_warnings(const struct policy *policy, struct problems *out)
 {
 	int r = 0;
@@ -109,5 +141,7 @@ int policy_warnings(const struct policy *policy, struct problems *out)
 		r = warn_idle_routes(policy, out);
 	if (!r)
 		r = warn_rules(policy, out);
+	if (!r)
+		r = warn_undecided_peers(policy, out);
 	return r;
 }
