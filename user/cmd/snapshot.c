@@ -31,6 +31,8 @@ static int read_counters(struct snapshot *snapshot)
 	r = bpf_read_stats(&p->bpf, &p->have, &snapshot->stats, &p->failure);
 	if (!r)
 		r = bpf_read_rule_stats(&p->bpf, &p->have, &snapshot->stats, &p->failure);
+	if (!r)
+		r = bpf_read_addresses(&p->bpf, &p->have, &snapshot->stats, &p->failure);
 	return r ? fail(p, EXIT_FAILED) : EXIT_DONE;
 }
 

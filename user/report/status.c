@@ -27,9 +27,49 @@ const struct state_peer *status_find_peer(const struct state *have, const struct
 		       sizeof(*have->tunnel.peers.items), compare_key);
 }
 
-const char *status_peer_state(const struct status *status, const struct tp_peer_info *info,
-			      const struct state_peer *peer)
+static int compare_id(const void *key, const void *row)
 {
+	uint32_t a = *(const uint16_t *)key, b = ((const struct peer_info_row *)row)->id;
+
+	return a < b ? -1 : a > b;
+}
+
+const struct tp_peer_info *status_find_via(const struct state *have,
+					   const struct tp_peer_info *info)
+{
+	const struct peer_info_row *row = NULL;
+
+	if (info->via && have->peer_info.count)
+		row = bsearch(&info->via, have->peer_info.items, have->peer_info.count,
+			      sizeof(*row), compare_id);
+	return row ? &row->info : NULL;
+}
+
+const struct stats_address *status_find_addresses(const struct stats *stats, uint32_t peer,
+						  size_t *count)
+{
+	size_t low = 0, high = stats->addresses.count, end;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (stats->addresses.items[middle].peer < peer)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (end = low; end < stats->addresses.count; end++)
+		if (stats->addresses.items[end].peer != peer)
+			break;
+	*count = end - low;
+	return *count ? &stats->addresses.items[low] : NULL;
+}
+
+const char *status_peer_state(const struct status *status, const struct tp_peer_info *info)
+{
+	const struct tp_peer_info *via = status_find_via(status->have, info);
+	const struct state_peer *peer = status_find_peer(status->have, via ? via : info);
+
 	if (info->key_expiry && (int64_t)info->key_expiry <= status->now)
 		return "expired";
 	if (!peer || !peer->latest_handshake)

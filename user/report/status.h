@@ -37,9 +37,14 @@ int status_find_problems(const struct status *status, struct status_problems *ou
 int status_print_json(FILE *out, const struct status *status);
 int status_print_text(FILE *out, const struct status *status);
 
-/* "up", "idle", "down" or "expired". */
-const char *status_peer_state(const struct status *status, const struct tp_peer_info *info,
-			      const struct state_peer *peer);
+/* "up", "idle", "down" or "expired"; of who is reached through a hub, as far as the hub is. */
+const char *status_peer_state(const struct status *status, const struct tp_peer_info *info);
+/* The node that it is reached through, NULL when directly. */
+const struct tp_peer_info *status_find_via(const struct state *have,
+					   const struct tp_peer_info *info);
+/* The first of a member's mesh addresses; NULL when there is none. */
+const struct stats_address *status_find_addresses(const struct stats *stats, uint32_t peer,
+						  size_t *count);
 const char *status_route_state(uint8_t state); /* enum tp_route_state */
 /* buf of ADDR_TEXT_SIZE; "masquerade", "none" or the address. */
 const char *status_snat(char *buf, const struct tp_route_info *info);

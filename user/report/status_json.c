@@ -89,22 +89,29 @@ static void add_tunnel(cJSON *root, const struct state_tunnel *tunnel)
 	json_out_number(object, "mtu", tunnel->mtu);
 }
 
-/* The host prefixes among a peer's allowed IPs are its mesh addresses. */
-static void add_addresses(cJSON *item, const struct state_peer *peer)
+static void add_addresses(cJSON *item, const struct stats *stats, uint32_t peer)
 {
 	cJSON *array = cJSON_AddArrayToObject(item, "addresses");
-	const struct prefix *prefix;
+	const struct stats_address *address;
 	char text[ADDR_TEXT_SIZE];
+	size_t i, count;
 
-	if (!peer)
-		return;
-	array_for_each(prefix, &peer->allowed_ips)
-		if (prefix_is_host(prefix))
-			json_out_string_item(array, addr_put(text, &prefix->addr));
+	address = status_find_addresses(stats, peer, &count);
+	for (i = 0; i < count; i++)
+		json_out_string_item(array, addr_put(text, &address[i].addr));
 }
 
-static void add_peer(cJSON *array, const struct status *status, const struct tp_peer_info *info)
+static void add_via(cJSON *item, const struct tp_peer_info *via)
 {
+	if (via)
+		cJSON_AddStringToObject(item, "via", via->name);
+	else
+		cJSON_AddNullToObject(item, "via");
+}
+
+static void add_peer(cJSON *array, const struct status *status, const struct peer_info_row *row)
+{
+	const struct tp_peer_info *info = &row->info;
 	const struct state_peer *peer = status_find_peer(status->have, info);
 	char text[KEY_TEXT_SIZE], endpoint[ENDPOINT_TEXT_SIZE], when[32];
 	cJSON *item = json_out_item(array);
@@ -114,17 +121,18 @@ static void add_peer(cJSON *array, const struct status *status, const struct tp_
 	cJSON_AddStringToObject(item, "name", info->name);
 	cJSON_AddStringToObject(item, "kind", info->is_node ? "node" : "peer");
 	cJSON_AddStringToObject(item, "public_key", key_put(text, &public_key));
+	add_via(item, status_find_via(status->have, info));
 	if (peer && peer->endpoint.port)
 		cJSON_AddStringToObject(item, "endpoint", endpoint_put(endpoint, &peer->endpoint));
 	else
 		cJSON_AddNullToObject(item, "endpoint");
-	add_addresses(item, peer);
+	add_addresses(item, status->stats, row->id);
 	json_out_time(item, "latest_handshake",
 		      status_time(when, peer ? peer->latest_handshake : 0));
 	json_out_number(item, "rx_bytes", peer ? peer->rx_bytes : 0);
 	json_out_number(item, "tx_bytes", peer ? peer->tx_bytes : 0);
 	json_out_time(item, "key_expiry", status_time(when, (int64_t)info->key_expiry));
-	cJSON_AddStringToObject(item, "state", status_peer_state(status, info, peer));
+	cJSON_AddStringToObject(item, "state", status_peer_state(status, info));
 }
 
 static void add_peers(cJSON *root, const struct status *status)
@@ -133,7 +141,7 @@ static void add_peers(cJSON *root, const struct status *status)
 	const struct peer_info_row *row;
 
 	array_for_each(row, &status->have->peer_info)
-		add_peer(array, status, &row->info);
+		add_peer(array, status, row);
 }
 
 static void add_route(cJSON *array, const struct tp_route_info *info,

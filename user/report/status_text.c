@@ -77,25 +77,32 @@ static void print_head(FILE *out, const struct status *status,
 		status->stats->flows.evicted);
 }
 
+/* Columns of one peer. Who is reached through a hub has no handshakes and bytes of its own. */
+static void print_peer(FILE *out, const struct status *status, const struct tp_peer_info *info)
+{
+	const struct state_peer *peer = status_find_peer(status->have, info);
+	const struct tp_peer_info *via = status_find_via(status->have, info);
+	char where[TP_NAME_SIZE + ENDPOINT_TEXT_SIZE] = "-", ago[32], rx[16], tx[16];
+
+	if (via)
+		snprintf(where, sizeof(where), "via %s", via->name);
+	else if (peer && peer->endpoint.port)
+		endpoint_put(where, &peer->endpoint);
+	fprintf(out, "%-20s %-5s %-8s %-24s %-12s %10s %10s\n", info->name,
+		info->is_node ? "node" : "peer", status_peer_state(status, info), where,
+		via ? "-" : put_ago(ago, status->now, peer ? peer->latest_handshake : 0),
+		via ? "-" : put_bytes(rx, peer ? peer->rx_bytes : 0),
+		via ? "-" : put_bytes(tx, peer ? peer->tx_bytes : 0));
+}
+
 static void print_peers(FILE *out, const struct status *status)
 {
 	const struct peer_info_row *row;
 
 	fprintf(out, "\n%-20s %-5s %-8s %-24s %-12s %10s %10s\n", "PEER", "KIND", "STATE",
 		"ENDPOINT", "HANDSHAKE", "RX", "TX");
-	array_for_each(row, &status->have->peer_info) {
-		const struct state_peer *peer = status_find_peer(status->have, &row->info);
-		char endpoint[ENDPOINT_TEXT_SIZE] = "-", ago[32], rx[16], tx[16];
-
-		if (peer && peer->endpoint.port)
-			endpoint_put(endpoint, &peer->endpoint);
-		fprintf(out, "%-20s %-5s %-8s %-24s %-12s %10s %10s\n", row->info.name,
-			row->info.is_node ? "node" : "peer",
-			status_peer_state(status, &row->info, peer), endpoint,
-			put_ago(ago, status->now, peer ? peer->latest_handshake : 0),
-			put_bytes(rx, peer ? peer->rx_bytes : 0),
-			put_bytes(tx, peer ? peer->tx_bytes : 0));
-	}
+	array_for_each(row, &status->have->peer_info)
+		print_peer(out, status, &row->info);
 }
 
 static void print_routes(FILE *out, const struct status *status)
