@@ -142,7 +142,8 @@ static int sync_directory(char *path)
 	fd = open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == EACCES ? 0 : -errno; /* one may write where one cannot read */
-	return fsync(fd) && errno != EINVAL ? -errno : 0; /* EINVAL: nothing to sync, as FUSE says */
+	/* EINVAL: a filesystem without anything to sync */
+	return fsync(fd) && errno != EINVAL ? -errno : 0;
 }
 
 int file_write(const char *path, const void *data, size_t length, mode_t mode, int flags,

@@ -129,6 +129,7 @@ static void close_sources(struct run *run)
 		close(run->signals.fd);
 	}
 	free(run->good);
+	problems_free(&run->expiring);
 	running_free(&run->running);
 }
 

@@ -25,7 +25,8 @@ struct run {
 	struct http *http;         /* NULL: no metrics */
 	struct endpoint listening; /* where http is; port 0 = nowhere */
 	struct running running;
-	uint32_t retry_s; /* until the re-plan after one that failed; 0 = it did not */
+	struct problems expiring; /* what was last said of keys that expire */
+	uint32_t retry_s;         /* until the re-plan after one that failed; 0 = it did not */
 	char *good; /* the policy in force, as it was read; NULL: an earlier process applied it */
 	size_t good_length;
 	uint8_t rejected_hash[HASH_SIZE]; /* of the file that is rejected */
@@ -42,6 +43,13 @@ int run_load(struct run *run);
 void run_replan(struct run *run);
 /* Whether the kernel holds a policy that it goes by. */
 bool run_is_live(const struct run *run);
+
+/* ---- run_expiry.c ---- */
+
+/* Logs what the calendar says of the keys of a policy, if it is news; said: it has been logged. */
+void run_note_expiry(struct run *run, const struct pipeline *p, bool said);
+/* Wakes run_replan when the calendar says something else. */
+void run_arm_expiry(struct run *run, const struct pipeline *p);
 
 /* ---- run_http.c ---- */
 

@@ -41,13 +41,6 @@ static int apply_read(struct run *run, struct pipeline *p)
 	return status;
 }
 
-/* The calendar decides which peers there are: the next change is when the next key expires. */
-static void arm_expiry(struct run *run, const struct pipeline *p)
-{
-	loop_timer_arm_at(&run->expiry, policy_next_expiry(p->policy, p->facts.now));
-	run->retry_s = 0;
-}
-
 /* A library that was busy keeps what it freed for the next time, which may be never. */
 static void end(struct pipeline *p)
 {
@@ -67,11 +60,13 @@ static int apply_good(struct run *run)
 	if (status == EXIT_DONE)
 		status = apply_all(&p);
 	run->good = TAKE(p.text);
-	if (status == EXIT_DONE)
-		arm_expiry(run, &p);
-	else
+	if (status == EXIT_DONE) {
+		run_note_expiry(run, &p, false);
+		run_arm_expiry(run, &p);
+	} else {
 		log_error("run: the policy in force: %s",
 			  p.failure.code ? p.failure.text : "it is not valid any more");
+	}
 	end(&p);
 	return status;
 }
@@ -147,18 +142,9 @@ static void collect(struct rejection *rejection, const struct pipeline *p)
 
 static bool is_known(const struct run *run, const struct rejection *rejection)
 {
-	const struct problems *known = &run->running.errors;
-	const struct problems *errors = &rejection->errors;
-	size_t i;
-
-	if (!run->running.rejected_at || known->count != errors->count ||
-	    memcmp(run->rejected_hash, rejection->hash, HASH_SIZE) != 0)
-		return false;
-	for (i = 0; i < errors->count; i++)
-		if (strcmp(known->items[i].place, errors->items[i].place) != 0 ||
-		    strcmp(known->items[i].message, errors->items[i].message) != 0)
-			return false;
-	return true;
+	return run->running.rejected_at &&
+	       !memcmp(run->rejected_hash, rejection->hash, HASH_SIZE) &&
+	       problems_is_equal(&run->running.errors, &rejection->errors);
 }
 
 static void log_errors(const struct pipeline *p, const struct rejection *rejection)
@@ -217,7 +203,8 @@ static void accept_policy(struct run *run, struct pipeline *p)
 	free(run->good);
 	run->good = TAKE(p->text);
 	run->good_length = p->length;
-	arm_expiry(run, p);
+	run_note_expiry(run, p, true);
+	run_arm_expiry(run, p);
 }
 
 /* Steps that failed half way are taken back by applying what was in force before. */

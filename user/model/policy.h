@@ -88,6 +88,11 @@ struct policy {
 int policy_build(const struct config *config, struct policy **out, struct problems *problems);
 void policy_free(struct policy *policy);
 
+/*
+ * The keys that expire within EXPIRY_DAYS of `now`, seconds since the epoch, or have. 0 or -ENOMEM.
+ */
+int policy_key_warnings(const struct policy *policy, int64_t now, struct problems *out);
+
 /* What is valid and yet probably not meant. 0 or -ENOMEM. */
 int policy_warnings(const struct policy *policy, struct problems *out);
 
@@ -107,7 +112,7 @@ uint32_t policy_next_hop(const struct policy *policy, const struct policy_member
 
 /* Seconds since the epoch at `now`: whether the member's key has expired. */
 bool policy_member_is_expired(const struct policy_member *member, int64_t now);
-/* When the next key of a member expires after `now`; INT64_MAX when none does. */
-int64_t policy_next_expiry(const struct policy *policy, int64_t now);
+/* When that changes after `now`, or what policy_key_warnings says does; INT64_MAX: never. */
+int64_t policy_next_date(const struct policy *policy, int64_t now);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "model/expiry.h"
 #include "model/policy.h"
 
 static int warn_unapproved(const struct policy *policy, struct problems *out)
@@ -122,6 +123,35 @@ static int warn_undecided_peers(const struct policy *policy, struct problems *ou
 					 "nobody can tell which node it connects to, and what "
 					 "is behind a hub reaches it there alone: name the node "
 					 "in its \"gateway\"");
+	return r;
+}
+
+static int warn_key(const struct policy_member *member, int64_t now, struct problems *out)
+{
+	AUTO_FREE char *place = mem_format("%s.key_expiry", member->place);
+	char text[EXPIRY_TEXT_SIZE];
+
+	if (!place)
+		return -ENOMEM;
+	expiry_put(text, member->key_expiry, now);
+	if (expiry_judge(member->key_expiry, now) == EXPIRY_PAST)
+		return problems_add(out, place,
+				    "%s: the peer is refused; give it a new key and a later date, "
+				    "or take it out of the file",
+				    text);
+	return problems_add(out, place,
+			    "%s, and then the peer is refused: give it a new key and a later date",
+			    text);
+}
+
+int policy_key_warnings(const struct policy *policy, int64_t now, struct problems *out)
+{
+	const struct policy_member *member;
+	int r = 0;
+
+	array_for_each(member, &policy->members)
+		if (!r && expiry_judge(member->key_expiry, now) != EXPIRY_FAR)
+			r = warn_key(member, now, out);
 	return r;
 }
 

@@ -7,9 +7,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/mem.h"
+#include "model/expiry.h"
 
 /* WireGuard drops a session's keys after 180 s without a handshake (REJECT_AFTER_TIME). */
 #define HANDSHAKE_FRESH 180
@@ -70,7 +70,7 @@ const char *status_peer_state(const struct status *status, const struct tp_peer_
 	const struct tp_peer_info *via = status_find_via(status->have, info);
 	const struct state_peer *peer = status_find_peer(status->have, via ? via : info);
 
-	if (info->key_expiry && (int64_t)info->key_expiry <= status->now)
+	if (expiry_judge((int64_t)info->key_expiry, status->now) == EXPIRY_PAST)
 		return "expired";
 	if (!peer || !peer->latest_handshake)
 		return "down";
@@ -100,17 +100,6 @@ const char *status_snat(char *buf, const struct tp_route_info *info)
 		return "none";
 	memcpy(&addr, &info->snat_addr, sizeof(addr));
 	return addr_put(buf, &addr);
-}
-
-const char *status_time(char *buf, int64_t seconds)
-{
-	time_t when = (time_t)seconds;
-	struct tm tm;
-
-	buf[0] = '\0';
-	if (seconds && gmtime_r(&when, &tm))
-		strftime(buf, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return buf;
 }
 
 __attribute__((format(printf, 3, 4))) static int
@@ -187,13 +176,32 @@ static int check_running(const struct running *running, struct status_problems *
 
 static int check_trial(const struct status *status, struct status_problems *out)
 {
-	char when[32];
+	char when[TIME_TEXT_SIZE];
 
 	if (!status->try_until)
 		return 0;
 	return add_problem(out, "`towpath confirm` keeps it",
 			   "the policy is ON TRIAL: what was in force before comes back at %s",
-			   status_time(when, status->try_until));
+			   time_put(when, status->try_until));
+}
+
+int status_find_notes(const struct status *status, struct status_problems *out)
+{
+	const struct peer_info_row *row;
+	int r = 0;
+
+	array_for_each(row, &status->have->peer_info) {
+		int64_t expires_at = (int64_t)row->info.key_expiry;
+		char text[EXPIRY_TEXT_SIZE];
+
+		if (!r && expiry_judge(expires_at, status->now) != EXPIRY_FAR)
+			r = add_problem(out,
+					"give it a new key, put that and a later key_expiry in "
+					"the policy",
+					"the key of %s %s", row->info.name,
+					expiry_put(text, expires_at, status->now));
+	}
+	return r;
 }
 
 int status_find_problems(const struct status *status, struct status_problems *out)

@@ -33,6 +33,9 @@ struct status_problems {
 /* Judges have; none means healthy. 0 or -ENOMEM. */
 int status_find_problems(const struct status *status, struct status_problems *out);
 
+/* The same of what does not keep it from working yet: it is healthy all the same. */
+int status_find_notes(const struct status *status, struct status_problems *out);
+
 /* 0, -ENOMEM or -EIO when out cannot be written. */
 int status_print_json(FILE *out, const struct status *status);
 int status_print_text(FILE *out, const struct status *status);
@@ -51,7 +54,5 @@ const char *status_snat(char *buf, const struct tp_route_info *info);
 /* The WireGuard peer of an info row, NULL when the device has none. */
 const struct state_peer *status_find_peer(const struct state *have,
 					  const struct tp_peer_info *info);
-/* RFC 3339 in UTC, buf of 32 bytes; "" for 0. */
-const char *status_time(char *buf, int64_t seconds);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/time_text.h"
 #include "report/json_out.h"
 #include "report/status.h"
 
@@ -12,14 +13,14 @@ static void add_rejected(cJSON *policy, const struct running *running)
 {
 	const struct problem *error;
 	cJSON *rejected, *errors;
-	char when[32];
+	char when[TIME_TEXT_SIZE];
 
 	if (!running || !running->rejected_at) {
 		cJSON_AddNullToObject(policy, "rejected");
 		return;
 	}
 	rejected = cJSON_AddObjectToObject(policy, "rejected");
-	cJSON_AddStringToObject(rejected, "at", status_time(when, running->rejected_at));
+	cJSON_AddStringToObject(rejected, "at", time_put(when, running->rejected_at));
 	errors = cJSON_AddArrayToObject(rejected, "errors");
 	array_for_each(error, &running->errors) {
 		cJSON *item = json_out_item(errors);
@@ -33,7 +34,7 @@ static void add_rejected(cJSON *policy, const struct running *running)
 static void add_daemon(cJSON *root, const struct running *running)
 {
 	cJSON *daemon;
-	char when[32];
+	char when[TIME_TEXT_SIZE];
 
 	if (!running) {
 		cJSON_AddNullToObject(root, "daemon");
@@ -41,13 +42,13 @@ static void add_daemon(cJSON *root, const struct running *running)
 	}
 	daemon = cJSON_AddObjectToObject(root, "daemon");
 	json_out_number(daemon, "pid", running->pid);
-	cJSON_AddStringToObject(daemon, "since", status_time(when, running->since));
+	cJSON_AddStringToObject(daemon, "since", time_put(when, running->since));
 	cJSON_AddStringToObject(daemon, "file", running->file);
 }
 
-static void add_problems(cJSON *root, const struct status_problems *problems)
+static void add_problems(cJSON *root, const char *key, const struct status_problems *problems)
 {
-	cJSON *array = cJSON_AddArrayToObject(root, "problems");
+	cJSON *array = cJSON_AddArrayToObject(root, key);
 	const struct status_problem *problem;
 
 	array_for_each(problem, problems) {
@@ -61,12 +62,12 @@ static void add_problems(cJSON *root, const struct status_problems *problems)
 static void add_policy(cJSON *root, const struct state *have, const struct running *running)
 {
 	cJSON *policy = cJSON_AddObjectToObject(root, "policy");
-	char hash[2 * HASH_SIZE + 1], when[32];
+	char hash[2 * HASH_SIZE + 1], when[TIME_TEXT_SIZE];
 
 	json_out_number(policy, "generation", have->generation);
 	cJSON_AddStringToObject(policy, "enforce", have->only_logs ? "log" : "on");
 	cJSON_AddStringToObject(policy, "sha256", hash_put(hash, have->policy_hash));
-	cJSON_AddStringToObject(policy, "loaded_at", status_time(when, have->applied_at));
+	cJSON_AddStringToObject(policy, "loaded_at", time_put(when, have->applied_at));
 	add_rejected(policy, running);
 }
 
@@ -113,7 +114,7 @@ static void add_peer(cJSON *array, const struct status *status, const struct pee
 {
 	const struct tp_peer_info *info = &row->info;
 	const struct state_peer *peer = status_find_peer(status->have, info);
-	char text[KEY_TEXT_SIZE], endpoint[ENDPOINT_TEXT_SIZE], when[32];
+	char text[KEY_TEXT_SIZE], endpoint[ENDPOINT_TEXT_SIZE], when[TIME_TEXT_SIZE];
 	cJSON *item = json_out_item(array);
 	struct key public_key;
 
@@ -127,11 +128,10 @@ static void add_peer(cJSON *array, const struct status *status, const struct pee
 	else
 		cJSON_AddNullToObject(item, "endpoint");
 	add_addresses(item, status->stats, row->id);
-	json_out_time(item, "latest_handshake",
-		      status_time(when, peer ? peer->latest_handshake : 0));
+	json_out_time(item, "latest_handshake", time_put(when, peer ? peer->latest_handshake : 0));
 	json_out_number(item, "rx_bytes", peer ? peer->rx_bytes : 0);
 	json_out_number(item, "tx_bytes", peer ? peer->tx_bytes : 0);
-	json_out_time(item, "key_expiry", status_time(when, (int64_t)info->key_expiry));
+	json_out_time(item, "key_expiry", time_put(when, (int64_t)info->key_expiry));
 	cJSON_AddStringToObject(item, "state", status_peer_state(status, info));
 }
 
@@ -234,16 +234,19 @@ static void add_drops(cJSON *root, const struct stats *stats)
 
 int status_print_json(FILE *out, const struct status *status)
 {
-	struct status_problems problems = {};
+	struct status_problems problems = {}, notes = {};
 	cJSON *root = cJSON_CreateObject();
 	int r = status_find_problems(status, &problems);
 
+	if (!r)
+		r = status_find_notes(status, &notes);
 	if (!r) {
 		cJSON_AddStringToObject(root, "version", status->version);
 		cJSON_AddStringToObject(root, "instance", status->instance);
 		cJSON_AddStringToObject(root, "node", status->have->node);
 		cJSON_AddBoolToObject(root, "healthy", !problems.count);
-		add_problems(root, &problems);
+		add_problems(root, "problems", &problems);
+		add_problems(root, "notes", &notes);
 		add_policy(root, status->have, status->running);
 		add_daemon(root, status->running);
 		add_tunnel(root, &status->have->tunnel);
@@ -257,6 +260,7 @@ int status_print_json(FILE *out, const struct status *status)
 		r = json_out_print(out, root);
 	}
 	array_clear(&problems);
+	array_clear(&notes);
 	cJSON_Delete(root);
 	return r;
 }

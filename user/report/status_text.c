@@ -48,17 +48,24 @@ static void print_banner(FILE *out, const struct status *status)
 			status->stats->flows.would_refuse);
 }
 
+static void print_problems(FILE *out, char mark, const struct status_problems *problems)
+{
+	const struct status_problem *problem;
+
+	array_for_each(problem, problems)
+		fprintf(out, "  %c %s; mend: %s\n", mark, problem->what, problem->mend);
+}
+
 static void print_head(FILE *out, const struct status *status,
-		       const struct status_problems *problems)
+		       const struct status_problems *problems, const struct status_problems *notes)
 {
 	const struct state *have = status->have;
 	char hash[2 * HASH_SIZE + 1], when[32];
-	const struct status_problem *problem;
 
 	fprintf(out, "towpath %s, instance %s: %s\n", status->version, status->instance,
 		problems->count ? "NOT HEALTHY" : "healthy");
-	array_for_each(problem, problems)
-		fprintf(out, "  ! %s; mend: %s\n", problem->what, problem->mend);
+	print_problems(out, '!', problems);
+	print_problems(out, '-', notes);
 	fprintf(out, "node    %s\n", have->node);
 	fprintf(out, "policy  generation %" PRIu64 ", sha256 %.12s, applied %s\n", have->generation,
 		hash_put(hash, have->policy_hash), put_ago(when, status->now, have->applied_at));
@@ -170,12 +177,14 @@ static void print_reasons(FILE *out, const struct stats *stats)
 
 int status_print_text(FILE *out, const struct status *status)
 {
-	struct status_problems problems = {};
+	struct status_problems problems = {}, notes = {};
 	int r = status_find_problems(status, &problems);
 
+	if (!r)
+		r = status_find_notes(status, &notes);
 	if (!r) {
 		print_banner(out, status);
-		print_head(out, status, &problems);
+		print_head(out, status, &problems, &notes);
 		print_peers(out, status);
 		print_routes(out, status);
 		print_attachments(out, status->have);
@@ -183,5 +192,6 @@ int status_print_text(FILE *out, const struct status *status)
 		r = fflush(out) || ferror(out) ? -EIO : 0;
 	}
 	array_clear(&problems);
+	array_clear(&notes);
 	return r;
 }
