@@ -25,6 +25,8 @@ struct run {
 	struct http *http;         /* NULL: no metrics */
 	struct endpoint listening; /* where http is; port 0 = nowhere */
 	struct running running;
+	struct watch key_watch;   /* of key_file */
+	char *key_file;           /* NULL: not watched */
 	struct problems expiring; /* what was last said of keys that expire */
 	uint32_t retry_s;         /* until the re-plan after one that failed; 0 = it did not */
 	char *good; /* the policy in force, as it was read; NULL: an earlier process applied it */
@@ -44,12 +46,21 @@ void run_replan(struct run *run);
 /* Whether the kernel holds a policy that it goes by. */
 bool run_is_live(const struct run *run);
 
-/* ---- run_expiry.c ---- */
+/* ---- cmd_run.c ---- */
 
-/* Logs what the calendar says of the keys of a policy, if it is news; said: it has been logged. */
-void run_note_expiry(struct run *run, const struct pipeline *p, bool said);
-/* Wakes run_replan when the calendar says something else. */
-void run_arm_expiry(struct run *run, const struct pipeline *p);
+/* run_load, and the service manager is told. */
+void run_reload(struct run *run);
+/* Not resolved: where its links lead may change. The caller's; NULL with errno set. */
+char *run_absolute(const char *path);
+
+/* ---- run_keys.c ---- */
+
+/*
+ * p was put in force: says what the calendar says of its keys, if it is news (said: it has been
+ * logged), wakes run_replan when that changes, and reloads when the node's key file does.
+ */
+void run_mind_keys(struct run *run, const struct pipeline *p, bool said);
+void run_forget_keys(struct run *run);
 
 /* ---- run_http.c ---- */
 

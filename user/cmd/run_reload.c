@@ -61,8 +61,8 @@ static int apply_good(struct run *run)
 		status = apply_all(&p);
 	run->good = TAKE(p.text);
 	if (status == EXIT_DONE) {
-		run_note_expiry(run, &p, false);
-		run_arm_expiry(run, &p);
+		run_mind_keys(run, &p, false);
+		run->retry_s = 0;
 	} else {
 		log_error("run: the policy in force: %s",
 			  p.failure.code ? p.failure.text : "it is not valid any more");
@@ -203,8 +203,8 @@ static void accept_policy(struct run *run, struct pipeline *p)
 	free(run->good);
 	run->good = TAKE(p->text);
 	run->good_length = p->length;
-	run_note_expiry(run, p, true);
-	run_arm_expiry(run, p);
+	run_mind_keys(run, p, true);
+	run->retry_s = 0;
 }
 
 /* Steps that failed half way are taken back by applying what was in force before. */

@@ -48,9 +48,10 @@ enum op_kind {
 struct op {
 	enum op_phase phase;
 	enum op_kind kind;
-	char *verb;         /* "add", "set", "attach", "switch", "remove", … */
-	char *object;       /* "route 10.10.30.0/24": names the thing, stable */
-	char *text;         /* one line for people: what happens and with which values; no secret */
+	bool keep_port; /* OP_TUNNEL_SET: another key alone; its socket is left alone */
+	char *verb;     /* "add", "set", "attach", "switch", "remove", … */
+	char *object;   /* "route 10.10.30.0/24": names the thing, stable */
+	char *text;     /* one line for people: what happens and with which values; no secret */
 	union {
 		struct peer_change change;
 		const struct state_peer *peer;
