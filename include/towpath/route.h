@@ -84,8 +84,8 @@ struct tp_peer_info {
 	__u64 key_expiry; /* seconds since the epoch, 0 = never */
 	__u8 is_node;     /* 1: runs towpath; 0: a plain client */
 	__u8 in_use;      /* 0: the row is free */
-	__u16 pad;
-	__u32 endpoint; /* a hash of what the policy said of it; 0 = nothing */
+	__u16 via;        /* row of the node that it is reached through; 0: directly */
+	__u32 endpoint;   /* a hash of what the policy said of it; 0 = nothing */
 };
 
 enum tp_route_state {
@@ -109,6 +109,7 @@ struct tp_route_info {
 
 _Static_assert(sizeof(struct tp_route) == 48, "no hole");
 _Static_assert(sizeof(struct tp_device) == 44, "no hole");
+_Static_assert(TP_PEER_MAX <= 1 << 16, "a row's number fits `via`");
 _Static_assert(sizeof(struct tp_peer_info) == 112, "no hole");
 _Static_assert(sizeof(struct tp_route_info) == 224, "no hole");
 

@@ -108,6 +108,15 @@ static void dump_route_info(FILE *out, const struct route_info_row *row)
 		tp_addr_put(snat, &row->info.snat_addr), row->info.reason);
 }
 
+static void dump_peer_info(FILE *out, const struct peer_info_row *row)
+{
+	fprintf(out, "peer-info %u %s %s expiry %llu", row->id, row->info.name,
+		row->info.is_node ? "node" : "peer", (unsigned long long)row->info.key_expiry);
+	if (row->info.via)
+		fprintf(out, " via %u", row->info.via);
+	fputc('\n', out);
+}
+
 static void dump_infos(FILE *out, const struct state *state)
 {
 	const struct tp_limits *limits = &state->limits;
@@ -115,9 +124,7 @@ static void dump_infos(FILE *out, const struct state *state)
 	const struct peer_info_row *peer;
 
 	array_for_each(peer, &state->peer_info)
-		fprintf(out, "peer-info %u %s %s expiry %llu\n", peer->id, peer->info.name,
-			peer->info.is_node ? "node" : "peer",
-			(unsigned long long)peer->info.key_expiry);
+		dump_peer_info(out, peer);
 	array_for_each(route, &state->route_info)
 		dump_route_info(out, route);
 	fprintf(out,

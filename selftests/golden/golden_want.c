@@ -25,6 +25,8 @@ static void dump_result(FILE *out, struct fixture *f, int r)
 	struct problems warnings = { 0 };
 	int warned = f->policy ? policy_warnings(f->policy, &warnings) : 0;
 
+	if (!warned && f->policy)
+		warned = policy_key_warnings(f->policy, f->facts.now, &warnings);
 	CHECK_INT(warned, 0);
 	dump_problems(out, "error", &f->problems);
 	dump_problems(out, "warning", &warnings);

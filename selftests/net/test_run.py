@@ -57,6 +57,10 @@ def peers(lab):
     return sorted(p["name"] for p in lab.json("status")["peers"])
 
 
+def date(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
 def follows(lab, names, what):
     wait_until(lambda: peers(lab) == sorted(names), f"{what} to be in force", PROMPT_S)
     check(True, what)
@@ -257,8 +261,7 @@ def a_key_expires_on_time(lab):
     with lab.running() as daemon:
         policy = lab.policy()
         expiry = int(time.time()) + 12
-        policy["peers"]["tablet"] = dict(TABLET, key_expiry=time.strftime(
-            "%Y-%m-%dT%H:%M:%SZ", time.gmtime(expiry)))
+        policy["peers"]["tablet"] = dict(TABLET, key_expiry=date(expiry))
         lab.write(policy)
         follows(lab, ["phone", "tablet"], "the edit")
         check_equal(daemon.metrics().value("towpath_peer_key_expiry_timestamp_seconds", "tablet"),
@@ -269,6 +272,31 @@ def a_key_expires_on_time(lab):
         check(0 <= late_s < PROMPT_S, f"it went {late_s} s after its time")
         states = {p["name"]: p["state"] for p in lab.json("status")["peers"]}
         check_equal(states["tablet"], "expired", "state")
+
+
+@case
+def a_key_is_announced_to_expire(lab):
+    policy = lab.policy()
+    expiry = int(time.time()) + 14 * 86400 + 12
+    policy["peers"]["tablet"] = dict(TABLET, key_expiry=date(expiry))
+    told = f"expires on {date(expiry)}, within 14 days"
+    with lab.running(policy=policy) as daemon:
+        check(told not in daemon.log(), "too early")
+        check_equal(lab.json("status")["notes"], [], "notes before")
+        wait_until(lambda: told in daemon.log(), "the warning", 30)
+        late_s = time.time() - (expiry - 14 * 86400)
+        check(0 <= late_s < PROMPT_S, f"it came {late_s} s after its time")
+        status = lab.json("status")
+        check_equal((status["healthy"], status["problems"]), (True, []), "it is healthy")
+        check_equal([n["what"] for n in status["notes"]], [f"the key of tablet {told}"], "notes")
+        check_equal(daemon.fetch("/readyz")[0], 200, "ready")
+        daemon.tell(signal.SIGHUP)
+        daemon.wait_for_ready(2)
+        check_equal(daemon.log().count(told), 1, "times in the log")
+    with lab.running(policy=policy) as daemon:
+        check_equal(daemon.log().count(told), 1, "times in the log of another start")
+    done = lab.towpath("check", lab.file)
+    check(f"$.peers.tablet.key_expiry: warning: {told}" in done.stdout, done.stdout)
 
 
 # ---- files that are refused -------------------------------------------------------------

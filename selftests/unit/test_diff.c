@@ -329,6 +329,32 @@ TEST(a_private_key_is_compared_and_never_printed)
 	pair_free(&pair);
 }
 
+/* The socket stays as it is, and so does all that hangs on the device. */
+TEST(another_private_key_is_one_step)
+{
+	struct plan plan = { 0 };
+	struct pair pair;
+	struct err err;
+	int r;
+
+	REQUIRE(pair_build(&pair));
+	memset(&pair.want.want.tunnel.private_key, 0x42, KEY_SIZE);
+	r = plan_build(&pair.want.want, &pair.have.want, &plan, &err);
+	CHECK_INT(r, 0);
+	if (CHECK_INT(plan.ops.count, 1)) {
+		CHECK_TEXT(plan.ops.items[0].text, "set tunnel towpath0 private-key (changed)");
+		CHECK(plan.ops.items[0].keep_port);
+	}
+	plan_free(&plan);
+
+	pair.want.want.tunnel.listen_port++;
+	r = plan_build(&pair.want.want, &pair.have.want, &plan, &err);
+	CHECK_INT(r, 0);
+	CHECK(plan.ops.count && !plan.ops.items[0].keep_port);
+	plan_free(&plan);
+	pair_free(&pair);
+}
+
 TEST(down_removes_the_tunnel_before_its_guards_and_restores_forwarding_first)
 {
 	static const struct {

@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -309,6 +312,88 @@ TEST(a_new_file_does_not_follow_a_dangling_symlink)
 	r = write_text(at("a"), "x", 0600, FILE_NEW, NULL);
 	CHECK_INT(r, -EEXIST);
 	CHECK(access(at("elsewhere"), F_OK));
+	scratch_remove();
+}
+
+#define WRITERS     8
+#define RACE_LENGTH 8000
+
+/* Whoever opens the gate by closing its other end lets all begin. Never comes back. */
+static void write_in_race(const int gate[2], char letter)
+{
+	char text[RACE_LENGTH + 1] = "";
+	ssize_t n;
+	int r;
+
+	memset(text, letter, RACE_LENGTH);
+	close(gate[1]);
+	n = read(gate[0], &letter, 1);
+	r = n ? -EIO : write_text(at("race"), text, 0600, FILE_NEW, NULL);
+	_exit(!r ? 0 : r == -EEXIST ? 1 : 2);
+}
+
+static int count_winners(void)
+{
+	int i, status, won = 0;
+
+	for (i = 0; i < WRITERS; i++) {
+		CHECK(wait(&status) > 0 && WIFEXITED(status));
+		CHECK(WEXITSTATUS(status) < 2);
+		won += !WEXITSTATUS(status);
+	}
+	return won;
+}
+
+/* One writer's text, all of it. */
+static void check_is_whole(const char *path)
+{
+	char want[RACE_LENGTH + 1] = "";
+	AUTO_FREE char *text = NULL;
+	size_t length;
+
+	REQUIRE(!file_read(path, RACE_LENGTH, &text, &length, NULL));
+	memset(want, text[0], RACE_LENGTH);
+	CHECK_TEXT(text, want);
+}
+
+TEST(of_several_writers_of_a_new_file_one_wins)
+{
+	int round, gate[2];
+	char i;
+
+	REQUIRE(scratch_make());
+	for (round = 0; round < 20; round++) {
+		REQUIRE(!pipe(gate));
+		for (i = 0; i < WRITERS; i++)
+			if (!fork())
+				write_in_race(gate, (char)('a' + i));
+		close(gate[0]);
+		close(gate[1]);
+		CHECK_INT(count_winners(), 1);
+		CHECK_INT(count_entries(), 1);
+		CHECK_INT(mode_of(at("race")), 0600);
+		check_is_whole(at("race"));
+		CHECK(!unlink(at("race")));
+	}
+	scratch_remove();
+}
+
+/* In a child, for the limit would be the test program's too. It stands for a full disk. */
+TEST(a_write_without_room_leaves_nothing)
+{
+	static const struct rlimit small = { 10, 10 };
+	int status = 0;
+
+	REQUIRE(scratch_make());
+	if (!fork()) {
+		signal(SIGXFSZ, SIG_IGN);
+		if (setrlimit(RLIMIT_FSIZE, &small))
+			_exit(1);
+		_exit(write_text(at("a"), "longer than ten", 0600, FILE_NEW, NULL) != -EFBIG);
+	}
+	CHECK(wait(&status) > 0 && WIFEXITED(status));
+	CHECK_INT(WEXITSTATUS(status), 0);
+	CHECK_INT(count_entries(), 0);
 	scratch_remove();
 }
 

@@ -310,18 +310,18 @@ TEST(names_each_section_that_is_not_served)
 	"    \"key_expiry\": \"1970-01-01T00:16:40Z\" },"                               \
 	"  \"never\": { \"public_key\": \"@never@\", \"addresses\": [\"100.80.0.12\"] } },"
 
-TEST(knows_when_the_next_key_expires)
+TEST(knows_when_the_calendar_changes_something)
 {
 	static const char text[] = MEMBERS_WITH_EXPIRY "\"grants\": [] }";
 	struct fixture f;
 	int r = fixture_policy(&f, text);
 
 	REQUIRE(!r);
-	CHECK_INT(policy_next_expiry(f.policy, 0), 1000);
-	CHECK_INT(policy_next_expiry(f.policy, 999), 1000);
+	CHECK_INT(policy_next_date(f.policy, 0), 1000);
+	CHECK_INT(policy_next_date(f.policy, 999), 1000);
 	/* at its second it has expired, and the next is another's */
-	CHECK_INT(policy_next_expiry(f.policy, 1000), 5000);
-	CHECK_INT(policy_next_expiry(f.policy, 5000), INT64_MAX);
+	CHECK_INT(policy_next_date(f.policy, 1000), 5000);
+	CHECK_INT(policy_next_date(f.policy, 5000), INT64_MAX);
 	fixture_free(&f);
 }
 

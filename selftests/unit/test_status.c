@@ -12,12 +12,15 @@ static const struct state healthy = {
 	.tunnel = { .exists = true, .up = true },
 };
 
+#define NOW 1800000000 /* 2027-01-15T08:00:00Z */
+#define DAY 86400
+
 /* What one of the printers makes of it; the caller frees it. */
 static char *print(int (*printer)(FILE *, const struct status *), const struct state *have,
 		   const struct stats *stats)
 {
 	const struct status status = {
-		.version = "1", .instance = "towpath", .have = have, .stats = stats
+		.version = "1", .instance = "towpath", .have = have, .stats = stats, .now = NOW
 	};
 	char *text = NULL;
 	size_t size;
@@ -75,5 +78,92 @@ TEST(json_tells_whether_the_policy_is_enforced)
 	CHECK(strstr(text, "\"enforce\":\t\"log\"") != NULL);
 	CHECK(strstr(text, "\"would_refuse\":\t7") != NULL);
 	CHECK(strstr(text, "NOT ENFORCED") != NULL);
+	free(text);
+}
+
+/* ---- peers ---- */
+
+static struct peer_info_row peer(uint32_t id, const char *name)
+{
+	struct peer_info_row row = { .id = id, .info = { .in_use = 1 } };
+
+	strcpy(row.info.name, name);
+	row.info.public_key[0] = (uint8_t)id;
+	return row;
+}
+
+/* The peers a and b of an otherwise healthy router. */
+static char *print_peers(int (*printer)(FILE *, const struct status *), struct peer_info_row a,
+			 struct peer_info_row b)
+{
+	struct peer_info_row rows[] = { a, b };
+	struct state_peer devices[] = { { .public_key.bytes = { 1 },
+					  .latest_handshake = NOW - 10 } };
+	struct stats_address addresses[] = { { 1, { { 1 } } }, { 2, { { 2 } } }, { 2, { { 3 } } } };
+	struct stats_peer counters[2] = {};
+	const struct stats stats = { .peers = { counters, 2, 2 },
+				     .addresses = { addresses, 3, 3 } };
+	struct state have = healthy;
+
+	have.peer_info.items = rows;
+	have.peer_info.count = 2;
+	have.tunnel.peers.items = devices;
+	have.tunnel.peers.count = 1;
+	return print(printer, &have, &stats);
+}
+
+TEST(a_key_that_expires_soon_is_a_note_and_no_problem)
+{
+	struct peer_info_row far = peer(1, "far"), near = peer(2, "near");
+	char *text;
+
+	far.info.key_expiry = NOW + 14 * DAY + 1;
+	near.info.key_expiry = NOW + 14 * DAY;
+	text = print_peers(status_print_text, far, near);
+	CHECK(begins_with(text, "towpath 1, instance towpath: healthy\n"
+				"  - the key of near expires on 2027-01-29T08:00:00Z, within 14 "
+				"days; mend: give it a new key, put that and a later key_expiry "
+				"in the policy\n"
+				"node "));
+	free(text);
+
+	text = print_peers(status_print_json, far, near);
+	CHECK(strstr(text, "\"healthy\":\ttrue") != NULL);
+	CHECK(strstr(text, "\"problems\":\t[]") != NULL);
+	CHECK(strstr(text, "\"what\":\t\"the key of near expires on 2027-01-29T08:00:00Z, within "
+			   "14 days\"") != NULL);
+	CHECK(!strstr(text, "the key of far"));
+	free(text);
+}
+
+TEST(a_key_that_has_expired_is_a_note_too)
+{
+	struct peer_info_row old = peer(1, "old");
+	char *text;
+
+	old.info.key_expiry = NOW;
+	text = print_peers(status_print_json, old, peer(2, "other"));
+	CHECK(strstr(text, "\"healthy\":\ttrue") != NULL);
+	CHECK(strstr(text, "the key of old expired on 2027-01-15T08:00:00Z\"") != NULL);
+	CHECK(strstr(text, "\"state\":\t\"expired\"") != NULL);
+	free(text);
+}
+
+TEST(who_is_reached_through_a_hub_has_its_state)
+{
+	struct peer_info_row phone = peer(2, "phone");
+	char *text, *row;
+
+	phone.info.via = 1;
+	text = print_peers(status_print_text, peer(1, "hub"), phone);
+	CHECK(strstr(text, "\nphone                peer  up       via hub ") != NULL);
+	free(text);
+
+	text = print_peers(status_print_json, peer(1, "hub"), phone);
+	row = strstr(text, "\"phone\"");
+	REQUIRE(row);
+	CHECK(strstr(row, "\"via\":\t\"hub\"") != NULL);
+	CHECK(strstr(row, "\"addresses\":\t[\"200::\", \"300::\"]") != NULL);
+	CHECK(strstr(row, "\"state\":\t\"up\"") != NULL);
 	free(text);
 }

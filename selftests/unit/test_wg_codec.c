@@ -97,6 +97,18 @@ TEST(sets_key_and_port_in_these_bytes)
 	CHECK_BYTES(buf.bytes, buf.header.nlmsg_len, want, sizeof(want));
 }
 
+TEST(sets_a_key_and_leaves_the_port)
+{
+	static const uint8_t want[] = { 64, 0, 0, 0, GENL_HEADER(WG_CMD_SET_DEVICE),
+					/* private key */
+					36, 0, WGDEVICE_A_PRIVATE_KEY, 0, KEY_BYTES(0x10) };
+	struct key key = value_key(0x10);
+	union nl_message buf;
+
+	REQUIRE(wg_put_device(&buf, sizeof(buf), FAMILY, NAME, &key, 0));
+	CHECK_BYTES(buf.bytes, buf.header.nlmsg_len, want, sizeof(want));
+}
+
 TEST(removes_a_peer_in_these_bytes)
 {
 	static const uint8_t want[] = { 80, 0, 0, 0, GENL_HEADER(WG_CMD_SET_DEVICE),

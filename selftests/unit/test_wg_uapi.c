@@ -31,6 +31,10 @@ TEST(uapi_sets_key_and_port)
 
 	CHECK_TEXT(text, "set=1\nprivate_key=" HEX_A "\nlisten_port=51820\n\n");
 	wg_uapi_free(text);
+
+	text = wg_uapi_put_device(&key, 0);
+	CHECK_TEXT(text, "set=1\nprivate_key=" HEX_A "\n\n");
+	wg_uapi_free(text);
 }
 
 TEST(uapi_sets_one_peer_and_replaces_only_its_allowed_ips)

@@ -110,12 +110,40 @@ static int fill(int fd, const void *data, size_t length, mode_t mode)
 	return fsync(fd) ? -errno : 0;
 }
 
-/* Gives the finished file its name. With FILE_NEW the temporary name stays behind. */
+/* A name that nobody has yet. Some filesystems have no such rename, others no hard links. */
+static int publish_new(const char *temporary, const char *path)
+{
+	if (!renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE))
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	if (link(temporary, path))
+		return -errno;
+	(void)unlink(temporary); /* litter, beside a file that is as it should be */
+	return 0;
+}
+
+/* Gives the finished file its name. */
 static int publish(const char *temporary, const char *path, int flags)
 {
-	int r = flags & FILE_NEW ? link(temporary, path) : rename(temporary, path);
+	if (flags & FILE_NEW)
+		return publish_new(temporary, path);
+	return rename(temporary, path) ? -errno : 0;
+}
 
-	return r ? -errno : 0;
+/* The name is to outlive a crash too. The path is cut where its last component begins. */
+static int sync_directory(char *path)
+{
+	char *slash = strrchr(path, '/');
+	AUTO_CLOSE int fd = -1;
+
+	if (slash)
+		slash[slash == path] = '\0'; /* of "/a" the slash stays */
+	fd = open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == EACCES ? 0 : -errno; /* one may write where one cannot read */
+	/* EINVAL: a filesystem without anything to sync */
+	return fsync(fd) && errno != EINVAL ? -errno : 0;
 }
 
 int file_write(const char *path, const void *data, size_t length, mode_t mode, int flags,
@@ -135,8 +163,10 @@ int file_write(const char *path, const void *data, size_t length, mode_t mode, i
 	if (!r)
 		r = publish(temporary, path, flags);
 	/* a name that cannot be removed is litter; it is not what the caller needs to hear of */
-	if (r || flags & FILE_NEW)
+	if (r)
 		(void)unlink(temporary);
+	else
+		r = sync_directory(temporary);
 	return r ? err_sys(err, r, "write %s", path) : 0;
 }
 

@@ -16,7 +16,8 @@ int file_read(const char *path, size_t limit, char **text, size_t *length, struc
 
 /*
  * Writes beside path and renames over it; mode as given. With FILE_NEW an existing file is left
- * alone and -EEXIST comes back (link(2), no race).
+ * alone and -EEXIST comes back, and of several writers at once one wins. On failure there is no
+ * file of ours under any name, unless only its directory could not be synced.
  */
 #define FILE_NEW 1
 int file_write(const char *path, const void *data, size_t length, mode_t mode, int flags,

@@ -24,6 +24,19 @@ void problems_free(struct problems *problems)
 	array_clear(problems);
 }
 
+bool problems_is_equal(const struct problems *a, const struct problems *b)
+{
+	size_t i;
+
+	if (a->count != b->count)
+		return false;
+	for (i = 0; i < a->count; i++)
+		if (strcmp(a->items[i].place, b->items[i].place) != 0 ||
+		    strcmp(a->items[i].message, b->items[i].message) != 0)
+			return false;
+	return true;
+}
+
 int problems_add(struct problems *problems, const char *place, const char *format, ...)
 {
 	AUTO_FREE char *message = NULL;

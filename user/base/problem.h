@@ -3,6 +3,7 @@
 #ifndef TP_BASE_PROBLEM_H
 #define TP_BASE_PROBLEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/array.h"
@@ -18,6 +19,8 @@ struct problems {
 };
 
 void problems_free(struct problems *problems);
+/* The same texts in the same order. */
+bool problems_is_equal(const struct problems *a, const struct problems *b);
 /* Appends; 0 or -ENOMEM. */
 int problems_add(struct problems *problems, const char *place, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

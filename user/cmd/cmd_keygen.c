@@ -44,6 +44,9 @@ int cmd_keygen(const struct args *args)
 		return EXIT_FAILED;
 	}
 
-	printf("%s\n", key_put(text, &public_key));
+	if (printf("%s\n", key_put(text, &public_key)) < 0 || fflush(stdout)) {
+		log_error("keygen: write the public key failed; towpath pubkey %s shows it", path);
+		return EXIT_FAILED;
+	}
 	return EXIT_DONE;
 }

@@ -34,7 +34,7 @@ static void say_ready(const struct run *run)
 	notify_ready(&run->notify, status);
 }
 
-static void reload(struct run *run)
+void run_reload(struct run *run)
 {
 	notify_reloading(&run->notify);
 	(void)run_load(run); /* a rejected file is noted and logged; we stay */
@@ -46,7 +46,7 @@ static void reload(struct run *run)
 static void file_changed(void *data)
 {
 	log_debug("the policy file changed");
-	reload(data);
+	run_reload(data);
 }
 
 static void key_expired(void *data)
@@ -62,7 +62,7 @@ static void take_signal(void *data)
 	if (read(run->signals.fd, &info, sizeof(info)) != sizeof(info))
 		return; /* EAGAIN: another call took it */
 	if (info.ssi_signo == SIGHUP)
-		reload(run);
+		run_reload(run);
 	else
 		loop_leave(&run->loop);
 }
@@ -90,8 +90,7 @@ static int open_signals(struct run *run, struct err *err)
 
 /* ---- beginning and end ---- */
 
-/* Not resolved: where its links lead may change. */
-static char *absolute(const char *path)
+char *run_absolute(const char *path)
 {
 	char here[PATH_MAX];
 
@@ -133,6 +132,7 @@ static void close_sources(struct run *run)
 		close(run->signals.fd);
 	}
 	free(run->good);
+	run_forget_keys(run);
 	running_free(&run->running);
 }
 
@@ -204,7 +204,7 @@ static int run_locked(const struct args *args)
 	}
 	run.running.pid = (uint32_t)getpid();
 	run.running.since = time(NULL);
-	run.running.file = absolute(args->operands[0]);
+	run.running.file = run_absolute(args->operands[0]);
 	if (run.running.file) {
 		status = stay(&run);
 	} else {

@@ -146,14 +146,17 @@ static int read_secret(struct facts *facts, const char *path, struct err *err)
 	return key_read_file(path, &row->key, err);
 }
 
-static int read_secrets(const struct policy *policy, struct facts *facts, struct err *err)
+/* Those of this node's own peers: who is reached through a hub shares its key with that. */
+static int read_secrets(const struct policy *policy, const struct policy_member *self,
+			struct facts *facts, struct err *err)
 {
-	const struct policy_member *member;
+	const struct policy_member *members = policy->members.items;
+	uint32_t i;
 	int r = 0;
 
-	array_for_each(member, &policy->members)
-		if (!r && member->preshared_key_file)
-			r = read_secret(facts, member->preshared_key_file, err);
+	for (i = 0; !r && i < policy->members.count; i++)
+		if (members[i].preshared_key_file && policy_next_hop(policy, self, i) == i)
+			r = read_secret(facts, members[i].preshared_key_file, err);
 	return r;
 }
 
@@ -170,12 +173,12 @@ uint64_t gather_jiffies(uint32_t hz)
 	       (uint64_t)now.tv_nsec * hz / 1000000000;
 }
 
-int gather_facts(const struct policy *policy, const struct gather_names *names,
-		 struct facts *facts, struct err *err)
+int gather_facts(const struct policy *policy, const struct policy_member *self,
+		 const struct gather_names *names, struct facts *facts, struct err *err)
 {
 	facts->jiffies = gather_jiffies(facts->hz);
 	bpf_object_hash(facts->object_hash);
 	if (resolve_endpoints(policy, names, facts))
 		return err_sys(err, -ENOMEM, "resolve endpoints");
-	return read_secrets(policy, facts, err);
+	return read_secrets(policy, self, facts, err);
 }

@@ -23,9 +23,9 @@ struct gather_names {
 	const void *data;
 };
 
-/* Endpoint names, preshared keys, jiffies and the hash of the embedded programs. */
-int gather_facts(const struct policy *policy, const struct gather_names *names,
-		 struct facts *facts, struct err *err);
+/* Endpoint names, self's preshared keys, jiffies and the hash of the embedded programs. */
+int gather_facts(const struct policy *policy, const struct policy_member *self,
+		 const struct gather_names *names, struct facts *facts, struct err *err);
 /* The same for jiffies alone. */
 uint64_t gather_jiffies(uint32_t hz);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -94,7 +95,9 @@ static int build_policy(struct pipeline *p)
 		return out_of_memory(p);
 	if (r)
 		return refuse(p, EXIT_POLICY, &p->errors);
-	if (policy_warnings(p->policy, &p->warnings) || unserved_notes(p->config, &p->warnings))
+	if (policy_warnings(p->policy, &p->warnings) ||
+	    policy_key_warnings(p->policy, time(NULL), &p->warnings) ||
+	    unserved_notes(p->config, &p->warnings))
 		return out_of_memory(p);
 	return EXIT_DONE;
 }
@@ -264,7 +267,7 @@ int pipeline_observe(struct pipeline *p, bool make)
 	if (!r && p->self) {
 		p->facts.private_key = p->private_key;
 		p->facts.private_key_set = true;
-		r = gather_facts(p->policy, p->names, &p->facts, &err);
+		r = gather_facts(p->policy, p->self, p->names, &p->facts, &err);
 	}
 	return r ? leave(p, &err) : EXIT_DONE;
 }

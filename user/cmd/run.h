@@ -27,7 +27,10 @@ struct run {
 	struct http *http;         /* NULL: no metrics */
 	struct endpoint listening; /* where http is; port 0 = nowhere */
 	struct running running;
-	uint32_t retry_s; /* until the re-plan after one that failed; 0 = it did not */
+	struct watch key_watch;   /* of key_file */
+	char *key_file;           /* NULL: not watched */
+	struct problems expiring; /* what was last said of keys that expire */
+	uint32_t retry_s;         /* until the re-plan after one that failed; 0 = it did not */
 	char *good; /* the policy in force, as it was read; NULL: an earlier process applied it */
 	size_t good_length;
 	uint8_t rejected_hash[HASH_SIZE]; /* of the file that is rejected */
@@ -44,6 +47,22 @@ int run_load(struct run *run);
 void run_replan(struct run *run);
 /* Whether the kernel holds a policy that it goes by. */
 bool run_is_live(const struct run *run);
+
+/* ---- cmd_run.c ---- */
+
+/* run_load, and the service manager is told. */
+void run_reload(struct run *run);
+/* Not resolved: where its links lead may change. The caller's; NULL with errno set. */
+char *run_absolute(const char *path);
+
+/* ---- run_keys.c ---- */
+
+/*
+ * p was put in force: says what the calendar says of its keys, if it is news (said: it has been
+ * logged), wakes run_replan when that changes, and reloads when the node's key file does.
+ */
+void run_mind_keys(struct run *run, const struct pipeline *p, bool said);
+void run_forget_keys(struct run *run);
 
 /* ---- run_http.c ---- */
 

@@ -41,13 +41,6 @@ static int apply_read(struct run *run, struct pipeline *p)
 	return status;
 }
 
-/* The calendar decides which peers there are: the next change is when the next key expires. */
-static void arm_expiry(struct run *run, const struct pipeline *p)
-{
-	loop_timer_arm_at(&run->expiry, policy_next_expiry(p->policy, p->facts.now));
-	run->retry_s = 0;
-}
-
 /* A library that was busy keeps what it freed for the next time, which may be never. */
 static void end(struct pipeline *p)
 {
@@ -76,7 +69,8 @@ static int apply_good(struct run *run)
 		status = apply_all(&p);
 	run->good = TAKE(p.text);
 	if (status == EXIT_DONE) {
-		arm_expiry(run, &p);
+		run_mind_keys(run, &p, false);
+		run->retry_s = 0;
 		follow_endpoints(run, &p);
 	} else {
 		log_error("run: the policy in force: %s",
@@ -157,18 +151,9 @@ static void collect(struct rejection *rejection, const struct pipeline *p)
 
 static bool is_known(const struct run *run, const struct rejection *rejection)
 {
-	const struct problems *known = &run->running.errors;
-	const struct problems *errors = &rejection->errors;
-	size_t i;
-
-	if (!run->running.rejected_at || known->count != errors->count ||
-	    memcmp(run->rejected_hash, rejection->hash, HASH_SIZE) != 0)
-		return false;
-	for (i = 0; i < errors->count; i++)
-		if (strcmp(known->items[i].place, errors->items[i].place) != 0 ||
-		    strcmp(known->items[i].message, errors->items[i].message) != 0)
-			return false;
-	return true;
+	return run->running.rejected_at &&
+	       !memcmp(run->rejected_hash, rejection->hash, HASH_SIZE) &&
+	       problems_is_equal(&run->running.errors, &rejection->errors);
 }
 
 static void log_errors(const struct pipeline *p, const struct rejection *rejection)
@@ -227,7 +212,8 @@ static void accept_policy(struct run *run, struct pipeline *p)
 	free(run->good);
 	run->good = TAKE(p->text);
 	run->good_length = p->length;
-	arm_expiry(run, p);
+	run_mind_keys(run, p, true);
+	run->retry_s = 0;
 	follow_endpoints(run, p);
 }
 

@@ -31,6 +31,8 @@ static int read_counters(struct snapshot *snapshot)
 	r = bpf_read_stats(&p->bpf, &p->have, &snapshot->stats, &p->failure);
 	if (!r)
 		r = bpf_read_rule_stats(&p->bpf, &p->have, &snapshot->stats, &p->failure);
+	if (!r)
+		r = bpf_read_addresses(&p->bpf, &p->have, &snapshot->stats, &p->failure);
 	if (!r && status_routes_build(&snapshot->status, &p->facts, &snapshot->routes))
 		r = err_set(&p->failure, -ENOMEM, "out of memory");
 	snapshot->status.routes = &snapshot->routes;

@@ -85,7 +85,7 @@ struct config_node {
 	struct key public_key;
 	struct config_addrs addresses;
 	struct config_endpoint endpoint;
-	uint16_t persistent_keepalive; /* seconds, 0 = off */
+	uint16_t persistent_keepalive; /* seconds, 0 = off; 25 with `via` and no endpoint */
 	struct config_text via;        /* text NULL = none */
 	enum config_lan_to_lan lan_to_lan;
 	struct config_texts tags;

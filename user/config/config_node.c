@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "config/read.h"
 
+#define KEEPALIVE_BEHIND_NAT 25 /* what WireGuard's own page recommends */
+
 static READ_FUNCTION(read_node_key)
 {
 	struct config_node *node = out;
@@ -60,6 +62,12 @@ const struct field node_fields[] = {
 	{ .key = NULL },
 };
 
+/* Nobody can call it: what its hub has for it waits until it calls, and NATs forget in 30 s. */
+static bool must_keep_contact(const struct config_node *node)
+{
+	return node->via.text && !node->endpoint.host;
+}
+
 static void read_node(struct reader *reader, const struct value *value, void *out)
 {
 	struct config *config = out;
@@ -80,6 +88,8 @@ static void read_node(struct reader *reader, const struct value *value, void *ou
 
 	claim_name(reader, value, CLAIM_NODE, node->name);
 	read_object(reader, value, node_fields, node);
+	if (must_keep_contact(node) && !json_find(value->json, "persistent_keepalive"))
+		node->persistent_keepalive = KEEPALIVE_BEHIND_NAT;
 }
 
 READ_FUNCTION(read_nodes)

@@ -15,6 +15,10 @@ int bpf_read_stats(const struct bpf *bpf, const struct state *have, struct stats
 int bpf_read_rule_stats(const struct bpf *bpf, const struct state *have, struct stats *out,
 			struct err *err);
 
+/* bpf_addresses.c: whose the mesh addresses of the live policy are, in out->addresses. */
+int bpf_read_addresses(const struct bpf *bpf, const struct state *have, struct stats *out,
+		       struct err *err);
+
 /* Adds the values of all CPUs up; a value is nothing but 64-bit counters. 0 or a negative errno. */
 int bpf_read_percpu(int fd, uint32_t key, void *out, size_t size);
 

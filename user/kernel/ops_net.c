@@ -110,7 +110,7 @@ static int tunnel_set(struct step *step)
 	if (r)
 		return r;
 	return wg_set_device(&step->context->wg, &step->tunnel->private_key,
-			     step->tunnel->listen_port, step->err);
+			     step->op->keep_port ? 0 : step->tunnel->listen_port, step->err);
 }
 
 static int peers_set(struct step *step)

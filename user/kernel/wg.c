@@ -236,7 +236,11 @@ int wg_set_device(struct wg_device *device, const struct key *private_key, uint1
 		r = kernel_set_device(device, private_key, listen_port, err);
 	else
 		r = userspace_set(device, wg_uapi_put_device(private_key, listen_port), err);
-	return r ? err_wrap(err, r, "set key and port %u of %s", listen_port, device->name) : 0;
+	if (!r)
+		return 0;
+	if (!listen_port)
+		return err_wrap(err, r, "set the key of %s", device->name);
+	return err_wrap(err, r, "set key and port %u of %s", listen_port, device->name);
 }
 
 /* "peer phone", or "60 peers, peer a to peer z": names are known where the policy is. */

@@ -32,6 +32,7 @@ void wg_close(struct wg_device *device);
  */
 int wg_get(struct wg_device *device, struct state_tunnel *tunnel, struct err *err);
 
+/* Port 0: what it has; wireguard-go opens its socket anew whenever it is told one. */
 int wg_set_device(struct wg_device *device, const struct key *private_key, uint16_t listen_port,
 		  struct err *err);
 /* Adds or changes peers: in one message, unless they need several. */

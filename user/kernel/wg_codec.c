@@ -45,7 +45,8 @@ struct nlmsghdr *wg_put_device(void *buf, size_t size, uint16_t family, const ch
 	struct nlmsghdr *msg = begin(buf, size, family, WG_CMD_SET_DEVICE, ifname);
 
 	if (!msg || !put_key(msg, size, WGDEVICE_A_PRIVATE_KEY, private_key) ||
-	    !mnl_attr_put_u16_check(msg, size, WGDEVICE_A_LISTEN_PORT, listen_port))
+	    (listen_port &&
+	     !mnl_attr_put_u16_check(msg, size, WGDEVICE_A_LISTEN_PORT, listen_port)))
 		return NULL;
 	return msg;
 }

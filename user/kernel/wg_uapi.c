@@ -70,7 +70,9 @@ char *wg_uapi_put_device(const struct key *private_key, uint16_t listen_port)
 
 	put(&request, "set=1\n");
 	put_key(&request, "private_key", private_key);
-	put(&request, "listen_port=%u\n\n", listen_port);
+	if (listen_port)
+		put(&request, "listen_port=%u\n", listen_port);
+	put(&request, "\n");
 	return request.text;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "model/expiry.h"
 #include "model/policy_parts.h"
 
 static int add_node(struct policy *policy, const struct config_node *node)
@@ -44,6 +45,7 @@ static int add_peer(struct policy *policy, const struct config_peer *peer)
 	member->user = peer->user;
 	member->preshared_key_file = peer->preshared_key_file;
 	member->keepalive = peer->persistent_keepalive;
+	member->gateway = peer->gateway.text;
 	member->mtu = peer->mtu;
 	member->key_expiry = peer->key_expiry;
 	return 0;
@@ -69,6 +71,8 @@ static int build(struct policy_builder *b)
 	int r;
 
 	r = policy_check_names(b);
+	if (!r)
+		r = policy_build_hubs(b);
 	if (!r)
 		r = policy_build_routes(b);
 	if (!r)
@@ -156,16 +160,19 @@ const struct policy_member *policy_find_self(const struct policy *policy, const 
 
 bool policy_member_is_expired(const struct policy_member *member, int64_t now)
 {
-	return member->key_expiry && member->key_expiry <= now;
+	return expiry_judge(member->key_expiry, now) == EXPIRY_PAST;
 }
 
-int64_t policy_next_expiry(const struct policy *policy, int64_t now)
+int64_t policy_next_date(const struct policy *policy, int64_t now)
 {
 	const struct policy_member *member;
 	int64_t next = INT64_MAX;
 
-	array_for_each(member, &policy->members)
-		if (member->key_expiry > now && member->key_expiry < next)
-			next = member->key_expiry;
+	array_for_each(member, &policy->members) {
+		int64_t date = expiry_next(member->key_expiry, now);
+
+		if (date < next)
+			next = date;
+	}
 	return next;
 }

@@ -20,11 +20,19 @@ struct policy_member {
 	const struct config_prefixes *advertised;
 	const char *user;               /* NULL = none */
 	const char *preshared_key_file; /* NULL = none */
+	const char *gateway;            /* of a peer: the name of what it calls; NULL = not said */
 	uint16_t keepalive;
 	uint16_t mtu;                   /* toward it; 0 = the tunnel's */
 	int64_t key_expiry;             /* seconds since the epoch, 0 = never */
 	const struct config_node *node; /* NULL: a plain peer */
+	/*
+	 * Index of the node through which the others reach it: a node's `via`, the node that a peer
+	 * connects to. POLICY_NO_HUB: it is a direct peer of all who have no hub either.
+	 */
+	uint32_t hub;
 };
+
+#define POLICY_NO_HUB UINT32_MAX
 
 /* A prefix that a member advertises. */
 struct policy_route {
@@ -81,6 +89,11 @@ struct policy {
 int policy_build(const struct config *config, struct policy **out, struct problems *problems);
 void policy_free(struct policy *policy);
 
+/*
+ * The keys that expire within EXPIRY_DAYS of `now`, seconds since the epoch, or have. 0 or -ENOMEM.
+ */
+int policy_key_warnings(const struct policy *policy, int64_t now, struct problems *out);
+
 /* What is valid and yet probably not meant. 0 or -ENOMEM. */
 int policy_warnings(const struct policy *policy, struct problems *out);
 
@@ -91,9 +104,16 @@ int policy_warnings(const struct policy *policy, struct problems *out);
 const struct policy_member *policy_find_self(const struct policy *policy, const char *node_name,
 					     const struct key *public_key);
 
+/*
+ * Whose peer in WireGuard carries what `self` sends to the member of that index: the member itself,
+ * or who is nearer to it. Not to be asked about self.
+ */
+uint32_t policy_next_hop(const struct policy *policy, const struct policy_member *self,
+			 uint32_t index);
+
 /* Seconds since the epoch at `now`: whether the member's key has expired. */
 bool policy_member_is_expired(const struct policy_member *member, int64_t now);
-/* When the next key of a member expires after `now`; INT64_MAX when none does. */
-int64_t policy_next_expiry(const struct policy *policy, int64_t now);
+/* When that changes after `now`, or what policy_key_warnings says does; INT64_MAX: never. */
+int64_t policy_next_date(const struct policy *policy, int64_t now);
 
 #endif

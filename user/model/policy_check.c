@@ -74,25 +74,6 @@ static int check_members(struct policy_builder *b, const struct config_texts *te
 	return r;
 }
 
-static int check_via(struct policy_builder *b)
-{
-	const struct config_node *node;
-	int r = 0;
-
-	array_for_each(node, &b->config->nodes) {
-		const char *via = node->via.text;
-
-		if (r || !via)
-			continue;
-		if (!strcmp(via, node->name))
-			r = problems_add(b->problems, node->via.place,
-					 "\"%s\" cannot be reached through itself", via);
-		else if (!is_node(b->policy, via))
-			r = policy_unknown(b, node->via.place, "node", via, NAME_MEMBER);
-	}
-	return r;
-}
-
 static int check_gateway_of_peers(struct policy_builder *b)
 {
 	const struct config_peer *peer;
@@ -145,9 +126,7 @@ int policy_check_names(struct policy_builder *b)
 	const struct config_route *route;
 	int r;
 
-	r = check_via(b);
-	if (!r)
-		r = check_gateway_of_peers(b);
+	r = check_gateway_of_peers(b);
 	array_for_each(gateway, &b->config->gateways)
 		if (!r)
 			r = check_nodes(b, &gateway->nodes);

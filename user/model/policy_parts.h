@@ -18,6 +18,7 @@ struct policy_builder {
  * b->problems.
  */
 int policy_check_names(struct policy_builder *b);
+int policy_build_hubs(struct policy_builder *b);
 int policy_build_routes(struct policy_builder *b);
 int policy_build_sets(struct policy_builder *b);
 int policy_build_rules(struct policy_builder *b);

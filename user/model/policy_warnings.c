@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "model/expiry.h"
 #include "model/policy.h"
 
 static int warn_unapproved(const struct policy *policy, struct problems *out)
@@ -93,6 +94,67 @@ static int warn_rules(const struct policy *policy, struct problems *out)
 	return r;
 }
 
+static bool has_spokes(const struct config *config)
+{
+	const struct config_node *node;
+
+	array_for_each(node, &config->nodes)
+		if (node->via.text)
+			return true;
+	return false;
+}
+
+static bool is_undecided(const struct policy_member *member)
+{
+	return !member->node && member->hub == POLICY_NO_HUB && !member->endpoint->host &&
+	       !member->gateway;
+}
+
+/* A hub takes such a peer for its own, and no packet of it from another node. */
+static int warn_undecided_peers(const struct policy *policy, struct problems *out)
+{
+	bool spokes = has_spokes(policy->config);
+	const struct policy_member *member;
+	int r = 0;
+
+	array_for_each(member, &policy->members)
+		if (!r && spokes && is_undecided(member))
+			r = problems_add(out, member->place,
+					 "nobody can tell which node it connects to, and what "
+					 "is behind a hub reaches it there alone: name the node "
+					 "in its \"gateway\"");
+	return r;
+}
+
+static int warn_key(const struct policy_member *member, int64_t now, struct problems *out)
+{
+	AUTO_FREE char *place = mem_format("%s.key_expiry", member->place);
+	char text[EXPIRY_TEXT_SIZE];
+
+	if (!place)
+		return -ENOMEM;
+	expiry_put(text, member->key_expiry, now);
+	if (expiry_judge(member->key_expiry, now) == EXPIRY_PAST)
+		return problems_add(out, place,
+				    "%s: the peer is refused; give it a new key and a later date, "
+				    "or take it out of the file",
+				    text);
+	return problems_add(out, place,
+			    "%s, and then the peer is refused: give it a new key and a later date",
+			    text);
+}
+
+int policy_key_warnings(const struct policy *policy, int64_t now, struct problems *out)
+{
+	const struct policy_member *member;
+	int r = 0;
+
+	array_for_each(member, &policy->members)
+		if (!r && expiry_judge(member->key_expiry, now) != EXPIRY_FAR)
+			r = warn_key(member, now, out);
+	return r;
+}
+
 int policy_warnings(const struct policy *policy, struct problems *out)
 {
 	int r = 0;
@@ -109,5 +171,7 @@ int policy_warnings(const struct policy *policy, struct problems *out)
 		r = warn_idle_routes(policy, out);
 	if (!r)
 		r = warn_rules(policy, out);
+	if (!r)
+		r = warn_undecided_peers(policy, out);
 	return r;
 }

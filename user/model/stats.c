@@ -6,4 +6,5 @@ void stats_free(struct stats *stats)
 	array_clear(&stats->routes);
 	array_clear(&stats->peers);
 	array_clear(&stats->rules);
+	array_clear(&stats->addresses);
 }

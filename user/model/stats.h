@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/addr.h"
 #include "base/array.h"
 #include "towpath/policy.h"
 #include "towpath/reason.h"
@@ -19,6 +20,12 @@ struct stats_route {
 struct stats_peer {
 	uint32_t id;
 	struct tp_peer_counter counter;
+};
+
+/* A mesh address of a member that is reached through the tunnel. */
+struct stats_address {
+	uint32_t peer; /* its tp_peer_info row */
+	struct addr addr;
 };
 
 /* Of the live policy alone: a new one begins at zero. */
@@ -35,6 +42,8 @@ struct stats {
 	ARRAY_OF(struct stats_route) routes; /* one for each tp_route_info row, sorted by id */
 	ARRAY_OF(struct stats_peer) peers;   /* likewise */
 	ARRAY_OF(struct stats_rule) rules;   /* by bit number; only after bpf_read_rule_stats */
+	/* sorted by peer, then address; only after bpf_read_addresses */
+	ARRAY_OF(struct stats_address) addresses;
 };
 
 void stats_free(struct stats *stats); /* what it holds, not itself */

@@ -32,12 +32,6 @@ static void add_tunnel(struct list *list, const struct config_tunnel *tunnel)
 		add(list, tunnel->place, "netns", "a tunnel in another network namespace");
 }
 
-static void add_node(struct list *list, const struct config_node *node)
-{
-	if (node->via.text)
-		add(list, node->via.place, NULL, "reaching a node through another one");
-}
-
 static void add_route(struct list *list, const struct config_route *route)
 {
 	if (route->translate_set)
@@ -68,7 +62,6 @@ int unserved_list(const struct config *config, struct problems *out)
 
 	add_tunnel(&list, &config->tunnel);
 	array_for_each(node, &config->nodes) {
-		add_node(&list, node);
 		/* a node has the file's netns too unless it sets one: that is named once, above */
 		if (!config->tunnel.netns)
 			add_tunnel(&list, &node->tunnel);
@@ -96,11 +89,8 @@ int unserved_notes(const struct config *config, struct problems *out)
 	const struct config_peer *peer;
 	int r = note_client(out, config->client.place);
 
-	array_for_each(peer, &config->peers) {
+	array_for_each(peer, &config->peers)
 		if (!r)
 			r = note_client(out, peer->client.place);
-		if (!r && peer->gateway.text)
-			r = note_client(out, peer->gateway.place);
-	}
 	return r;
 }

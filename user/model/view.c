@@ -89,6 +89,18 @@ static void decide_own(const struct view *view, const struct advertisers *all,
 		       view_carrier(view, all->preferred)->name);
 }
 
+static void decide_active(const struct view *view, struct view_route *route)
+{
+	uint32_t hop = policy_next_hop(view->policy, view->self, route->route->member);
+	const char *name = view_carrier(view, route)->name;
+
+	if (hop == route->route->member)
+		decide(route, TP_ROUTE_ACTIVE, TP_ROUTE_MESH, "through the tunnel to %s", name);
+	else
+		decide(route, TP_ROUTE_ACTIVE, TP_ROUTE_MESH, "through the tunnel to %s, for %s",
+		       view->policy->members.items[hop].name, name);
+}
+
 static void decide_other(const struct view *view, const struct advertisers *all,
 			 struct view_route *route)
 {
@@ -108,7 +120,7 @@ static void decide_other(const struct view *view, const struct advertisers *all,
 		decide(route, TP_ROUTE_STANDBY, TP_ROUTE_NONE, "%s is preferred",
 		       view_carrier(view, all->preferred)->name);
 	else
-		decide(route, TP_ROUTE_ACTIVE, TP_ROUTE_MESH, "through the tunnel to %s", name);
+		decide_active(view, route);
 }
 
 static void decide_route(const struct view *view, const struct advertisers *all,

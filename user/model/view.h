@@ -32,6 +32,7 @@ int view_build(const struct policy *policy, const struct policy_member *self,
 void view_free(struct view *view);
 
 bool view_member_is_expired(const struct view *view, const struct policy_member *member);
+/* Who advertises it. */
 const struct policy_member *view_carrier(const struct view *view, const struct view_route *route);
 
 /* view_ids.c: rows keep their numbers as long as their owner lives; new ones get the lowest. */

@@ -7,8 +7,10 @@
 
 static int add_peer(struct want_builder *b, size_t index)
 {
-	const struct policy_member *member = &b->view->policy->members.items[index];
+	const struct policy *policy = b->view->policy;
+	const struct policy_member *member = &policy->members.items[index];
 	struct peer_info_row *row;
+	uint32_t hop;
 
 	if (member == b->view->self)
 		return 0;
@@ -20,6 +22,8 @@ static int add_peer(struct want_builder *b, size_t index)
 	strncpy(row->info.name, member->name, sizeof(row->info.name) - 1);
 	memcpy(row->info.public_key, member->public_key, sizeof(row->info.public_key));
 	row->info.key_expiry = (uint64_t)member->key_expiry;
+	hop = policy_next_hop(policy, b->view->self, (uint32_t)index);
+	row->info.via = (uint16_t)(hop == index ? 0 : b->view->peer_ids[hop]);
 	row->info.is_node = member->node != NULL;
 	row->info.in_use = 1;
 	row->info.endpoint = want_said(member);

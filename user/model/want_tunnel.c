@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "model/want_parts.h"
 
 #define MTU_OVERHEAD 80 /* WireGuard over IPv6; 60 over IPv4, but the endpoint may change */
@@ -186,7 +187,6 @@ static uint16_t keepalive(const struct view *view, const struct policy_member *m
 static int add_peer(struct want_builder *b, const struct policy_member *member)
 {
 	struct state_peer *peer = array_add(&b->out->tunnel.peers);
-	const struct config_addr *addr;
 	int r;
 
 	if (!peer)
@@ -197,8 +197,43 @@ static int add_peer(struct want_builder *b, const struct policy_member *member)
 	peer->keepalive = keepalive(b->view, member);
 	peer->said = want_said(member);
 	r = set_endpoint(b, member, peer);
-	if (!r)
-		r = set_preshared_key(b, member, peer);
+	return r ? r : set_preshared_key(b, member, peer);
+}
+
+static bool is_live_peer(const struct view *view, const struct policy_member *member)
+{
+	return member != view->self && !view_member_is_expired(view, member);
+}
+
+/*
+ * The direct peers. of: for each member the index of the peer that carries what is sent to it;
+ * nothing is sent to this node itself or to who has expired.
+ */
+static int add_peers(struct want_builder *b, uint32_t *of)
+{
+	const struct policy *policy = b->view->policy;
+	uint32_t i;
+	int r = 0;
+
+	for (i = 0; !r && i < policy->members.count; i++) {
+		if (!is_live_peer(b->view, &policy->members.items[i]) ||
+		    policy_next_hop(policy, b->view->self, i) != i)
+			continue;
+		of[i] = (uint32_t)b->out->tunnel.peers.count;
+		r = add_peer(b, &policy->members.items[i]);
+	}
+	for (i = 0; i < policy->members.count; i++)
+		if (is_live_peer(b->view, &policy->members.items[i]))
+			of[i] = of[policy_next_hop(policy, b->view->self, i)];
+	return r;
+}
+
+static int add_member_addresses(struct want_builder *b, const struct policy_member *member,
+				struct state_peer *peer)
+{
+	const struct config_addr *addr;
+	int r = 0;
+
 	array_for_each(addr, member->addresses) {
 		struct prefix host = prefix_host(&addr->addr);
 
@@ -208,31 +243,36 @@ static int add_peer(struct want_builder *b, const struct policy_member *member)
 	return r;
 }
 
-static bool is_direct_peer(const struct view *view, const struct policy_member *member)
-{
-	return member != view->self && !view_member_is_expired(view, member);
-}
-
-/* Peers come in the order of policy->members, and so do the routes. */
-static int add_peers(struct want_builder *b)
+/* Each address and active route in the allowed IPs of the peer that it is reached through. */
+static int share_out(struct want_builder *b, const uint32_t *of)
 {
 	const struct policy *policy = b->view->policy;
-	size_t member, route = 0;
+	struct state_peer *peers = b->out->tunnel.peers.items;
+	size_t i;
 	int r = 0;
 
-	for (member = 0; !r && member < policy->members.count; member++) {
-		bool direct = is_direct_peer(b->view, &policy->members.items[member]);
-		struct state_tunnel *tunnel = &b->out->tunnel;
+	for (i = 0; !r && i < policy->members.count; i++)
+		if (is_live_peer(b->view, &policy->members.items[i]))
+			r = add_member_addresses(b, &policy->members.items[i], &peers[of[i]]);
+	for (i = 0; !r && i < policy->routes.count; i++) {
+		uint32_t member = policy->routes.items[i].member;
 
-		if (direct)
-			r = add_peer(b, &policy->members.items[member]);
-		for (; route < policy->routes.count && policy->routes.items[route].member == member;
-		     route++)
-			if (!r && direct && b->view->routes[route].state == TP_ROUTE_ACTIVE)
-				r = add_allowed(b, &tunnel->peers.items[tunnel->peers.count - 1],
-						&policy->routes.items[route].prefix);
+		if (is_live_peer(b->view, &policy->members.items[member]) &&
+		    b->view->routes[i].state == TP_ROUTE_ACTIVE)
+			r = add_allowed(b, &peers[of[member]], &policy->routes.items[i].prefix);
 	}
 	return r;
+}
+
+static int want_peers(struct want_builder *b)
+{
+	AUTO_FREE uint32_t *of = mem_alloc(b->view->policy->members.count + 1, sizeof(*of));
+	int r;
+
+	if (!of)
+		return want_no_memory(b);
+	r = add_peers(b, of);
+	return r ? r : share_out(b, of);
 }
 
 static int peer_compare(const void *a, const void *b)
@@ -282,7 +322,7 @@ int want_tunnel(struct want_builder *b)
 	if (!r)
 		r = add_addresses(b);
 	if (!r)
-		r = add_peers(b);
+		r = want_peers(b);
 	sort_peers(tunnel);
 	return r;
 }

@@ -47,16 +47,24 @@ int diff_tunnel_set(struct diff *d)
 	const struct state_tunnel *want = &d->want->tunnel, *have = have_tunnel(d);
 	bool key = !key_is_zero(&want->private_key) &&
 		   !key_is_equal(&want->private_key, &have->private_key);
-	bool port = want->listen_port != have->listen_port;
+	bool port = d->new_link || want->listen_port != have->listen_port;
 	char object[OP_OBJECT_SIZE], details[OP_DETAILS_SIZE];
+	struct op *op;
 
-	if (!d->new_link && !key && !port)
+	if (!key && !port)
 		return 0;
 
 	object_printf(object, "tunnel %s", want->name);
-	object_printf(details, "listen-port %u%s%s", want->listen_port, key ? " private-key" : "",
-		      key && !d->new_link ? " (changed)" : "");
-	return add(d, PHASE_ADD, OP_TUNNEL_SET, "set", object, details);
+	if (port)
+		object_printf(details, "listen-port %u%s%s", want->listen_port,
+			      key ? " private-key" : "", key && !d->new_link ? " (changed)" : "");
+	else
+		object_printf(details, "private-key (changed)");
+	op = op_add(&d->plan, PHASE_ADD, OP_TUNNEL_SET, "set", object, details);
+	if (!op)
+		return -ENOMEM;
+	op->keep_port = !port;
+	return 0;
 }
 
 int diff_link_set(struct diff *d)

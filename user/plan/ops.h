@@ -48,6 +48,7 @@ enum op_kind {
 struct op {
 	enum op_phase phase;
 	enum op_kind kind;
+	bool keep_port; /* OP_TUNNEL_SET: another key alone; its socket is left alone */
 	uint16_t object_length;
 	const char *verb; /* "add", "set", "attach", "switch", "remove", …; not the op's */
 	/* One line for people: the verb, the object, and with which values; no secret. */

@@ -106,7 +106,7 @@ static struct peer peer_at(const struct status *status, size_t i)
 		.info = info,
 		.counter = &status->stats->peers.items[i].counter,
 		.device = device,
-		.up = !strcmp(status_peer_state(status, info, device), "up"),
+		.up = !strcmp(status_peer_state(status, info), "up"),
 	};
 }
 

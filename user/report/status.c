@@ -7,9 +7,10 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/mem.h"
+#include "base/time_text.h"
+#include "model/expiry.h"
 #include "report/status_routes.h"
 
 /* WireGuard drops a session's keys after 180 s without a handshake (REJECT_AFTER_TIME). */
@@ -23,11 +24,56 @@ const struct state_peer *status_find_peer(const struct state *have, const struct
 	return state_find_peer(have, &public_key);
 }
 
-const char *status_peer_state(const struct status *status, const struct tp_peer_info *info,
-			      const struct state_peer *peer)
+static int compare_id(const void *key, const void *row)
 {
-	if (info->key_expiry && (int64_t)info->key_expiry <= status->now)
+	uint32_t a = *(const uint16_t *)key, b = ((const struct peer_info_row *)row)->id;
+
+	return a < b ? -1 : a > b;
+}
+
+const struct tp_peer_info *status_find_via(const struct state *have,
+					   const struct tp_peer_info *info)
+{
+	const struct peer_info_row *row = NULL;
+
+	if (info->via && have->peer_info.count)
+		row = bsearch(&info->via, have->peer_info.items, have->peer_info.count,
+			      sizeof(*row), compare_id);
+	return row ? &row->info : NULL;
+}
+
+const struct stats_address *status_find_addresses(const struct stats *stats, uint32_t peer,
+						  size_t *count)
+{
+	size_t low = 0, high = stats->addresses.count, end;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (stats->addresses.items[middle].peer < peer)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (end = low; end < stats->addresses.count; end++)
+		if (stats->addresses.items[end].peer != peer)
+			break;
+	*count = end - low;
+	return *count ? &stats->addresses.items[low] : NULL;
+}
+
+const char *status_peer_state(const struct status *status, const struct tp_peer_info *info)
+{
+	const struct tp_peer_info *via = status_find_via(status->have, info);
+	const struct state_peer *peer = status_find_peer(status->have, via ? via : info);
+
+	if (expiry_judge((int64_t)info->key_expiry, status->now) == EXPIRY_PAST)
 		return "expired";
+	return status_session_state(status, peer);
+}
+
+const char *status_session_state(const struct status *status, const struct state_peer *peer)
+{
 	if (!peer || !peer->latest_handshake)
 		return "down";
 	return status->now - peer->latest_handshake <= HANDSHAKE_FRESH ? "up" : "idle";
@@ -68,17 +114,6 @@ const char *status_snat(char *buf, const struct tp_route_info *info)
 		return "none";
 	memcpy(&addr, &info->snat_addr, sizeof(addr));
 	return addr_put(buf, &addr);
-}
-
-const char *status_time(char *buf, int64_t seconds)
-{
-	time_t when = (time_t)seconds;
-	struct tm tm;
-
-	buf[0] = '\0';
-	if (seconds && gmtime_r(&when, &tm))
-		strftime(buf, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return buf;
 }
 
 int status_put_problem(struct status_problems *out, const char *mend, const char *format,
@@ -164,13 +199,32 @@ static int check_running(const struct running *running, struct status_problems *
 
 static int check_trial(const struct status *status, struct status_problems *out)
 {
-	char when[32];
+	char when[TIME_TEXT_SIZE];
 
 	if (!status->try_until)
 		return 0;
 	return add_problem(out, "`towpath confirm` keeps it",
 			   "the policy is ON TRIAL: what was in force before comes back at %s",
-			   status_time(when, status->try_until));
+			   time_put(when, status->try_until));
+}
+
+int status_find_notes(const struct status *status, struct status_problems *out)
+{
+	const struct peer_info_row *row;
+	int r = 0;
+
+	array_for_each(row, &status->have->peer_info) {
+		int64_t expires_at = (int64_t)row->info.key_expiry;
+		char text[EXPIRY_TEXT_SIZE];
+
+		if (!r && expiry_judge(expires_at, status->now) != EXPIRY_FAR)
+			r = add_problem(out,
+					"give it a new key, put that and a later key_expiry in "
+					"the policy",
+					"the key of %s %s", row->info.name,
+					expiry_put(text, expires_at, status->now));
+	}
+	return r;
 }
 
 /* Of a resolver that is down, the first name is as good as all. */

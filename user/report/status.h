@@ -42,13 +42,23 @@ status_put_problem(struct status_problems *out, const char *mend, const char *fo
 /* Judges have; none means healthy. 0 or -ENOMEM. */
 int status_find_problems(const struct status *status, struct status_problems *out);
 
+/* The same of what does not keep it from working yet: it is healthy all the same. */
+int status_find_notes(const struct status *status, struct status_problems *out);
+
 /* 0, -ENOMEM or -EIO when out cannot be written. */
 int status_print_json(FILE *out, const struct status *status);
 int status_print_text(FILE *out, const struct status *status);
 
-/* "up", "idle", "down" or "expired". */
-const char *status_peer_state(const struct status *status, const struct tp_peer_info *info,
-			      const struct state_peer *peer);
+/* "up", "idle", "down" or "expired"; of who is reached through a hub, as far as the hub is. */
+const char *status_peer_state(const struct status *status, const struct tp_peer_info *info);
+/* "up", "idle" or "down", by the last handshake; peer NULL: WireGuard has none. */
+const char *status_session_state(const struct status *status, const struct state_peer *peer);
+/* The node that it is reached through, NULL when directly. */
+const struct tp_peer_info *status_find_via(const struct state *have,
+					   const struct tp_peer_info *info);
+/* The first of a member's mesh addresses; NULL when there is none. */
+const struct stats_address *status_find_addresses(const struct stats *stats, uint32_t peer,
+						  size_t *count);
 const char *status_route_state(uint8_t state); /* enum tp_route_state */
 /* Of the row at that place of have->route_info: its state at this moment, and why. */
 uint8_t status_route_now(const struct status *status, size_t row, const char **reason);
@@ -57,7 +67,5 @@ const char *status_snat(char *buf, const struct tp_route_info *info);
 /* The WireGuard peer of an info row, NULL when the device has none. */
 const struct state_peer *status_find_peer(const struct state *have,
 					  const struct tp_peer_info *info);
-/* RFC 3339 in UTC, buf of 32 bytes; "" for 0. */
-const char *status_time(char *buf, int64_t seconds);
 
 #endif

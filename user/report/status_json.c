@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/time_text.h"
 #include "report/json_out.h"
 #include "report/status.h"
 
@@ -12,14 +13,14 @@ static void add_rejected(cJSON *policy, const struct running *running)
 {
 	const struct problem *error;
 	cJSON *rejected, *errors;
-	char when[32];
+	char when[TIME_TEXT_SIZE];
 
 	if (!running || !running->rejected_at) {
 		cJSON_AddNullToObject(policy, "rejected");
 		return;
 	}
 	rejected = cJSON_AddObjectToObject(policy, "rejected");
-	cJSON_AddStringToObject(rejected, "at", status_time(when, running->rejected_at));
+	cJSON_AddStringToObject(rejected, "at", time_put(when, running->rejected_at));
 	errors = cJSON_AddArrayToObject(rejected, "errors");
 	array_for_each(error, &running->errors) {
 		cJSON *item = json_out_item(errors);
@@ -33,7 +34,7 @@ static void add_rejected(cJSON *policy, const struct running *running)
 static void add_daemon(cJSON *root, const struct running *running)
 {
 	cJSON *daemon;
-	char when[32];
+	char when[TIME_TEXT_SIZE];
 
 	if (!running) {
 		cJSON_AddNullToObject(root, "daemon");
@@ -41,13 +42,13 @@ static void add_daemon(cJSON *root, const struct running *running)
 	}
 	daemon = cJSON_AddObjectToObject(root, "daemon");
 	json_out_number(daemon, "pid", running->pid);
-	cJSON_AddStringToObject(daemon, "since", status_time(when, running->since));
+	cJSON_AddStringToObject(daemon, "since", time_put(when, running->since));
 	cJSON_AddStringToObject(daemon, "file", running->file);
 }
 
-static void add_problems(cJSON *root, const struct status_problems *problems)
+static void add_problems(cJSON *root, const char *key, const struct status_problems *problems)
 {
-	cJSON *array = cJSON_AddArrayToObject(root, "problems");
+	cJSON *array = cJSON_AddArrayToObject(root, key);
 	const struct status_problem *problem;
 
 	array_for_each(problem, problems) {
@@ -61,12 +62,12 @@ static void add_problems(cJSON *root, const struct status_problems *problems)
 static void add_policy(cJSON *root, const struct state *have, const struct running *running)
 {
 	cJSON *policy = cJSON_AddObjectToObject(root, "policy");
-	char hash[2 * HASH_SIZE + 1], when[32];
+	char hash[2 * HASH_SIZE + 1], when[TIME_TEXT_SIZE];
 
 	json_out_number(policy, "generation", have->generation);
 	cJSON_AddStringToObject(policy, "enforce", have->only_logs ? "log" : "on");
 	cJSON_AddStringToObject(policy, "sha256", hash_put(hash, have->policy_hash));
-	cJSON_AddStringToObject(policy, "loaded_at", status_time(when, have->applied_at));
+	cJSON_AddStringToObject(policy, "loaded_at", time_put(when, have->applied_at));
 	add_rejected(policy, running);
 }
 
@@ -89,16 +90,16 @@ static void add_tunnel(cJSON *root, const struct state_tunnel *tunnel)
 	json_out_number(object, "mtu", tunnel->mtu);
 }
 
-/* The host prefixes among a peer's allowed IPs are its mesh addresses. */
-static void add_addresses(cJSON *item, const struct state_peer *peer)
+static void add_addresses(cJSON *item, const struct stats *stats, uint32_t peer)
 {
 	cJSON *array = cJSON_AddArrayToObject(item, "addresses");
-	const struct prefix *prefix;
+	const struct stats_address *address;
 	char text[ADDR_TEXT_SIZE];
+	size_t i, count;
 
-	array_for_each(prefix, &peer->allowed_ips)
-		if (prefix_is_host(prefix))
-			json_out_string_item(array, addr_put(text, &prefix->addr));
+	address = status_find_addresses(stats, peer, &count);
+	for (i = 0; i < count; i++)
+		json_out_string_item(array, addr_put(text, &address[i].addr));
 }
 
 static void add_allowed_ips(cJSON *item, const struct state_peer *peer)
@@ -115,18 +116,17 @@ static void add_allowed_ips(cJSON *item, const struct state_peer *peer)
 static void add_wireguard(cJSON *item, const struct state_peer *peer)
 {
 	static const struct state_peer none;
-	char endpoint[ENDPOINT_TEXT_SIZE], when[32];
+	char endpoint[ENDPOINT_TEXT_SIZE], when[TIME_TEXT_SIZE];
 
 	peer = peer ? peer : &none;
 	if (peer->endpoint.port)
 		cJSON_AddStringToObject(item, "endpoint", endpoint_put(endpoint, &peer->endpoint));
 	else
 		cJSON_AddNullToObject(item, "endpoint");
-	add_addresses(item, peer);
 	add_allowed_ips(item, peer);
 	cJSON_AddBoolToObject(item, "preshared_key", !key_is_zero(&peer->preshared_key));
 	json_out_number(item, "persistent_keepalive", peer->keepalive);
-	json_out_time(item, "latest_handshake", status_time(when, peer->latest_handshake));
+	json_out_time(item, "latest_handshake", time_put(when, peer->latest_handshake));
 	json_out_number(item, "rx_bytes", peer->rx_bytes);
 	json_out_number(item, "tx_bytes", peer->tx_bytes);
 }
@@ -142,28 +142,39 @@ static void add_identity(cJSON *item, const char *name, const char *kind, const 
 	cJSON_AddStringToObject(item, "public_key", key_put(text, &public_key));
 }
 
-static void add_peer(cJSON *array, const struct status *status, const struct tp_peer_info *info)
+static void add_via(cJSON *item, const struct tp_peer_info *via)
 {
-	const struct state_peer *peer = status_find_peer(status->have, info);
+	if (via)
+		cJSON_AddStringToObject(item, "via", via->name);
+	else
+		cJSON_AddNullToObject(item, "via");
+}
+
+static void add_peer(cJSON *array, const struct status *status, const struct peer_info_row *row)
+{
+	const struct tp_peer_info *info = &row->info;
 	cJSON *item = json_out_item(array);
-	char when[32];
+	char when[TIME_TEXT_SIZE];
 
 	add_identity(item, info->name, info->is_node ? "node" : "peer", info->public_key);
-	add_wireguard(item, peer);
-	json_out_time(item, "key_expiry", status_time(when, (int64_t)info->key_expiry));
-	cJSON_AddStringToObject(item, "state", status_peer_state(status, info, peer));
+	add_via(item, status_find_via(status->have, info));
+	add_addresses(item, status->stats, row->id);
+	add_wireguard(item, status_find_peer(status->have, info));
+	json_out_time(item, "key_expiry", time_put(when, (int64_t)info->key_expiry));
+	cJSON_AddStringToObject(item, "state", status_peer_state(status, info));
 }
 
 /* Somebody else put it on our device. */
 static void add_foreign(cJSON *array, const struct status *status, const struct state_peer *peer)
 {
-	static const struct tp_peer_info nothing;
 	cJSON *item = json_out_item(array);
 
 	add_identity(item, "", "foreign", peer->public_key.bytes);
+	add_via(item, NULL);
+	cJSON_AddArrayToObject(item, "addresses");
 	add_wireguard(item, peer);
 	cJSON_AddNullToObject(item, "key_expiry");
-	cJSON_AddStringToObject(item, "state", status_peer_state(status, &nothing, peer));
+	cJSON_AddStringToObject(item, "state", status_session_state(status, peer));
 }
 
 static void add_peers(cJSON *root, const struct status *status)
@@ -173,7 +184,7 @@ static void add_peers(cJSON *root, const struct status *status)
 	const struct state_peer *peer;
 
 	array_for_each(row, &status->have->peer_info)
-		add_peer(array, status, &row->info);
+		add_peer(array, status, row);
 	array_for_each(peer, &status->have->tunnel.peers)
 		if (!peer->ours)
 			add_foreign(array, status, peer);
@@ -271,16 +282,19 @@ static void add_drops(cJSON *root, const struct stats *stats)
 
 int status_print_json(FILE *out, const struct status *status)
 {
-	struct status_problems problems = {};
+	struct status_problems problems = {}, notes = {};
 	cJSON *root = cJSON_CreateObject();
 	int r = status_find_problems(status, &problems);
 
+	if (!r)
+		r = status_find_notes(status, &notes);
 	if (!r) {
 		cJSON_AddStringToObject(root, "version", status->version);
 		cJSON_AddStringToObject(root, "instance", status->instance);
 		cJSON_AddStringToObject(root, "node", status->have->node);
 		cJSON_AddBoolToObject(root, "healthy", !problems.count);
-		add_problems(root, &problems);
+		add_problems(root, "problems", &problems);
+		add_problems(root, "notes", &notes);
 		add_policy(root, status->have, status->running);
 		add_daemon(root, status->running);
 		add_tunnel(root, &status->have->tunnel);
@@ -294,6 +308,7 @@ int status_print_json(FILE *out, const struct status *status)
 		r = json_out_print(out, root);
 	}
 	array_clear(&problems);
+	array_clear(&notes);
 	cJSON_Delete(root);
 	return r;
 }

@@ -73,15 +73,20 @@ decide(struct status_route *route, enum tp_route_state state, const char *format
 static void look_at_carrier(const struct look *look, const char *name, struct status_route *route)
 {
 	const struct tp_peer_info *info = find_carrier(look, name);
-	const struct state_peer *peer = info ? status_find_peer(look->status->have, info) : NULL;
-	const char *state = info ? status_peer_state(look->status, info, peer) : "up";
+	const struct tp_peer_info *via = info ? status_find_via(look->status->have, info) : NULL;
+	const struct state_peer *peer =
+		info ? status_find_peer(look->status->have, via ? via : info) : NULL;
+	const char *state = info ? status_peer_state(look->status, info) : "up";
 	int64_t silent;
 
-	if (!strcmp(state, "expired"))
+	if (!strcmp(state, "expired")) {
 		decide(route, TP_ROUTE_DOWN, "the key of %s has expired", name);
-	else if (!peer || !strcmp(state, "up"))
+		return;
+	}
+	if (!peer || !strcmp(state, "up"))
 		return; /* no peer of our own device's: what carries it is another one */
-	else if (!peer->endpoint.port)
+	name = via ? via->name : name; /* the session is the hub's */
+	if (!peer->endpoint.port)
 		decide(route, TP_ROUTE_DOWN, "%s has not called yet, and has no endpoint", name);
 	else if (peer->keepalive && !peer->latest_handshake)
 		decide(route, TP_ROUTE_DOWN, "%s has never answered", name);

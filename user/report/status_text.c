@@ -48,17 +48,24 @@ static void print_banner(FILE *out, const struct status *status)
 			status->stats->flows.would_refuse);
 }
 
+static void print_problems(FILE *out, char mark, const struct status_problems *problems)
+{
+	const struct status_problem *problem;
+
+	array_for_each(problem, problems)
+		fprintf(out, "  %c %s; mend: %s\n", mark, problem->what, problem->mend);
+}
+
 static void print_head(FILE *out, const struct status *status,
-		       const struct status_problems *problems)
+		       const struct status_problems *problems, const struct status_problems *notes)
 {
 	const struct state *have = status->have;
 	char hash[2 * HASH_SIZE + 1], when[32];
-	const struct status_problem *problem;
 
 	fprintf(out, "towpath %s, instance %s: %s\n", status->version, status->instance,
 		problems->count ? "NOT HEALTHY" : "healthy");
-	array_for_each(problem, problems)
-		fprintf(out, "  ! %s; mend: %s\n", problem->what, problem->mend);
+	print_problems(out, '!', problems);
+	print_problems(out, '-', notes);
 	fprintf(out, "node    %s\n", have->node);
 	fprintf(out, "policy  generation %" PRIu64 ", sha256 %.12s, applied %s\n", have->generation,
 		hash_put(hash, have->policy_hash), put_ago(when, status->now, have->applied_at));
@@ -77,6 +84,8 @@ static void print_head(FILE *out, const struct status *status,
 		status->stats->flows.evicted);
 }
 
+#define PEER_LINE "%-20s %-7s %-8s %-24s %-12s %10s %10s\n"
+
 static void print_peer(FILE *out, const struct status *status, const char *name, const char *kind,
 		       const char *state, const struct state_peer *peer)
 {
@@ -84,30 +93,42 @@ static void print_peer(FILE *out, const struct status *status, const char *name,
 
 	if (peer && peer->endpoint.port)
 		endpoint_put(endpoint, &peer->endpoint);
-	fprintf(out, "%-20s %-7s %-8s %-24s %-12s %10s %10s\n", name, kind, state, endpoint,
+	fprintf(out, PEER_LINE, name, kind, state, endpoint,
 		put_ago(ago, status->now, peer ? peer->latest_handshake : 0),
 		put_bytes(rx, peer ? peer->rx_bytes : 0), put_bytes(tx, peer ? peer->tx_bytes : 0));
+}
+
+/* Who is reached through a hub has no handshakes and bytes of its own. */
+static void print_member(FILE *out, const struct status *status, const struct tp_peer_info *info)
+{
+	const struct tp_peer_info *via = status_find_via(status->have, info);
+	const char *kind = info->is_node ? "node" : "peer", *state = status_peer_state(status, info);
+	char where[TP_NAME_SIZE + 8];
+
+	if (!via) {
+		print_peer(out, status, info->name, kind, state,
+			   status_find_peer(status->have, info));
+		return;
+	}
+	snprintf(where, sizeof(where), "via %s", via->name);
+	fprintf(out, PEER_LINE, info->name, kind, state, where, "-", "-", "-");
 }
 
 /* One that somebody else put on our device has no name, and is known by its key. */
 static void print_peers(FILE *out, const struct status *status)
 {
-	static const struct tp_peer_info nothing;
 	const struct peer_info_row *row;
 	const struct state_peer *peer;
 	char key[KEY_TEXT_SIZE];
 
-	fprintf(out, "\n%-20s %-7s %-8s %-24s %-12s %10s %10s\n", "PEER", "KIND", "STATE",
+	fprintf(out, "\n" PEER_LINE, "PEER", "KIND", "STATE",
 		"ENDPOINT", "HANDSHAKE", "RX", "TX");
-	array_for_each(row, &status->have->peer_info) {
-		peer = status_find_peer(status->have, &row->info);
-		print_peer(out, status, row->info.name, row->info.is_node ? "node" : "peer",
-			   status_peer_state(status, &row->info, peer), peer);
-	}
+	array_for_each(row, &status->have->peer_info)
+		print_member(out, status, &row->info);
 	array_for_each(peer, &status->have->tunnel.peers)
 		if (!peer->ours)
 			print_peer(out, status, key_put(key, &peer->public_key), "foreign",
-				   status_peer_state(status, &nothing, peer), peer);
+				   status_session_state(status, peer), peer);
 }
 
 static void print_routes(FILE *out, const struct status *status)
@@ -177,12 +198,14 @@ static void print_reasons(FILE *out, const struct stats *stats)
 
 int status_print_text(FILE *out, const struct status *status)
 {
-	struct status_problems problems = {};
+	struct status_problems problems = {}, notes = {};
 	int r = status_find_problems(status, &problems);
 
+	if (!r)
+		r = status_find_notes(status, &notes);
 	if (!r) {
 		print_banner(out, status);
-		print_head(out, status, &problems);
+		print_head(out, status, &problems, &notes);
 		print_peers(out, status);
 		print_routes(out, status);
 		print_attachments(out, status->have);
@@ -190,5 +213,6 @@ int status_print_text(FILE *out, const struct status *status)
 		r = fflush(out) || ferror(out) ? -EIO : 0;
 	}
 	array_clear(&problems);
+	array_clear(&notes);
 	return r;
 }
