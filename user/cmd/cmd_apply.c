@@ -10,7 +10,7 @@ static const enum bpf_attach_mode attach_modes[] = {
 	[ARGS_TC_AUTO] = ATTACH_AUTO, [ARGS_TC_TCX] = ATTACH_TCX, [ARGS_TC_CLSACT] = ATTACH_CLSACT
 };
 
-int apply_all(struct pipeline *p)
+int apply_prepare(struct pipeline *p)
 {
 	int status = pipeline_find_self(p);
 
@@ -18,9 +18,19 @@ int apply_all(struct pipeline *p)
 		status = pipeline_observe(p, true);
 	if (status == EXIT_DONE)
 		status = pipeline_plan(p);
-	if (status == EXIT_DONE)
-		status = pipeline_apply(p, &p->want, attach_modes[p->args->tc_attach]);
 	return status;
+}
+
+int apply_finish(struct pipeline *p)
+{
+	return pipeline_apply(p, &p->want, attach_modes[p->args->tc_attach]);
+}
+
+int apply_all(struct pipeline *p)
+{
+	int status = apply_prepare(p);
+
+	return status == EXIT_DONE ? apply_finish(p) : status;
 }
 
 /* Valid, and no reason to refuse it: the same file is there for machines that run the daemon. */

@@ -130,7 +130,7 @@ static int check_enforced(const struct status *status, struct status_problems *o
 }
 
 /* The first error is the one to begin with; the command in the mend shows all. */
-static int check_running(const struct running *running, struct status_problems *out)
+static int check_rejected(const struct running *running, struct status_problems *out)
 {
 	const struct problem *error = running->errors.items;
 	uint64_t more = running->errors.count - 1 + running->errors_left_out;
@@ -143,6 +143,19 @@ static int check_running(const struct running *running, struct status_problems *
 	return add_problem(out, mend,
 			   "the policy file was REJECTED, an earlier policy is in force%s: %s: %s",
 			   count, error->place, error->message);
+}
+
+static int check_running(const struct running *running, struct status_problems *out)
+{
+	int r = 0;
+
+	if (running->rejected_at)
+		r = check_rejected(running, out);
+	if (!r && running->failure)
+		r = add_problem(out, "it is tried again by itself; the log has every attempt",
+				"what the kernel has lost cannot be put back: %s",
+				running->failure);
+	return r;
 }
 
 int status_find_problems(const struct status *status, struct status_problems *out)
@@ -165,7 +178,7 @@ int status_find_problems(const struct status *status, struct status_problems *ou
 	if (!r && have->limits.flows && status->stats->flows_current >= have->limits.flows)
 		r = add_problem(out, "raise limits.flows in the policy",
 				"the flow table is full: %u flows", have->limits.flows);
-	if (!r && status->running && status->running->rejected_at)
+	if (!r && status->running)
 		r = check_running(status->running, out);
 	return r;
 }
