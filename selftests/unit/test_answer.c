@@ -42,6 +42,19 @@ TEST(says_who_runs_since_when)
 	running_free(&running);
 }
 
+TEST(carries_why_something_cannot_be_put_right)
+{
+	struct running running = example(), got = {};
+	AUTO_FREE char *text = mem_alloc(1, ANSWER_SIZE);
+
+	REQUIRE(text);
+	running.failure = mem_copy_string("add route 10.0.0.0/8:\nno such device");
+	REQUIRE(!answer_read(text, answer_put(text, &running), &got));
+	CHECK_TEXT(got.failure, "add route 10.0.0.0/8: no such device");
+	running_free(&got);
+	running_free(&running);
+}
+
 TEST(carries_every_error_on_a_line_of_its_own)
 {
 	struct running running = example(), got = {};

@@ -46,10 +46,12 @@ static void print_metrics(FILE *out, const void *data)
 
 TEST(says_what_it_knows_with_nothing_set_up)
 {
-	const struct running running = { .since = 1000,
-					 .rejected_at = 2000,
-					 .reloads = {
-						 [RUNNING_APPLIED] = 3, [RUNNING_REJECTED] = 1 } };
+	const struct running running = {
+		.since = 1000,
+		.rejected_at = 2000,
+		.reloads = { [RUNNING_APPLIED] = 3, [RUNNING_REJECTED] = 1 },
+		.repairs = { [RUNNING_ROUTE] = 5 }
+	};
 	const struct metrics metrics = { .version = "1.0", .running = &running };
 	char want[2048];
 
@@ -75,7 +77,17 @@ TEST(says_what_it_knows_with_nothing_set_up)
 		 "# TYPE towpath_reloads_total counter\n"
 		 "towpath_reloads_total{result=\"applied\"} 3\n"
 		 "towpath_reloads_total{result=\"unchanged\"} 0\n"
-		 "towpath_reloads_total{result=\"rejected\"} 1\n",
+		 "towpath_reloads_total{result=\"rejected\"} 1\n"
+		 "# HELP towpath_repairs_total Steps done because the kernel's state had changed, "
+		 "by what they were about.\n"
+		 "# TYPE towpath_repairs_total counter\n"
+		 "towpath_repairs_total{object=\"link\"} 0\n"
+		 "towpath_repairs_total{object=\"peer\"} 0\n"
+		 "towpath_repairs_total{object=\"address\"} 0\n"
+		 "towpath_repairs_total{object=\"route\"} 5\n"
+		 "towpath_repairs_total{object=\"sysctl\"} 0\n"
+		 "towpath_repairs_total{object=\"program\"} 0\n"
+		 "towpath_repairs_total{object=\"map\"} 0\n",
 		 TP_ABI);
 	check_prints(print_metrics, &metrics, want);
 }

@@ -156,7 +156,7 @@ TEST(who_is_reached_through_a_hub_has_its_state)
 
 	phone.info.via = 1;
 	text = print_peers(status_print_text, peer(1, "hub"), phone);
-	CHECK(strstr(text, "\nphone                peer  up       via hub ") != NULL);
+	CHECK(strstr(text, "\nphone                peer    up       via hub ") != NULL);
 	free(text);
 
 	text = print_peers(status_print_json, peer(1, "hub"), phone);

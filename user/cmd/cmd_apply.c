@@ -24,7 +24,7 @@ static void save(const struct pipeline *p)
 			 p->args->command->name, err.text);
 }
 
-int apply_all(struct pipeline *p)
+int apply_prepare(struct pipeline *p)
 {
 	int status = pipeline_find_self(p);
 
@@ -32,13 +32,25 @@ int apply_all(struct pipeline *p)
 		status = pipeline_observe(p, true);
 	if (status == EXIT_DONE)
 		status = pipeline_plan(p);
-	if (status == EXIT_DONE)
-		status = refuse_cut(p);
-	if (status == EXIT_DONE)
-		status = pipeline_apply(p, &p->want, attach_modes[p->args->tc_attach]);
+	return status;
+}
+
+int apply_finish(struct pipeline *p)
+{
+	int status = pipeline_apply(p, &p->want, attach_modes[p->args->tc_attach]);
+
 	if (status == EXIT_DONE)
 		save(p);
 	return status;
+}
+
+int apply_all(struct pipeline *p)
+{
+	int status = apply_prepare(p);
+
+	if (status == EXIT_DONE)
+		status = refuse_cut(p);
+	return status == EXIT_DONE ? apply_finish(p) : status;
 }
 
 /* Valid, and no reason to refuse it: the same file is there for machines that run the daemon. */

@@ -51,7 +51,13 @@ static void file_changed(void *data)
 
 static void key_expired(void *data)
 {
+	log_info("the calendar says to look at the policy again");
 	run_replan(data);
+}
+
+static enum look kernel_changed(void *data)
+{
+	return run_repair(data);
 }
 
 static void take_signal(void *data)
@@ -114,6 +120,8 @@ static int open_sources(struct run *run, struct err *err)
 	if (!r)
 		r = watch_open(&run->watch, &run->loop, run->running.file, file_changed, run, err);
 	if (!r)
+		r = kernel_watch_open(&run->kernel, &run->loop, kernel_changed, run, err);
+	if (!r)
 		r = control_open(&run->control, &run->loop, run_path(path, run->args, "sock"),
 				 &run->running, err);
 	return r;
@@ -123,6 +131,7 @@ static void close_sources(struct run *run)
 {
 	http_close(run->http);
 	control_close(&run->control);
+	kernel_watch_close(&run->kernel);
 	watch_close(&run->watch);
 	run_endpoints_close(&run->endpoints);
 	loop_timer_close(&run->expiry);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The daemon of `towpath run`, between its files: cmd_run.c starts and ends it, run_reload.c
- * decides which policy is in force, run_http.c answers over HTTP.
+ * decides which policy is in force, run_replan.c keeps it so, run_http.c answers over HTTP.
  */
 #ifndef TP_CMD_RUN_H
 #define TP_CMD_RUN_H
@@ -10,6 +10,7 @@
 #include "cmd/run_endpoints.h"
 #include "daemon/control.h"
 #include "daemon/http.h"
+#include "daemon/kernel_watch.h"
 #include "daemon/loop.h"
 #include "daemon/notify.h"
 #include "daemon/watch.h"
@@ -22,6 +23,8 @@ struct run {
 	struct loop_timer expiry; /* a wall timer: the next key that expires */
 	struct watch watch;
 	struct run_endpoints endpoints;
+	struct gather_names names; /* what endpoints knows */
+	struct kernel_watch kernel;
 	struct notify notify;
 	struct control control;
 	struct http *http;         /* NULL: no metrics */
@@ -43,8 +46,6 @@ struct run {
  * EXIT_DONE, or the exit status that `apply` would leave with.
  */
 int run_load(struct run *run);
-/* The policy in force again, because the time has come for a part of it. */
-void run_replan(struct run *run);
 /* Whether the kernel holds a policy that it goes by. */
 bool run_is_live(const struct run *run);
 
@@ -63,6 +64,19 @@ char *run_absolute(const char *path);
  */
 void run_mind_keys(struct run *run, const struct pipeline *p, bool said);
 void run_forget_keys(struct run *run);
+
+/* ---- run_replan.c ---- */
+
+/* The policy in force again, because the time has come for a part of it, or a newer one failed. */
+void run_replan(struct run *run);
+/* The same because the kernel's state may have changed. */
+enum look run_repair(struct run *run);
+/* What p has put in force is what there is to be. said: its warnings have been logged. */
+void run_in_force(struct run *run, const struct pipeline *p, bool said);
+
+/* A pipeline of the daemon's: what it has to say, run says. */
+void run_pipeline_start(struct run *run, struct pipeline *p);
+void run_pipeline_end(struct pipeline *p);
 
 /* ---- run_http.c ---- */
 

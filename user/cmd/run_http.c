@@ -17,14 +17,17 @@
 /* ---- pages ---- */
 
 /* What keeps the data path from working. A rejected file does not, nor do grants that only log. */
-static int find_unready(const struct snapshot *snapshot, struct status_problems *out)
+static int find_unready(const struct run *run, const struct snapshot *snapshot,
+			struct status_problems *out)
 {
 	struct status status = snapshot->status;
 	struct state have = *status.have;
+	struct running running = run->running; /* shares what it owns */
 
 	have.only_logs = false;
+	running.rejected_at = 0;
 	status.have = &have;
-	status.running = NULL;
+	status.running = &running;
 	return status_find_problems(&status, out);
 }
 
@@ -38,7 +41,7 @@ static int print_metrics(FILE *out, const struct run *run)
 		.running = &run->running,
 		.status = taken ? &snapshot.status : NULL,
 	};
-	int r = taken ? find_unready(&snapshot, &problems) : 0;
+	int r = taken ? find_unready(run, &snapshot, &problems) : 0;
 
 	metrics.ready = taken && !r && !problems.count;
 	if (!r)
@@ -54,7 +57,7 @@ static int print_ready(FILE *out, const struct run *run, unsigned int *code)
 	const struct status_problem *problem;
 	struct snapshot snapshot;
 	bool taken = snapshot_take(&snapshot, run->args, NULL, true) == EXIT_DONE;
-	int r = taken ? find_unready(&snapshot, &problems) : 0;
+	int r = taken ? find_unready(run, &snapshot, &problems) : 0;
 
 	*code = taken && !problems.count ? STATUS_OK : STATUS_UNAVAILABLE;
 	if (*code == STATUS_OK && snapshot.status.have->only_logs)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,19 +13,7 @@
 #include "cmd/steps.h"
 #include "secret/key.h"
 
-/* After a re-plan that failed: twice as long each time. */
-#define RETRY_MIN_S 10
-#define RETRY_MAX_S 640
-
 /* ---- putting a policy in force ---- */
-
-static void start(const struct run *run, struct pipeline *p)
-{
-	pipeline_start(p, run->args);
-	p->quiet = true;
-	p->unattended = true;
-	p->silent = true;
-}
 
 /* Listening comes first: it can be undone. */
 static int apply_read(struct run *run, struct pipeline *p)
@@ -39,65 +26,6 @@ static int apply_read(struct run *run, struct pipeline *p)
 	status = apply_all(p);
 	run_listen_done(run, &listen, status == EXIT_DONE);
 	return status;
-}
-
-/* A library that was busy keeps what it freed for the next time, which may be never. */
-static void end(struct pipeline *p)
-{
-	pipeline_end(p);
-	malloc_trim(0);
-}
-
-static void follow_endpoints(struct run *run, const struct pipeline *p)
-{
-	if (run_endpoints_follow(&run->endpoints, p))
-		log_error("run: out of memory: not all names of endpoints are followed");
-}
-
-static int apply_good(struct run *run)
-{
-	const struct gather_names names = run_endpoints_answers(&run->endpoints);
-	struct pipeline p;
-	int status;
-
-	start(run, &p);
-	p.names = &names;
-	p.text = TAKE(run->good); /* lent */
-	p.length = run->good_length;
-	status = pipeline_read_policy(&p);
-	if (status == EXIT_DONE)
-		status = apply_all(&p);
-	run->good = TAKE(p.text);
-	if (status == EXIT_DONE) {
-		run_mind_keys(run, &p, false);
-		run->retry_s = 0;
-		follow_endpoints(run, &p);
-	} else {
-		log_error("run: the policy in force: %s",
-			  p.failure.code ? p.failure.text : "it is not valid any more");
-	}
-	end(&p);
-	return status;
-}
-
-/* The policy in force once more; should that fail, again later. */
-static void replan(struct run *run)
-{
-	if (apply_good(run) == EXIT_DONE)
-		return;
-	run->retry_s = !run->retry_s                ? RETRY_MIN_S
-		       : run->retry_s < RETRY_MAX_S ? 2 * run->retry_s
-						    : RETRY_MAX_S;
-	loop_timer_arm_at(&run->expiry, time(NULL) + run->retry_s);
-}
-
-void run_replan(struct run *run)
-{
-	/* started with a file that is rejected: the data path itself refuses who has expired */
-	if (!run->good)
-		return;
-	log_info("the calendar says to look at the policy again");
-	replan(run);
 }
 
 bool run_is_live(const struct run *run)
@@ -212,9 +140,7 @@ static void accept_policy(struct run *run, struct pipeline *p)
 	free(run->good);
 	run->good = TAKE(p->text);
 	run->good_length = p->length;
-	run_mind_keys(run, p, true);
-	run->retry_s = 0;
-	follow_endpoints(run, p);
+	run_in_force(run, p, true);
 }
 
 /* Steps that failed half way are taken back by applying what was in force before. */
@@ -223,18 +149,16 @@ static void restore(struct run *run)
 	if (!run->good)
 		return;
 	log_info("back to the policy that was in force");
-	replan(run);
+	run_replan(run);
 }
 
 int run_load(struct run *run)
 {
-	const struct gather_names names = run_endpoints_answers(&run->endpoints);
 	struct pipeline p;
 	bool touched;
 	int status;
 
-	start(run, &p);
-	p.names = &names;
+	run_pipeline_start(run, &p);
 	status = pipeline_read_policy(&p);
 	if (status == EXIT_DONE)
 		status = apply_read(run, &p);
@@ -243,7 +167,7 @@ int run_load(struct run *run)
 	else
 		reject(run, &p);
 	touched = p.touched;
-	end(&p);
+	run_pipeline_end(&p);
 	if (status != EXIT_DONE && touched)
 		restore(run);
 	return status;

@@ -5,8 +5,10 @@
 
 #include "cmd/pipeline.h"
 
-/* Both return an exit status, as the pipeline's steps do. */
-int apply_all(struct pipeline *p); /* the policy has been read */
-int down_all(struct pipeline *p);  /* removing is set */
+/* Each returns an exit status, as the pipeline's steps do. */
+int apply_all(struct pipeline *p);     /* the policy has been read */
+int apply_prepare(struct pipeline *p); /* the first half of it: nothing is done yet */
+int apply_finish(struct pipeline *p);  /* the second half */
+int down_all(struct pipeline *p);      /* removing is set */
 
 #endif

@@ -60,6 +60,8 @@ size_t answer_put(char *buf, const struct running *running)
 	put_number(&text, "pid", running->pid);
 	put_number(&text, "since", (uint64_t)running->since);
 	put_texts(&text, "file", running->file, NULL); /* a path always fits */
+	if (running->failure)
+		put_texts(&text, "failure", running->failure, NULL); /* nor is this long */
 	put_number(&text, "rejected_at", (uint64_t)running->rejected_at);
 	array_for_each(error, &running->errors)
 		if (!put_texts(&text, "error", error->place, error->message))
@@ -109,12 +111,12 @@ static int read_problem(char *value, struct problems *out)
 	return problems_add(out, value, "%s", tab + 1);
 }
 
-static int read_file(const char *value, struct running *out)
+static int read_text(const char *value, char **out)
 {
-	if (out->file)
+	if (*out)
 		return -EPROTO;
-	out->file = mem_copy_string(value);
-	return out->file ? 0 : -ENOMEM;
+	*out = mem_copy_string(value);
+	return *out ? 0 : -ENOMEM;
 }
 
 static int read_line(char *line, struct running *out)
@@ -129,7 +131,9 @@ static int read_line(char *line, struct running *out)
 	if (!strcmp(line, "since"))
 		return read_time(value, &out->since);
 	if (!strcmp(line, "file"))
-		return read_file(value, out);
+		return read_text(value, &out->file);
+	if (!strcmp(line, "failure"))
+		return read_text(value, &out->failure);
 	if (!strcmp(line, "rejected_at"))
 		return read_time(value, &out->rejected_at);
 	if (!strcmp(line, "error"))

@@ -12,7 +12,7 @@
 
 #define ANSWER_SIZE 65536 /* one packet; errors that do not fit are counted as left out */
 
-/* buf of ANSWER_SIZE; the length, without a NUL. Reloads do not go along. */
+/* buf of ANSWER_SIZE; the length, without a NUL. Counters do not go along. */
 size_t answer_put(char *buf, const struct running *running);
 /* 0, -EPROTO or -ENOMEM; *out untouched on failure, the caller's (running_free) otherwise. */
 int answer_read(const char *text, size_t length, struct running *out);

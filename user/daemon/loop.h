@@ -41,6 +41,8 @@ void loop_leave(struct loop *loop);
 
 /* ---- timers ---- */
 
+int64_t loop_now_ms(void); /* CLOCK_MONOTONIC */
+
 struct loop_timer {
 	struct loop *loop;
 	struct loop_source source;

@@ -10,6 +10,14 @@
 /* As far as any clock goes: timerfd refuses what does not fit its nanoseconds. */
 #define NEVER (INT64_MAX / 1000000000 - 1)
 
+int64_t loop_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail: the clock exists */
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 static void expire(void *data)
 {
 	struct loop_timer *timer = data;

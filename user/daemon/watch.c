@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -18,14 +17,6 @@
 #define ENTRY_EVENTS \
 	(IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB)
 #define SELF_EVENTS (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED | IN_Q_OVERFLOW)
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail: the clock exists */
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool is_watched(const struct watch *watch, int wd)
 {
@@ -114,18 +105,6 @@ static bool concerns(const struct watch *watch, const struct inotify_event *even
 	return event->len && is_entry(watch, event->wd, event->name);
 }
 
-static void settle_later(struct watch *watch)
-{
-	int64_t now = now_ms(), left;
-
-	if (!watch->first_ms)
-		watch->first_ms = now;
-	left = watch->first_ms + WATCH_SETTLE_MAX_MS - now;
-	if (left > 0)
-		loop_timer_arm(&watch->settle,
-			       left < WATCH_SETTLE_MS ? (uint32_t)left : WATCH_SETTLE_MS);
-}
-
 static void take_events(void *data)
 {
 	char room[sizeof(struct inotify_event) + NAME_MAX + 1]
@@ -145,14 +124,14 @@ static void take_events(void *data)
 		}
 	}
 	if (ours)
-		settle_later(watch);
+		settle_event(&watch->settle, 0);
 }
 
 static void settled(void *data)
 {
 	struct watch *watch = data;
 
-	watch->first_ms = 0;
+	settle_clear(&watch->settle);
 	/* -ENOMEM, -ENOSPC: what is watched still tells of more, and SIGHUP remains */
 	(void)follow(watch);
 	watch->changed(watch->data);
@@ -175,7 +154,7 @@ int watch_open(struct watch *watch, struct loop *loop, const char *path,
 		return r;
 	}
 	watch->loop = loop;
-	r = loop_timer_open(&watch->settle, loop, false, settled, watch, err);
+	r = settle_open(&watch->settle, loop, settled, watch, err);
 	if (r)
 		return r;
 	r = follow(watch);
@@ -186,7 +165,7 @@ void watch_close(struct watch *watch)
 {
 	if (!watch->loop)
 		return;
-	loop_timer_close(&watch->settle);
+	settle_close(&watch->settle);
 	loop_remove(watch->loop, &watch->source);
 	close(watch->source.fd);
 	free_directories(watch);

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "daemon/chain.h"
 #include "daemon/loop.h"
+#include "daemon/settle.h"
 
 struct watch_directory {
 	int wd;
@@ -20,21 +21,15 @@ struct watch_directory {
 struct watch {
 	struct loop *loop;
 	struct loop_source source;
-	struct loop_timer settle;
+	struct settle settle;
 	const char *path; /* the caller's */
 	struct chain chain;
 	ARRAY_OF(struct watch_directory) directories;
-	int64_t first_ms; /* when what is being settled began; 0 = nothing is */
 	void (*changed)(void *data);
 	void *data;
 };
 
-/*
- * path is absolute. changed comes WATCH_SETTLE_MS after the last event, so that several writes
- * are one change, but not later than WATCH_SETTLE_MAX_MS after the first.
- */
-#define WATCH_SETTLE_MS     100
-#define WATCH_SETTLE_MAX_MS 500
+/* path is absolute. changed comes when events have settled: several writes are one change. */
 int watch_open(struct watch *watch, struct loop *loop, const char *path,
 	       void (*changed)(void *data), void *data, struct err *err);
 void watch_close(struct watch *watch);

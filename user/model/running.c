@@ -6,6 +6,7 @@
 void running_free(struct running *running)
 {
 	free(running->file);
+	free(running->failure);
 	problems_free(&running->errors);
 	problems_free(&running->unresolved);
 	*running = (struct running){ 0 };
@@ -20,4 +21,16 @@ const char *running_result_name(enum running_result result)
 	};
 
 	return names[result];
+}
+
+const char *running_object_name(enum running_object object)
+{
+	static const char *const names[RUNNING_OBJECTS] = {
+		[RUNNING_LINK] = "link",       [RUNNING_PEER] = "peer",
+		[RUNNING_ADDRESS] = "address", [RUNNING_ROUTE] = "route",
+		[RUNNING_SYSCTL] = "sysctl",   [RUNNING_PROGRAM] = "program",
+		[RUNNING_MAP] = "map",
+	};
+
+	return names[object];
 }

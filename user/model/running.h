@@ -15,6 +15,18 @@
 enum running_result { RUNNING_APPLIED, RUNNING_UNCHANGED, RUNNING_REJECTED };
 #define RUNNING_RESULTS 3
 
+/* What the daemon puts right when the kernel's state is not what it was. */
+enum running_object {
+	RUNNING_LINK,
+	RUNNING_PEER,
+	RUNNING_ADDRESS,
+	RUNNING_ROUTE,
+	RUNNING_SYSCTL,
+	RUNNING_PROGRAM,
+	RUNNING_MAP,
+};
+#define RUNNING_OBJECTS 7
+
 struct running {
 	uint32_t pid;
 	int64_t since;          /* seconds since the epoch, as all times here */
@@ -24,9 +36,12 @@ struct running {
 	uint64_t errors_left_out;
 	struct problems unresolved; /* names of endpoints, at most RUNNING_ERRORS_MAX */
 	uint64_t reloads[RUNNING_RESULTS];
+	char *failure; /* why what is in force cannot be put right; NULL: it is. Owned */
+	uint64_t repairs[RUNNING_OBJECTS];
 };
 
 void running_free(struct running *running); /* what it holds, not itself */
 const char *running_result_name(enum running_result result);
+const char *running_object_name(enum running_object object);
 
 #endif

@@ -24,6 +24,19 @@ static void print_reloads(FILE *out, const struct running *running)
 			       METRICS_LABELS({ "result", running_result_name(result) }));
 }
 
+static void print_repairs(FILE *out, const struct running *running)
+{
+	static const char name[] = "towpath_repairs_total";
+	int object;
+
+	metrics_family(
+		out, name, "counter",
+		"Steps done because the kernel's state had changed, by what they were about.");
+	for (object = 0; object < RUNNING_OBJECTS; object++)
+		metrics_sample(out, name, running->repairs[object],
+			       METRICS_LABELS({ "object", running_object_name(object) }));
+}
+
 static void print_daemon(FILE *out, const struct metrics *metrics)
 {
 	const struct running *running = metrics->running;
@@ -43,6 +56,7 @@ static void print_daemon(FILE *out, const struct metrics *metrics)
 		  "1 while the policy file is refused and an earlier one in force.",
 		  running->rejected_at != 0);
 	print_reloads(out, running);
+	print_repairs(out, running);
 }
 
 static void print_policy(FILE *out, const struct state *have)

@@ -182,7 +182,7 @@ static int check_enforced(const struct status *status, struct status_problems *o
 }
 
 /* The first error is the one to begin with; the command in the mend shows all. */
-static int check_running(const struct running *running, struct status_problems *out)
+static int check_rejected(const struct running *running, struct status_problems *out)
 {
 	const struct problem *error = running->errors.items;
 	uint64_t more = running->errors.count - 1 + running->errors_left_out;
@@ -254,6 +254,21 @@ static int add_problems(struct status_problems *out, const struct status_problem
 	return 0;
 }
 
+static int check_running(const struct running *running, struct status_problems *out)
+{
+	int r = 0;
+
+	if (running->rejected_at)
+		r = check_rejected(running, out);
+	if (!r && running->unresolved.count)
+		r = check_unresolved(running, out);
+	if (!r && running->failure)
+		r = add_problem(out, "it is tried again by itself; the log has every attempt",
+				"what the kernel has lost cannot be put back: %s",
+				running->failure);
+	return r;
+}
+
 int status_find_problems(const struct status *status, struct status_problems *out)
 {
 	const struct state *have = status->have;
@@ -278,9 +293,7 @@ int status_find_problems(const struct status *status, struct status_problems *ou
 				"the flow table is full: %u flows", have->limits.flows);
 	if (!r && status->routes)
 		r = add_problems(out, &status->routes->problems);
-	if (!r && status->running && status->running->rejected_at)
+	if (!r && status->running)
 		r = check_running(status->running, out);
-	if (!r && status->running && status->running->unresolved.count)
-		r = check_unresolved(status->running, out);
 	return r;
 }

@@ -102,7 +102,8 @@ static void print_peer(FILE *out, const struct status *status, const char *name,
 static void print_member(FILE *out, const struct status *status, const struct tp_peer_info *info)
 {
 	const struct tp_peer_info *via = status_find_via(status->have, info);
-	const char *kind = info->is_node ? "node" : "peer", *state = status_peer_state(status, info);
+	const char *kind = info->is_node ? "node" : "peer",
+		   *state = status_peer_state(status, info);
 	char where[TP_NAME_SIZE + 8];
 
 	if (!via) {
@@ -121,8 +122,7 @@ static void print_peers(FILE *out, const struct status *status)
 	const struct state_peer *peer;
 	char key[KEY_TEXT_SIZE];
 
-	fprintf(out, "\n" PEER_LINE, "PEER", "KIND", "STATE",
-		"ENDPOINT", "HANDSHAKE", "RX", "TX");
+	fprintf(out, "\n" PEER_LINE, "PEER", "KIND", "STATE", "ENDPOINT", "HANDSHAKE", "RX", "TX");
 	array_for_each(row, &status->have->peer_info)
 		print_member(out, status, &row->info);
 	array_for_each(peer, &status->have->tunnel.peers)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A lab for cases about the daemon: a policy file that it follows, and what it makes of it."""
+
+import contextlib
+import json
+
+from daemon import Daemon
+from lib import Lab, check, wait_until
+from packets import udp
+from scenes import pairs
+
+TABLET = {"public_key": "M" * 42 + "E=", "addresses": ["100.80.0.11"]}
+PROMPT_S = 5    # a second is meant, on a machine that has nothing else to do
+
+
+class RunLab(Lab):
+    """Each case begins with nothing set up."""
+
+    def __enter__(self):
+        super().__enter__()
+        self.file = f"{self.run_dir}/watched.json"
+        self.next_port = 30000
+        return self
+
+    def recover(self):
+        self.script("towpath", "down", ok=False)
+
+    def write(self, policy):
+        """In place, as an editor that keeps the inode."""
+        with open(self.file, "w", encoding="utf-8") as file:
+            file.write(policy if isinstance(policy, str) else json.dumps(policy))
+
+    def with_tablet(self):
+        policy = self.policy()
+        policy["peers"]["tablet"] = TABLET
+        return policy
+
+    @contextlib.contextmanager
+    def running(self, *options, policy=None, ready=True):
+        """A daemon that follows self.file; nothing is left behind."""
+        self.write(policy or self.policy())
+        with Daemon(self, self.file, *options, ready=ready) as daemon:
+            yield daemon
+        self.script("towpath", "down", ok=False)
+
+
+def peers(lab):
+    return sorted(p["name"] for p in lab.json("status")["peers"])
+
+
+def follows(lab, names, what):
+    wait_until(lambda: peers(lab) == sorted(names), f"{what} to be in force", PROMPT_S)
+    check(True, what)
+
+
+def forwards(lab):
+    """A packet of each family from the phone comes out on the LAN."""
+    lab.next_port += 1
+    for phone, server in pairs(lab):
+        with lab.capture("web") as capture:
+            lab.from_phone(udp(phone, server, lab.next_port, 443, b"through"))
+            capture.expect_payload(b"through")

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The policy in force, once more: because the calendar, or the kernel, is not what it was. */
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "cmd/commands.h"
+#include "cmd/run.h"
+#include "cmd/steps.h"
+
+/* After a re-plan that failed: twice as long each time. */
+#define RETRY_MIN_S 10
+#define RETRY_MAX_S 640
+
+void run_pipeline_start(struct run *run, struct pipeline *p)
+{
+	pipeline_start(p, run->args);
+	run->names = run_endpoints_answers(&run->endpoints);
+	p->names = &run->names;
+	p->unattended = true;
+	p->quiet = true;
+	p->silent = true;
+}
+
+/* A library that was busy keeps what it freed for the next time, which may be never. */
+void run_pipeline_end(struct pipeline *p)
+{
+	pipeline_end(p);
+	malloc_trim(0);
+}
+
+void run_in_force(struct run *run, const struct pipeline *p, bool said)
+{
+	run_mind_keys(run, p, said);
+	if (run_endpoints_follow(&run->endpoints, p))
+		log_error("run: out of memory: not all names of endpoints are followed");
+	run->retry_s = 0;
+	free(run->running.failure);
+	run->running.failure = NULL;
+}
+
+/* ---- what was repaired ---- */
+
+static enum running_object object_of(enum op_kind kind)
+{
+	switch (kind) {
+	case OP_LINK_ADD:
+	case OP_LINK_SET:
+	case OP_LINK_REMOVE:
+	case OP_TUNNEL_SET: return RUNNING_LINK;
+	case OP_PEER_SET:
+	case OP_PEER_REMOVE: return RUNNING_PEER;
+	case OP_ADDRESS_ADD:
+	case OP_ADDRESS_REMOVE:
+	case OP_LAN_ADDRESS_ADD:
+	case OP_LAN_ADDRESS_REMOVE: return RUNNING_ADDRESS;
+	case OP_ROUTE_ADD:
+	case OP_ROUTE_REMOVE: return RUNNING_ROUTE;
+	case OP_SYSCTL_SET:
+	case OP_SYSCTL_RESTORE: return RUNNING_SYSCTL;
+	case OP_PROGRAMS_LOAD:
+	case OP_PROGRAMS_REMOVE:
+	case OP_ATTACH:
+	case OP_DETACH: return RUNNING_PROGRAM;
+	default: return RUNNING_MAP;
+	}
+}
+
+static void count_repairs(struct run *run, const struct plan *plan)
+{
+	const struct op *op;
+
+	array_for_each(op, &plan->ops)
+		run->running.repairs[object_of(op->kind)]++;
+}
+
+/* ---- doing it ---- */
+
+/* Lends the text in force to p, until give_back. */
+static int plan_good(struct run *run, struct pipeline *p)
+{
+	int status;
+
+	p->text = TAKE(run->good);
+	p->length = run->good_length;
+	status = pipeline_read_policy(p);
+	return status == EXIT_DONE ? apply_prepare(p) : status;
+}
+
+static void give_back(struct run *run, struct pipeline *p)
+{
+	run->good = TAKE(p->text);
+}
+
+/* Each reason is logged once, until it is another or none. */
+static void note_failure(struct run *run, const struct pipeline *p)
+{
+	const char *why = p->failure.code ? p->failure.text : "it is not valid any more";
+
+	run->retry_s = !run->retry_s                ? RETRY_MIN_S
+		       : run->retry_s < RETRY_MAX_S ? 2 * run->retry_s
+						    : RETRY_MAX_S;
+	loop_timer_arm_at(&run->expiry, time(NULL) + run->retry_s);
+	if (run->running.failure && !strcmp(run->running.failure, why))
+		return;
+	log_error("run: the policy in force: %s", why);
+	free(run->running.failure);
+	run->running.failure = mem_copy_string(why); /* NULL: then only the log knows */
+}
+
+/* Should it fail: again later. */
+static enum look replan(struct run *run, bool repair)
+{
+	struct pipeline p;
+	size_t steps;
+	int status;
+
+	run_pipeline_start(run, &p);
+	status = plan_good(run, &p);
+	steps = p.plan.ops.count;
+	if (steps && repair)
+		log_warn("the kernel is not as it was left; steps to put that right: %zu", steps);
+	if (status == EXIT_DONE)
+		status = apply_finish(&p);
+	give_back(run, &p);
+	if (status == EXIT_DONE)
+		run_in_force(run, &p, false);
+	else
+		note_failure(run, &p);
+	if (status == EXIT_DONE && repair)
+		count_repairs(run, &p.plan);
+	run_pipeline_end(&p);
+	if (status != EXIT_DONE)
+		return LOOK_FAILED;
+	return steps ? LOOK_MENDED : LOOK_FOUND_NOTHING;
+}
+
+/* Started with a file that is rejected: what is in force is in the kernel alone. */
+void run_replan(struct run *run)
+{
+	if (run->good)
+		(void)replan(run, false); /* noted in `running` */
+}
+
+enum look run_repair(struct run *run)
+{
+	return run->good ? replan(run, true) : LOOK_FOUND_NOTHING;
+}

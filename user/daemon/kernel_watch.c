@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/kernel_watch.h"
+
+#include <unistd.h>
+
+#include "kernel/rt_monitor.h"
+
+/*
+ * How many times as long as a look took it is left at that: so mending takes half of a core at
+ * the most, looking a quarter, and for what others do it is a twentieth.
+ */
+#define MENDING_SHARE 1
+#define PROMPT_SHARE  3
+#define SLOW_SHARE    19
+/* After a look that mended something, so that no fight with somebody else keeps us busy. */
+#define PAUSE_MIN_MS 500
+#define PAUSE_MAX_MS 8000 /* doubled up to this with each look in vain */
+
+#define SLOW_CHANGES (RT_CHANGE_FOREIGN_ROUTE | RT_CHANGE_LOST)
+
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* When the next look may be. */
+static int64_t prompt_ms(const struct kernel_watch *watch)
+{
+	if (watch->result == LOOK_FOUND_NOTHING)
+		return watch->looked_ms + PROMPT_SHARE * watch->took_ms;
+	return watch->looked_ms + later(MENDING_SHARE * watch->took_ms, watch->pause_ms);
+}
+
+static int64_t slow_ms(const struct kernel_watch *watch)
+{
+	return watch->looked_ms + later(SLOW_SHARE * watch->took_ms, watch->pause_ms);
+}
+
+static void take_news(void *data)
+{
+	struct kernel_watch *watch = data;
+	unsigned int changes = rt_monitor_read(watch->source.fd);
+
+	if (changes & ~SLOW_CHANGES)
+		settle_event(&watch->prompt, prompt_ms(watch));
+	else if (changes)
+		settle_event(&watch->slow, slow_ms(watch));
+}
+
+static uint32_t next_pause(const struct kernel_watch *watch, int64_t began_ms)
+{
+	uint32_t longer = 2 * watch->pause_ms;
+
+	/* the machine has been quiet in between */
+	if (watch->result == LOOK_MENDED || began_ms - watch->looked_ms > longer)
+		return PAUSE_MIN_MS;
+	return longer < PAUSE_MAX_MS ? longer : PAUSE_MAX_MS;
+}
+
+static void look(void *data)
+{
+	struct kernel_watch *watch = data;
+	int64_t began_ms = loop_now_ms();
+
+	/* one look sees everything */
+	settle_clear(&watch->prompt);
+	settle_clear(&watch->slow);
+	watch->result = watch->look(watch->data);
+	watch->pause_ms = next_pause(watch, began_ms);
+	watch->looked_ms = loop_now_ms();
+	watch->took_ms = watch->looked_ms - began_ms;
+}
+
+void kernel_watch_look(struct kernel_watch *watch)
+{
+	settle_event(&watch->prompt, 0);
+}
+
+static int open_timers(struct kernel_watch *watch, struct loop *loop, struct err *err)
+{
+	int r = settle_open(&watch->prompt, loop, look, watch, err);
+
+	return r ? r : settle_open(&watch->slow, loop, look, watch, err);
+}
+
+int kernel_watch_open(struct kernel_watch *watch, struct loop *loop,
+		      enum look (*look_at)(void *data), void *data, struct err *err)
+{
+	int fd;
+	int r = rt_monitor_open(&fd, err);
+
+	if (r)
+		return r;
+	watch->look = look_at;
+	watch->data = data;
+	watch->pause_ms = PAUSE_MIN_MS;
+	r = loop_add(loop, &watch->source, fd, take_news, watch, err);
+	if (r) {
+		close(fd);
+		return r;
+	}
+	watch->loop = loop;
+	return open_timers(watch, loop, err);
+}
+
+void kernel_watch_close(struct kernel_watch *watch)
+{
+	if (!watch->loop)
+		return;
+	settle_close(&watch->prompt);
+	settle_close(&watch->slow);
+	loop_remove(watch->loop, &watch->source);
+	close(watch->source.fd);
+	watch->loop = NULL;
+}
