@@ -200,7 +200,8 @@ TEST(a_foreign_peer_stays)
 	memset(added->public_key.bytes, 0xff, KEY_SIZE);
 	CHECK_INT(state_tell_peers(&pair.have.want), 0);
 	CHECK(!pair.have.want.tunnel.peers.items[2].ours);
-	CHECK(pair.have.want.tunnel.peers.items[0].ours && pair.have.want.tunnel.peers.items[1].ours);
+	CHECK(pair.have.want.tunnel.peers.items[0].ours &&
+	      pair.have.want.tunnel.peers.items[1].ours);
 	pair_check(&pair, "");
 	pair_free(&pair);
 }

@@ -61,7 +61,7 @@ struct args {
 	enum log_level log_level;
 	enum log_format log_format;
 	struct endpoint metrics_listen; /* port 0 = as the policy says */
-	uint32_t stall_after_s; /* 0 = the default */
+	uint32_t stall_after_s;         /* 0 = the default */
 	bool cleanup_on_exit;
 	bool json;
 	bool help;

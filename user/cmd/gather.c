@@ -170,8 +170,8 @@ uint64_t gather_jiffies(uint32_t hz)
 	       (uint64_t)now.tv_nsec * hz / 1000000000;
 }
 
-int gather_facts(const struct policy *policy, const struct gather_names *names,
-		 struct facts *facts, struct err *err)
+int gather_facts(const struct policy *policy, const struct gather_names *names, struct facts *facts,
+		 struct err *err)
 {
 	facts->jiffies = gather_jiffies(facts->hz);
 	bpf_object_hash(facts->object_hash);

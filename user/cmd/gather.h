@@ -24,8 +24,8 @@ struct gather_names {
 };
 
 /* Endpoint names, preshared keys, jiffies and the hash of the embedded programs. */
-int gather_facts(const struct policy *policy, const struct gather_names *names,
-		 struct facts *facts, struct err *err);
+int gather_facts(const struct policy *policy, const struct gather_names *names, struct facts *facts,
+		 struct err *err);
 /* The same for jiffies alone. */
 uint64_t gather_jiffies(uint32_t hz);
 

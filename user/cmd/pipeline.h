@@ -23,8 +23,8 @@ struct pipeline {
 	const char *file; /* the policy's path */
 	char *text;       /* what is in it; NULL: still to be read */
 	size_t length;
-	bool quiet;    /* problems are collected, not printed */
-	bool silent;   /* nor is logged why a step ended it all: that is in failure */
+	bool quiet;  /* problems are collected, not printed */
+	bool silent; /* nor is logged why a step ended it all: that is in failure */
 	const struct gather_names *names; /* of endpoints; NULL: waits for the resolver */
 	bool removing; /* `down`: also what a network namespace left that is gone */
 	struct err failure;

@@ -21,7 +21,7 @@
 struct step {
 	struct ops_net_context *context;
 	const struct op *op;
-	size_t count; /* ops from op on that are done together */
+	size_t count;                      /* ops from op on that are done together */
 	const struct state_tunnel *tunnel; /* want's, or have's in the removing phase */
 	const char *instance;
 	struct rt_link link; /* the tunnel's device, where the step needs one */
@@ -272,7 +272,9 @@ int ops_net_run(struct ops_net_context *context, const struct op *op, size_t cou
 		struct err *err)
 {
 	const struct step_kind *kind = find_kind(op->kind);
-	struct step step = { .context = context, .op = op, .count = count, .instance = instance, .err = err };
+	struct step step = {
+		.context = context, .op = op, .count = count, .instance = instance, .err = err
+	};
 	const struct state *state;
 
 	if (!kind)

@@ -15,8 +15,8 @@ struct nl;
 /* The sockets of one apply. */
 struct ops_net_context {
 	struct nl *nl;
-	struct wg_device wg; /* opened by the first op that needs it */
-	struct rt_link link; /* the tunnel's device, as it was a few ops ago */
+	struct wg_device wg;    /* opened by the first op that needs it */
+	struct rt_link link;    /* the tunnel's device, as it was a few ops ago */
 	unsigned int link_uses; /* left before it is looked up again */
 };
 
@@ -31,8 +31,8 @@ bool ops_net_handles(enum op_kind kind);
 size_t ops_net_count(const struct op *op, size_t left);
 
 /*
- * Does that many ops, or one, that ops_net_handles; -EINVAL for another. What sets reads want, what removes reads
- * have, and the other may be NULL. A step that is done already is success.
+ * Does that many ops, or one, that ops_net_handles; -EINVAL for another. What sets reads want,
+ * what removes reads have, and the other may be NULL. A step that is done already is success.
  */
 int ops_net_run(struct ops_net_context *context, const struct op *op, size_t count,
 		const struct state *want, const struct state *have, const char *instance,

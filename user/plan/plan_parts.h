@@ -6,8 +6,8 @@
 #include "plan/ops.h"
 
 /*
- * Appends an op whose text is "VERB OBJECT DETAILS"; verb is a literal. The result is valid until the next one is
- * added: fill in its args at once. NULL when memory is out.
+ * Appends an op whose text is "VERB OBJECT DETAILS"; verb is a literal. The result is valid until
+ * the next one is added: fill in its args at once. NULL when memory is out.
  */
 struct op *op_add(struct plan *plan, enum op_phase phase, enum op_kind kind, const char *verb,
 		  const char *object, const char *details);
