@@ -16,7 +16,7 @@
 #define NAME   "wg0"
 
 /* A peer that is not there yet. */
-#define MADE(peer)                                                                                \
+#define MADE(peer) \
 	(&(const struct peer_change){ .want = (peer), .endpoint = (peer)->endpoint.port })
 
 /* Of one peer, *done as wg_peers has it; its count when it is through. */
@@ -215,8 +215,8 @@ TEST(splits_3000_allowed_ips_and_replaces_only_once)
 		REQUIRE(put_peer(&buf, sizeof(buf), MADE(&peer), &done));
 		REQUIRE(done > before);
 		CHECK(buf.header.nlmsg_len <= sizeof(buf));
-		CHECK_INT(flags_of(&buf.header), messages ? WGPEER_F_UPDATE_ONLY :
-							  WGPEER_F_REPLACE_ALLOWEDIPS);
+		CHECK_INT(flags_of(&buf.header),
+			  messages ? WGPEER_F_UPDATE_ONLY : WGPEER_F_REPLACE_ALLOWEDIPS);
 		CHECK_INT(wg_read_device(&buf.header, &tunnel), 0);
 		messages++;
 	}
@@ -329,14 +329,14 @@ TEST(a_change_is_sent_without_what_is_the_same)
 {
 	static const uint8_t want[] = { 112, 0, 0, 0, GENL_HEADER(WG_CMD_SET_DEVICE),
 					/* peers, one peer, both nested */
-					84, 0, WGDEVICE_A_PEERS, 0x80, 80, 0, 0, 0x80,
-					36, 0, WGPEER_A_PUBLIC_KEY, 0, KEY_BYTES(0x10),
-					8, 0, WGPEER_A_FLAGS, 0, WGPEER_F_UPDATE_ONLY, 0, 0, 0,
+					84, 0, WGDEVICE_A_PEERS, 0x80, 80, 0, 0, 0x80, 36, 0,
+					WGPEER_A_PUBLIC_KEY, 0, KEY_BYTES(0x10), 8, 0,
+					WGPEER_A_FLAGS, 0, WGPEER_F_UPDATE_ONLY, 0, 0, 0,
 					/* the allowed IP that is new */
-					32, 0, WGPEER_A_ALLOWEDIPS, 0x80, 28, 0, 0, 0x80,
-					6, 0, WGALLOWEDIP_A_FAMILY, 0, 2, 0, 0, 0,
-					8, 0, WGALLOWEDIP_A_IPADDR, 0, 192, 0, 2, 0,
-					5, 0, WGALLOWEDIP_A_CIDR_MASK, 0, 24, 0, 0, 0 };
+					32, 0, WGPEER_A_ALLOWEDIPS, 0x80, 28, 0, 0, 0x80, 6, 0,
+					WGALLOWEDIP_A_FAMILY, 0, 2, 0, 0, 0, 8, 0,
+					WGALLOWEDIP_A_IPADDR, 0, 192, 0, 2, 0, 5, 0,
+					WGALLOWEDIP_A_CIDR_MASK, 0, 24, 0, 0, 0 };
 	struct state_peer old = make_peer("192.0.2.1:51820"), new = make_peer("192.0.2.1:51820");
 	const struct peer_change change = { .want = &new, .have = &old };
 	union nl_message buf;
@@ -353,16 +353,55 @@ TEST(a_change_is_sent_without_what_is_the_same)
 
 TEST(an_endpoint_is_sent_alone)
 {
-	static const uint8_t want[] = { 100, 0, 0, 0, GENL_HEADER(WG_CMD_SET_DEVICE),
-					72, 0, WGDEVICE_A_PEERS, 0x80, 68, 0, 0, 0x80,
-					36, 0, WGPEER_A_PUBLIC_KEY, 0, KEY_BYTES(0x10),
-					8, 0, WGPEER_A_FLAGS, 0, WGPEER_F_UPDATE_ONLY, 0, 0, 0,
-					20, 0, WGPEER_A_ENDPOINT, 0, 2, 0, 0x13, 0x88, 192, 0, 2, 1,
-					0, 0, 0, 0, 0, 0, 0, 0 };
+	static const uint8_t want[] = { 100,
+					0,
+					0,
+					0,
+					GENL_HEADER(WG_CMD_SET_DEVICE),
+					72,
+					0,
+					WGDEVICE_A_PEERS,
+					0x80,
+					68,
+					0,
+					0,
+					0x80,
+					36,
+					0,
+					WGPEER_A_PUBLIC_KEY,
+					0,
+					KEY_BYTES(0x10),
+					8,
+					0,
+					WGPEER_A_FLAGS,
+					0,
+					WGPEER_F_UPDATE_ONLY,
+					0,
+					0,
+					0,
+					20,
+					0,
+					WGPEER_A_ENDPOINT,
+					0,
+					2,
+					0,
+					0x13,
+					0x88,
+					192,
+					0,
+					2,
+					1,
+					0,
+					0,
+					0,
+					0,
+					0,
+					0,
+					0,
+					0 };
 	struct state_peer peer = make_peer("192.0.2.1:5000");
 	union nl_message buf;
 
-	REQUIRE(wg_put_endpoint(&buf, sizeof(buf), FAMILY, NAME, &peer.public_key,
-				&peer.endpoint));
+	REQUIRE(wg_put_endpoint(&buf, sizeof(buf), FAMILY, NAME, &peer.public_key, &peer.endpoint));
 	CHECK_BYTES(buf.bytes, buf.header.nlmsg_len, want, sizeof(want));
 }

@@ -16,7 +16,7 @@
 #define HEX_0 "0000000000000000000000000000000000000000000000000000000000000000"
 
 /* A peer that is not there yet. */
-#define MADE(peer)                                                                                \
+#define MADE(peer) \
 	(&(const struct peer_change){ .want = (peer), .endpoint = (peer)->endpoint.port })
 
 static char *put_peer(const struct peer_change *change)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <malloc.h>
 #include <stdio.h>
 
 #include "base/log.h"
@@ -222,6 +223,11 @@ int main(int argc, char *argv[])
 	struct args args;
 	struct err err;
 
+	/*
+	 * Large arrays are mappings of their own, at any time: they grow without a copy and are
+	 * given back at once. glibc would raise the limit after the first.
+	 */
+	(void)mallopt(M_MMAP_THRESHOLD, 128 << 10); /* where it is refused, more memory is used */
 	if (key_setup(&err)) {
 		log_error("%s", err.text);
 		return EXIT_FAILED;

@@ -2,6 +2,7 @@
 #include "cmd/pipeline.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,7 @@ static int read_config(struct pipeline *p)
 	if (r)
 		return leave(p, &err);
 	r = config_read(p->text, p->length, &p->config, &p->errors);
+	malloc_trim(0); /* the parser's tree is gone: small pieces, and what follows is large */
 	if (r == -ENOMEM)
 		return out_of_memory(p);
 	return r ? refuse(p, EXIT_POLICY, &p->errors) : EXIT_DONE;

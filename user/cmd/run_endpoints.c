@@ -12,10 +12,10 @@
 #include "cmd/lookup.h"
 #include "kernel/wg.h"
 
-#define CHECK_MAX_S  30  /* between two looks at the handshakes */
-#define RETRY_MAX_S  600 /* after a name that did not resolve: twice as long each time */
-#define LOOKUPS_MAX  8   /* at a time */
-#define MS           1000
+#define CHECK_MAX_S 30  /* between two looks at the handshakes */
+#define RETRY_MAX_S 600 /* after a name that did not resolve: twice as long each time */
+#define LOOKUPS_MAX 8   /* at a time */
+#define MS          1000
 
 struct run_name {
 	struct run_endpoints *endpoints;
@@ -283,7 +283,7 @@ static int add_name(struct run_endpoints *endpoints, struct run_endpoints *old,
 		return 0;
 	known = find_name(old, member->public_key, member->endpoint->host);
 	name = known && (*known)->port == member->endpoint->port ? *known
-								  : name_make(endpoints, member);
+								 : name_make(endpoints, member);
 	slot = name ? array_add(&endpoints->names) : NULL;
 	if (!slot)
 		return -ENOMEM; /* one that was known is still old's, and goes with it */

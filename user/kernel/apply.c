@@ -183,8 +183,8 @@ int apply_plan(const struct apply *apply, const struct plan *plan, struct err *e
 
 		tell(apply, op, count);
 		r = count > 1 ? ops_net_run(&net, op, count, apply->want, apply->have,
-					    apply->instance, err) :
-				run_op(apply, &net, op, err);
+					    apply->instance, err)
+			      : run_op(apply, &net, op, err);
 		done += count;
 	}
 	if (!r && apply->want)

@@ -97,10 +97,9 @@ static int kernel_set_peers(struct wg_device *device, const struct peer_change *
 	int r = 0;
 
 	while (!r && peers.at < count)
-		r = kernel_set(device,
-			       wg_put_peers(&buf, sizeof(buf), device->family, device->name,
-					    &peers),
-			       err);
+		r = kernel_set(
+			device,
+			wg_put_peers(&buf, sizeof(buf), device->family, device->name, &peers), err);
 	return r;
 }
 

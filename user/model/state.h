@@ -30,7 +30,7 @@ struct state_peer {
 	ARRAY_OF(struct prefix) allowed_ips; /* sorted by prefix_compare */
 	uint32_t said; /* hash of the endpoint that the policy names, which may be a DNS name */
 	/* have only */
-	bool ours; /* tp_peer_info has its key; false: foreign, and left alone */
+	bool ours;                /* tp_peer_info has its key; false: foreign, and left alone */
 	int64_t latest_handshake; /* seconds since the epoch, 0 = never */
 	uint64_t rx_bytes, tx_bytes;
 };

@@ -218,8 +218,8 @@ static int visit_new(struct diff *d, const struct state_peer *want)
  * In two passes: who gains an allowed IP, and the others. One that gains, loses to another peer
  * and to nobody takes part in both, for its allowed IPs are replaced once the other has its own.
  */
-static int visit_known(struct diff *d, const struct state_peer *want,
-		       const struct state_peer *have, bool gaining)
+static int visit_known(struct diff *d, const struct state_peer *want, const struct state_peer *have,
+		       bool gaining)
 {
 	struct peer_change change = { want, have, wants_endpoint(want, have), false };
 	struct losses losses;
