@@ -15,6 +15,7 @@ import time
 
 from lib import (Capture, Lab, case, check, check_equal, client_socket, inside, main, run,
                  wait_until)
+from daemon import Daemon
 from packets import udp
 from scenes import open_policy
 
@@ -182,6 +183,10 @@ class Scene(Lab):
                     f"{what}: a second plan")
 
 
+def problems(lab):
+    return [f"{p['what']}; {p['mend']}" for p in lab.json("status")["problems"]]
+
+
 def everywhere(way):
     return dict.fromkeys(("equal", "longer", "shorter"), way)
 
@@ -327,13 +332,30 @@ def a_prefix_that_a_router_advertises_is_the_lans(lab):
         check_equal(lab.states()[mesh][0], "active", "when it has gone")
 
 
+# ---- the daemon ----------------------------------------------------------------------------------
+
+def is_seen(lab, relations):
+    """The phone's routes are in conflict for those relations, and for no others."""
+    states = lab.states()
+    return all((states[mesh][0] == "conflict") == (relation in relations)
+               for (relation, _), (_, mesh, _) in TABLE.items())
+
+
+@case
+def run_follows_lans_that_come_and_go(lab):
+    with Daemon(lab, lab.file):
+        for come in (Scene.connect, Scene.route):
+            with lab.lans(come, 100):
+                wait_until(lambda: is_seen(lab, ("equal", "longer")) and not problems(lab),
+                           "the LANs to be seen")
+                lab.goes(everywhere(LAN), "they are there")
+            wait_until(lambda: is_seen(lab, ()) and not problems(lab), "their end to be seen")
+            lab.goes(everywhere(MESH), "they have gone", lan_is_there=False)
+
+
 # ---- other people's routes ----------------------------------------------------------------------
 
 KEY = ("metric", "4000000116")      # ours
-
-
-def problems(lab):
-    return [f"{p['what']}; {p['mend']}" for p in lab.json("status")["problems"]]
 
 
 def is_named(lab, *words):

@@ -16,7 +16,10 @@
 
 /* ---- pages ---- */
 
-/* What keeps the data path from working. A rejected file does not, nor do grants that only log. */
+/*
+ * What keeps the data path from working. A rejected file does not, nor do grants that only log,
+ * nor a route that the next look at the kernel, or somebody else, has to put right.
+ */
 static int find_unready(const struct run *run, const struct snapshot *snapshot,
 			struct status_problems *out)
 {
@@ -28,6 +31,7 @@ static int find_unready(const struct run *run, const struct snapshot *snapshot,
 	running.rejected_at = 0;
 	status.have = &have;
 	status.running = &running;
+	status.routes = NULL;
 	return status_find_problems(&status, out);
 }
 
