@@ -10,8 +10,8 @@ import struct
 import sys
 import threading
 
-from lib import (DEADLINE_S, TOP, Lab, Skip, bound_socket, check, check_equal, client_socket, inside,
-                 run)
+from lib import (DEADLINE_S, TOP, Lab, Skip, bound_socket, check, check_equal, client_socket,
+                 inside, run)
 from packets import Packet
 
 ETH_P_8021Q = 0x8100
