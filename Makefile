@@ -4,7 +4,8 @@
 #   make              the binary, build/towpath
 #   make demo         a lab in network namespaces, traffic through it, a status table (root)
 #   make check        every tier this machine can run (root)
-#   make check-unit   one tier: lint unit golden packet net docs
+#   make check-unit   one tier: lint unit golden packet net vm docs
+#   make check-vm     FULL=1 for all tests in every kernel, which takes hours
 #   make bench        what forwarding costs (root); BENCH="t2 kernel towpath" ROUNDS=9 for a part
 #   make nightly      tests at length: millions of packets, thousands of policies (root)
 #   make install      DESTDIR and PREFIX as usual
@@ -39,7 +40,7 @@ SKEL     := $(BPF_SRC:bpf/%.bpf.c=$(B)/skel/%.skel.h)
 USER_SRC := $(filter-out user/cmd/main.c,$(wildcard user/*/*.c))
 TEST_LIB := $(wildcard selftests/lib/*.c)
 BENCH_SRC := $(filter-out %.bpf.c,$(wildcard selftests/bench/*.c))
-TIERS    := lint unit golden packet net docs
+TIERS    := lint unit golden packet net vm docs
 
 .PHONY: all deps demo check nightly $(TIERS:%=check-%) bench install clean
 .DELETE_ON_ERROR:
@@ -158,6 +159,7 @@ nightly: deps
 	$(Q)$(MAKE) --no-print-directory all $(B)/plain/test-packet
 	$(Q)PROPERTY_PACKETS=10000000 POLICY_SWAPS=1000 RANDOM_PAIRS=1000000 \
 		$(B)/plain/test-packet packet.property packet.swap packet.random
+	$(Q)FULL=1 selftests/vm/run
 	$(Q)FOREIGN_FLOWS=1000000 selftests/net/test_collateral.py foreign_flows
 
 SHARE := $(DESTDIR)$(PREFIX)/share

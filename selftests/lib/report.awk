@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Reads what a test program prints and shows what matters: FAIL with the output before it, SKIP
-# with its reason; PASS only with -v verbose=1. What the program did goes, as "passed failed
-# skipped", to the file named by -v counts; -v prefix is put before the names.
+# with its reason, and remarks, which begin with `--`; PASS only with -v verbose=1. What the
+# program did goes, as "passed failed skipped", to the file named by -v counts; -v prefix is put
+# before the names.
 
 /^(PASS|FAIL|SKIP) / {
 	sub(/^.... /, "&" prefix)
@@ -11,6 +12,12 @@
 	if ($1 != "PASS" || verbose)
 		print
 	held = ""
+	fflush()
+	next
+}
+
+/^-- / {
+	print
 	fflush()
 	next
 }

@@ -127,14 +127,22 @@ void test_skip(const char *format, ...)
 	va_end(args);
 }
 
+/* The arguments are parts of names: of what is wanted, or with a '-' in front of what is not. */
 static bool is_wanted(const struct test_case *c, int argc, char **argv)
 {
+	bool all = true, wanted = false;
 	int i;
 
-	for (i = 1; i < argc; i++)
-		if (strstr(c->name, argv[i]))
-			return true;
-	return argc < 2;
+	for (i = 1; i < argc; i++) {
+		if (argv[i][0] == '-') {
+			if (strstr(c->name, argv[i] + 1))
+				return false;
+			continue;
+		}
+		all = false;
+		wanted |= strstr(c->name, argv[i]) != NULL;
+	}
+	return all || wanted;
 }
 
 /* Returns whether it failed. */

@@ -209,8 +209,11 @@ class Lab:
     count = 0
 
     def __init__(self):
-        Lab.count += 1
-        self.name = "t" + _base36(os.getpid() * 8 % 46656 + Lab.count % 8) + "-"
+        for _ in range(8):      # process ids that are far apart may share a name
+            Lab.count += 1
+            self.name = "t" + _base36(os.getpid() * 8 % 46656 + Lab.count % 8) + "-"
+            if not os.path.exists(f"/run/netns/{self.name}router"):
+                break
         self.instance = "lab-" + self.name
         self.tunnel = self.name + "towpath0"
         self.phone_tunnel = self.name + "phone0"

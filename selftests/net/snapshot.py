@@ -7,7 +7,7 @@ import json
 import os
 import re
 
-from lib import inside, run
+from lib import inside, run, wait_until
 
 
 def _ip(netns, *args):
@@ -54,7 +54,10 @@ def _tcx(netns):
 
 
 def take(netns):
-    """A dictionary of lists of lines."""
+    """A dictionary of lists of lines. The kernel gives an address its routes when it has looked for
+    duplicates, which it does later and of which there are none."""
+    wait_until(lambda: not _ip(netns, "-6", "address", "show", "tentative"),
+               "addresses to be settled")
     counters = r"(valid_lft|expires) \S+( preferred_lft \S+)?"
     return {
         "links": _lines(_ip(netns, "-o", "-d", "link"), r"state \S+", r"promiscuity \d+"),

@@ -8,7 +8,7 @@
 . /t/guest-lib.sh
 
 readonly LIMIT_S=1800
-export SLOWNESS=6 DEADLINE_S=120 # of the emulator, beside other work on the same machine
+export SLOWNESS=6 LAB_DEADLINE_S=120 # of the emulator, beside other work on the same machine
 failures=0
 
 # run_program FILE [CASE...]

@@ -172,6 +172,16 @@ wg_has_what_the_policy_says()
 		"$(cat "$RUN/tablet.psk")	[2001:db8::10]:40001	$tablet	off"
 }
 
+# Before anything is touched, or the programs loaded.
+tcx_alone_is_refused_where_there_is_none()
+{
+	local refused=6
+	[ "$way" = tc ] || refused=0
+	exits "$refused" towpath plan "$POLICY" --tc-attach tcx
+	[ "$way" = tcx ] || exits 6 towpath apply "$POLICY" --tc-attach tcx
+	router_is_as_in "$RUN/before"
+}
+
 # ---- traffic ------------------------------------------------------------------------------
 
 pings_through_the_tunnel()
@@ -322,36 +332,21 @@ down_leaves_nothing()
 	exits 5 towpath status
 }
 
+# On any kernel: --tc-attach clsact is what older ones get. Here and below, as few loads of the
+# programs as will do: each takes an emulated CPU some twenty seconds.
 applies_after_down()
 {
-	holds towpath apply "$POLICY"
-	becomes pings "$LAN4"
-	holds towpath down
-	router_is_as_in "$RUN/before"
-}
-
-# On any kernel: --tc-attach clsact is what older ones get.
-clsact_shares_the_qdisc()
-{
-	inside router tc qdisc add dev lan0 clsact
-	inside router tc filter add dev lan0 ingress prio 40000 handle 9 protocol ip \
-		matchall action pass
-	snapshot >"$RUN/shared"
 	holds towpath apply "$POLICY" --tc-attach clsact
 	equal "hooks" "$(status '[.attachments[].hook] | unique | join(" ")')" tc
 	becomes pings "$LAN4"
 	holds pings "$LAN6"
 	equal "IPv4" "$(seen_by "$LAN4")" "$ROUTER4"
 	plan_is_empty "$POLICY" --tc-attach clsact
-	holds towpath down
-	router_is_as_in "$RUN/shared"
-	inside router tc qdisc del dev lan0 clsact
 }
 
 # One hook of another kind than the rest, as an apply leaves it that was cut short.
 mixed_attachments_come_down_too()
 {
-	holds towpath apply "$POLICY" --tc-attach clsact
 	inside router tc filter del dev lan0 ingress
 	equal "steps" "$(steps "$POLICY")" "attach program tp_tc_lan on lan0"
 	holds towpath apply "$POLICY"
@@ -361,13 +356,18 @@ mixed_attachments_come_down_too()
 	router_is_as_in "$RUN/before"
 }
 
-tcx_alone_is_refused_where_there_is_none()
+clsact_shares_the_qdisc()
 {
-	local refused=6
-	[ "$way" = tc ] || refused=0
-	exits "$refused" towpath apply "$POLICY" --tc-attach tcx
+	inside router tc qdisc add dev lan0 clsact
+	inside router tc filter add dev lan0 ingress prio 40000 handle 9 protocol ip \
+		matchall action pass
+	snapshot >"$RUN/shared"
+	holds towpath apply "$POLICY" --tc-attach clsact
+	becomes pings "$LAN4"
+	holds pings "$LAN6"
 	holds towpath down
-	router_is_as_in "$RUN/before"
+	router_is_as_in "$RUN/shared"
+	inside router tc qdisc del dev lan0 clsact
 }
 
 make_network
@@ -379,6 +379,7 @@ snapshot >"$RUN/before"
 test_case check_accepts_the_policy
 test_case kernel_wireguard_is_found_before_it_is_loaded
 test_case plan_changes_nothing
+test_case tcx_alone_is_refused_where_there_is_none
 test_case apply_succeeds || exit 1
 start_phone
 test_case tunnel_is_kernel_wireguard
@@ -398,8 +399,7 @@ test_case damage_is_repaired
 test_case many_peers_and_prefixes_fit
 test_case down_leaves_nothing
 test_case applies_after_down
-test_case clsact_shares_the_qdisc
 test_case mixed_attachments_come_down_too
-test_case tcx_alone_is_refused_where_there_is_none
+test_case clsact_shares_the_qdisc
 
 exit $((failures > 0))
