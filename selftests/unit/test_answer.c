@@ -77,6 +77,22 @@ TEST(carries_every_error_on_a_line_of_its_own)
 	running_free(&running);
 }
 
+TEST(carries_names_that_do_not_resolve)
+{
+	struct running running = example(), got = {};
+	AUTO_FREE char *text = mem_alloc(1, ANSWER_SIZE);
+
+	REQUIRE(text);
+	CHECK(!problems_add(&running.unresolved, "$.nodes.b.endpoint", "\"b.example\" is unknown"));
+	REQUIRE(!answer_read(text, answer_put(text, &running), &got));
+	CHECK_INT(got.errors.count, 0);
+	REQUIRE(got.unresolved.count == 1);
+	CHECK_TEXT(got.unresolved.items[0].place, "$.nodes.b.endpoint");
+	CHECK_TEXT(got.unresolved.items[0].message, "\"b.example\" is unknown");
+	running_free(&got);
+	running_free(&running);
+}
+
 TEST(counts_the_errors_that_do_not_fit)
 {
 	struct running running = example(), got = {};

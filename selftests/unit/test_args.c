@@ -34,7 +34,8 @@ static const struct command table[] = {
 		.usage = "POLICY",
 		.operands_min = 1,
 		.operands_max = 1,
-		.options = ARGS_BIT(ARGS_METRICS_LISTEN) | ARGS_BIT(ARGS_CLEANUP_ON_EXIT),
+		.options = ARGS_BIT(ARGS_METRICS_LISTEN) | ARGS_BIT(ARGS_CLEANUP_ON_EXIT) |
+			   ARGS_BIT(ARGS_STALL_AFTER),
 	},
 };
 
@@ -196,6 +197,22 @@ TEST(takes_what_the_daemon_is_told)
 	CHECK(args.cleanup_on_exit);
 	args = typed("run p");
 	CHECK(!args.metrics_listen.port && !args.cleanup_on_exit);
+}
+
+TEST(a_stall_is_a_number_of_seconds)
+{
+	static const char *const wrong[] = { "0", "-1", "2s", "86401", "x" };
+	char line[64], want[128];
+
+	CHECK_INT(typed("run p").stall_after_s, 0);
+	CHECK_INT(typed("run p --stall-after 30").stall_after_s, 30);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		snprintf(line, sizeof(line), "run p --stall-after %s", wrong[i]);
+		snprintf(want, sizeof(want),
+			 "--stall-after \"%s\": not 1 to 86400 seconds (see: towpath run --help)",
+			 wrong[i]);
+		check_refused(line, want);
+	}
 }
 
 TEST(refuses_to_listen_at_what_is_no_address)

@@ -182,12 +182,25 @@ static int take_answer(struct nl *nl, struct answer *answer)
 	return r;
 }
 
+static int send_message(struct nl *nl, const struct nlmsghdr *msg)
+{
+	ssize_t n;
+
+	do {
+		n = mnl_socket_sendto(nl->socket, msg, msg->nlmsg_len);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
 static int ask(struct nl *nl, struct nlmsghdr *msg, struct answer *answer)
 {
+	int r;
+
 	msg->nlmsg_seq = ++nl->seq;
 	msg->nlmsg_flags |= NLM_F_REQUEST | (answer->dump ? NLM_F_DUMP : NLM_F_ACK);
-	if (mnl_socket_sendto(nl->socket, msg, msg->nlmsg_len) < 0)
-		return err_sys(answer->err, -errno, "write to netlink");
+	r = send_message(nl, msg);
+	if (r)
+		return err_sys(answer->err, r, "write to netlink");
 	return take_answer(nl, answer);
 }
 
@@ -215,6 +228,8 @@ int nl_dump(struct nl *nl, struct nlmsghdr *msg, const struct nl_reader *reader,
 			reader->restart(reader->data);
 
 		r = ask(nl, msg, &answer);
+		if (r == -EINTR) /* at the end of the dump: how some say that it was interrupted */
+			continue;
 		if (r || !answer.incomplete)
 			return r;
 	}
