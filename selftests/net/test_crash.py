@@ -1,0 +1,156 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+"""The tunnel itself is lost under traffic: its process dies, or its device is deleted."""
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+from lib import Skip, bound_socket, case, check, check_equal, client_socket, main, run, wait_until
+from running import RunLab, forwards
+from scenes import open_policy, pairs
+
+BACK_S = 10     # a second is meant, on a machine that has nothing else to do
+
+
+def process(lab):
+    """The pid of the router's wireguard-go."""
+    done = run("ip", "netns", "pids", lab.netns("router"))
+    for pid in done.stdout.split():
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            if b"wireguard-go" in file.read():
+                return int(pid)
+    return None
+
+
+def crash(lab):
+    pid = process(lab)
+    if not pid:
+        raise Skip("the tunnel is the kernel's")
+    os.kill(pid, signal.SIGKILL)
+
+
+def delete(lab):
+    run("ip", "-n", lab.netns("router"), "link", "del", lab.tunnel)
+
+
+def device(lab):
+    """What WireGuard holds, but for what changes by itself."""
+    rows = lab.exec("router", "wg", "show", lab.tunnel, "dump").stdout.split("\n")
+    peers = {}
+    for row in filter(None, rows[1:]):
+        key, psk, endpoint, allowed, _, _, _, keepalive = row.split("\t")
+        peers[key] = psk, endpoint, sorted(allowed.split(",")), keepalive
+    return rows[0].split("\t"), peers
+
+
+class Stream:
+    """A TCP connection from the phone that sends a little all the time."""
+
+    def __init__(self, lab, phone, server, port):
+        self.sent, self.got, self.error = 0, 0, None
+        self.listener = bound_socket(lab, "web", socket.SOCK_STREAM, server, port)
+        self.client = client_socket(lab, "phone", socket.SOCK_STREAM, server)
+        self.client.bind((phone, 0))
+        self.client.connect((server, port))
+        self.server, _ = self.listener.accept()
+        self.server.settimeout(60)
+        self.client.settimeout(60)
+        self.leaving = False
+        self.threads = [threading.Thread(target=f) for f in (self._send, self._receive)]
+        for thread in self.threads:
+            thread.start()
+
+    def _send(self):
+        try:
+            while not self.leaving:
+                self.client.sendall(b"x" * 100)
+                self.sent += 100
+                time.sleep(0.02)
+            self.client.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            self.error = error
+
+    def _receive(self):
+        try:
+            while chunk := self.server.recv(65536):
+                self.got += len(chunk)
+        except OSError as error:
+            self.error = error
+
+    def end(self):
+        self.leaving = True
+        for thread in self.threads:
+            thread.join()
+        for sock in (self.client, self.server, self.listener):
+            sock.close()
+        check(self.error is None, f"the stream broke: {self.error}")
+        check_equal(self.got, self.sent, "bytes that arrived")
+
+
+def with_psk(lab):
+    """The open policy, its phone with a preshared key, which the phone has too."""
+    path = f"{lab.run_dir}/psk"
+    key = run("wg", "genpsk").stdout
+    with open(path, "w", encoding="ascii", opener=lambda p, f: os.open(p, f, 0o600)) as file:
+        file.write(key)
+    policy = open_policy(lab)
+    policy["peers"]["phone"]["preshared_key_file"] = path
+    router = policy["nodes"]["homelab-1"]["public_key"]
+    real = lab.exec("phone", "wg", "show", lab.phone_tunnel, "peers").stdout.strip()
+    check_equal(real, router, "the phone's peer")
+    lab.exec("phone", "wg", "set", lab.phone_tunnel, "peer", router, "preshared-key", path)
+    return policy
+
+
+def survives(lab, damage):
+    with lab.running(policy=with_psk(lab)) as daemon:
+        lab.wait_for_tunnel()
+        before, flows = device(lab), lab.json("status")["flows"]
+        streams = [Stream(lab, phone, server, 6000 + i)
+                   for i, (phone, server) in enumerate(pairs(lab))]
+        wait_until(lambda: all(s.got > 1000 for s in streams), "the streams to flow")
+        before_got = [s.got for s in streams]
+        was = lab.json("status")["flows"]["current"]
+        began = time.monotonic()
+        damage(lab)
+        states = set()
+
+        def back():
+            code, _, body = daemon.fetch("/readyz")
+            states.add(code)
+            status = lab.json("status")
+            states.add(status["healthy"])
+            return status["healthy"] and code == 200 or (body and False)
+
+        wait_until(back, "the daemon to be ready again", BACK_S)
+        ready_s = time.monotonic() - began
+        wait_until(lambda: all(s.got > b + 5000 for s, b in zip(streams, before_got)),
+                   "the streams to go on", 60)
+        print(f"# ready after {ready_s:.2f} s, traffic after {time.monotonic() - began:.2f} s")
+        for stream in streams:
+            stream.end()
+        check_equal(device(lab), before, "WireGuard's device")
+        check(503 in states and False in states, f"it said that it was down: {states}")
+        check_equal(lab.json("plan", lab.file)["ops"], [], "plan")
+        check(lab.json("status")["flows"]["created"] <= flows["created"] + 12 and was >= 2,
+              "flows went on")
+        check(daemon.metrics().values("towpath_repairs_total")["link"] >= 2, "repairs")
+        forwards(lab)
+
+
+@case
+def a_killed_process_is_started_again(lab):
+    survives(lab, crash)
+
+
+@case
+def a_deleted_device_is_made_again(lab):
+    survives(lab, delete)
+
+
+if __name__ == "__main__":
+    main(RunLab)
