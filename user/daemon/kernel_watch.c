@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "base/log.h"
 #include "kernel/rt_monitor.h"
 
 /*
@@ -15,6 +16,9 @@
 /* After a look that mended something, so that no fight with somebody else keeps us busy. */
 #define PAUSE_MIN_MS 500
 #define PAUSE_MAX_MS 8000 /* doubled up to this with each look in vain */
+
+/* Between two reads: thousands of news a second wake us this often, and not one by one. */
+#define BREATH_MS 50
 
 #define SLOW_CHANGES (RT_CHANGE_FOREIGN_ROUTE | RT_CHANGE_LOST)
 
@@ -36,11 +40,27 @@ static int64_t slow_ms(const struct kernel_watch *watch)
 	return watch->looked_ms + later(SLOW_SHARE * watch->took_ms, watch->pause_ms);
 }
 
+static void take_news(void *data);
+
+/* What has come meanwhile is in the socket; what that had no room for is known to be lost. */
+static void listen_again(void *data)
+{
+	struct kernel_watch *watch = data;
+	struct err err;
+
+	if (!loop_add(watch->loop, &watch->source, watch->fd, take_news, watch, &err))
+		return;
+	log_warn("%s; the kernel is listened to again later", err.text);
+	loop_timer_arm(&watch->breath, BREATH_MS);
+}
+
 static void take_news(void *data)
 {
 	struct kernel_watch *watch = data;
-	unsigned int changes = rt_monitor_read(watch->source.fd);
+	unsigned int changes = rt_monitor_read(watch->fd);
 
+	loop_remove(watch->loop, &watch->source);
+	loop_timer_arm(&watch->breath, BREATH_MS);
 	if (changes & ~SLOW_CHANGES)
 		settle_event(&watch->prompt, prompt_ms(watch));
 	else if (changes)
@@ -80,7 +100,9 @@ static int open_timers(struct kernel_watch *watch, struct loop *loop, struct err
 {
 	int r = settle_open(&watch->prompt, loop, look, watch, err);
 
-	return r ? r : settle_open(&watch->slow, loop, look, watch, err);
+	if (!r)
+		r = settle_open(&watch->slow, loop, look, watch, err);
+	return r ? r : loop_timer_open(&watch->breath, loop, false, listen_again, watch, err);
 }
 
 int kernel_watch_open(struct kernel_watch *watch, struct loop *loop,
@@ -99,6 +121,7 @@ int kernel_watch_open(struct kernel_watch *watch, struct loop *loop,
 		close(fd);
 		return r;
 	}
+	watch->fd = fd;
 	watch->loop = loop;
 	return open_timers(watch, loop, err);
 }
@@ -109,7 +132,8 @@ void kernel_watch_close(struct kernel_watch *watch)
 		return;
 	settle_close(&watch->prompt);
 	settle_close(&watch->slow);
+	loop_timer_close(&watch->breath);
 	loop_remove(watch->loop, &watch->source);
-	close(watch->source.fd);
+	close(watch->fd);
 	watch->loop = NULL;
 }

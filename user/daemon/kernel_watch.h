@@ -16,7 +16,9 @@ enum look { LOOK_FOUND_NOTHING, LOOK_MENDED, LOOK_FAILED };
 /* At a place that does not change; zeroed before kernel_watch_open. */
 struct kernel_watch {
 	struct loop *loop;
-	struct loop_source source;
+	int fd;
+	struct loop_source source; /* of fd; removed while we take a breath */
+	struct loop_timer breath;
 	struct settle prompt; /* what we made may be gone */
 	struct settle slow;   /* routes of others, or we do not know what */
 	int64_t looked_ms;    /* when the last look ended, how long it took, and what came of it */
