@@ -17,8 +17,9 @@
 /* ---- pages ---- */
 
 /*
- * What keeps the data path from working. A rejected file does not, nor do grants that only log,
- * nor a route that the next look at the kernel, or somebody else, has to put right.
+ * What keeps the data path from working. A rejected file does not, nor do grants that only log, nor
+ * a name that does not resolve (its peer may call us), nor a route that the next look at the
+ * kernel, or somebody else, has to put right.
  */
 static int find_unready(const struct run *run, const struct snapshot *snapshot,
 			struct status_problems *out)
@@ -29,6 +30,7 @@ static int find_unready(const struct run *run, const struct snapshot *snapshot,
 
 	have.only_logs = false;
 	running.rejected_at = 0;
+	running.unresolved.count = 0;
 	status.have = &have;
 	status.running = &running;
 	status.routes = NULL;
