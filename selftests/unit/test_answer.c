@@ -55,6 +55,25 @@ TEST(carries_why_something_cannot_be_put_right)
 	running_free(&running);
 }
 
+TEST(carries_what_it_waits_for)
+{
+	int idle;
+
+	for (idle = 0; idle < 2; idle++) {
+		struct running running = example(), got = {};
+		AUTO_FREE char *text = mem_alloc(1, ANSWER_SIZE);
+
+		REQUIRE(text);
+		running.waiting = mem_copy_string("the policy does not list node \"a\"");
+		running.idle = idle;
+		REQUIRE(!answer_read(text, answer_put(text, &running), &got));
+		CHECK_TEXT(got.waiting, running.waiting);
+		CHECK_INT(got.idle, idle);
+		running_free(&got);
+		running_free(&running);
+	}
+}
+
 TEST(carries_every_error_on_a_line_of_its_own)
 {
 	struct running running = example(), got = {};

@@ -25,10 +25,16 @@ static void say_ready(const struct run *run)
 	const struct problem *error = run->running.errors.items;
 	char status[512];
 
+	if (run->running.waiting && !run->running.idle) {
+		notify_waiting(&run->notify, run->running.waiting);
+		return;
+	}
 	if (run->running.rejected_at)
 		snprintf(status, sizeof(status),
 			 "policy file REJECTED, an earlier policy is in force: %s: %s",
 			 error->place, error->message);
+	else if (run->running.waiting)
+		snprintf(status, sizeof(status), "%s", run->running.waiting);
 	else
 		snprintf(status, sizeof(status), "the policy of %s is in force", run->running.file);
 	notify_ready(&run->notify, status);
@@ -36,7 +42,8 @@ static void say_ready(const struct run *run)
 
 void run_reload(struct run *run)
 {
-	notify_reloading(&run->notify);
+	if (!run->running.waiting)
+		notify_reloading(&run->notify);
 	(void)run_load(run); /* a rejected file is noted and logged; we stay */
 	say_ready(run);
 }
@@ -153,6 +160,8 @@ static int begin(struct run *run)
 {
 	int status = run_load(run);
 
+	if (run->running.waiting)
+		return EXIT_DONE;
 	if (status == EXIT_DONE || !run_is_live(run))
 		return status;
 	log_warn("run: the policy that is live in the kernel stays in force");

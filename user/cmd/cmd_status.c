@@ -51,7 +51,9 @@ int cmd_status(const struct args *args)
 	if (status != EXIT_DONE)
 		return status;
 	asked = ask_daemon(args, &running);
-	status = snapshot_take(&snapshot, args, asked ? &running : NULL, false);
+	status = snapshot_take(&snapshot, args, asked ? &running : NULL, running.waiting);
+	if (status == EXIT_NOT_RUNNING && running.waiting)
+		status = EXIT_DONE; /* there is a daemon to tell of */
 	if (status == EXIT_DONE)
 		status = print(args, &snapshot.status);
 	if (status == EXIT_DONE && args->healthy)

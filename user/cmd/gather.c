@@ -27,7 +27,7 @@ static int find_by_name(const struct policy *policy, const char *name, struct ke
 	int r;
 
 	if (!member)
-		return err_set(err, -ENOENT, "the policy has no node \"%s\"", name);
+		return err_set(err, -ESRCH, "the policy has no node \"%s\"", name);
 	file = member->node->tunnel.private_key_file;
 	r = key_read_file(file, &found, err);
 	if (r)
@@ -36,7 +36,7 @@ static int find_by_name(const struct policy *policy, const char *name, struct ke
 		*private_key = found;
 		*self = member;
 	} else {
-		r = err_set(err, -EINVAL,
+		r = err_set(err, -EKEYREJECTED,
 			    "the key in %s is not that of node \"%s\": its public_key must be what "
 			    "`towpath pubkey %s` prints",
 			    file, name, file);
@@ -80,7 +80,7 @@ static int find_by_key(const struct policy *policy, struct key *private_key,
 		*err = unreadable;
 		return unreadable.code;
 	}
-	return err_set(err, -ENOENT,
+	return err_set(err, -EKEYREJECTED,
 		       "this machine's key belongs to no node of the policy; add its public key "
 		       "(`towpath pubkey FILE`) to \"nodes\"");
 }

@@ -10,6 +10,8 @@
 /*
  * Which node of the policy this machine is: the one called node_name, or, when that is NULL, the
  * one whose key file holds the private half of its public key. The caller wipes *private_key.
+ * -ESRCH: the policy has no node of that name; -EKEYREJECTED: the key is not that node's, or
+ * nobody's.
  */
 int gather_self(const struct policy *policy, const char *node_name, struct key *private_key,
 		const struct policy_member **self, struct err *err);

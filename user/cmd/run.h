@@ -56,6 +56,20 @@ void run_reload(struct run *run);
 /* Not resolved: where its links lead may change. The caller's; NULL with errno set. */
 char *run_absolute(const char *path);
 
+/* ---- run_wait.c ---- */
+
+/*
+ * Before the first policy is in force: makes the node's private key when it has none, and logs the
+ * public one. p has read its policy. EXIT_DONE, or EXIT_FAILED with p->failure set.
+ */
+int run_make_key(struct run *run, struct pipeline *p);
+/*
+ * p could not be put in force. True when that is because the policy knows nothing of this node and
+ * nothing is set up: the daemon waits, and `running` says for what.
+ */
+bool run_wait(struct run *run, const struct pipeline *p);
+void run_wait_over(struct run *run);
+
 /* ---- run_keys.c ---- */
 
 /*
@@ -63,6 +77,8 @@ char *run_absolute(const char *path);
  * logged), wakes run_replan when that changes, and reloads when the node's key file does.
  */
 void run_mind_keys(struct run *run, const struct pipeline *p, bool said);
+/* Reloads when that file changes. */
+void run_watch_key(struct run *run, const char *path);
 void run_forget_keys(struct run *run);
 
 /* ---- run_replan.c ---- */

@@ -52,7 +52,7 @@ static void forget_key(struct run *run)
  * A key that is changed before the policy names it is rejected, and so is a policy before there is
  * its key: whichever comes second sets it right.
  */
-static void watch_key(struct run *run, const char *path)
+void run_watch_key(struct run *run, const char *path)
 {
 	AUTO_FREE char *file = run_absolute(path);
 	struct err err;
@@ -73,7 +73,7 @@ void run_mind_keys(struct run *run, const struct pipeline *p, bool said)
 {
 	note_expiry(run, p, said);
 	loop_timer_arm_at(&run->expiry, policy_next_date(p->policy, p->facts.now));
-	watch_key(run, p->self->node->tunnel.private_key_file);
+	run_watch_key(run, p->self->node->tunnel.private_key_file);
 }
 
 void run_forget_keys(struct run *run)

@@ -140,6 +140,7 @@ static void accept_policy(struct run *run, struct pipeline *p)
 	free(run->good);
 	run->good = TAKE(p->text);
 	run->good_length = p->length;
+	run_wait_over(run);
 	run_in_force(run, p, true);
 }
 
@@ -161,10 +162,12 @@ int run_load(struct run *run)
 	run_pipeline_start(run, &p);
 	status = pipeline_read_policy(&p);
 	if (status == EXIT_DONE)
+		status = run_make_key(run, &p);
+	if (status == EXIT_DONE)
 		status = apply_read(run, &p);
 	if (status == EXIT_DONE)
 		accept_policy(run, &p);
-	else
+	else if (!run_wait(run, &p))
 		reject(run, &p);
 	touched = p.touched;
 	run_pipeline_end(&p);

@@ -62,6 +62,8 @@ size_t answer_put(char *buf, const struct running *running)
 	put_texts(&text, "file", running->file, NULL); /* a path always fits */
 	if (running->failure)
 		put_texts(&text, "failure", running->failure, NULL); /* nor is this long */
+	if (running->waiting)
+		put_texts(&text, running->idle ? "idle" : "waiting", running->waiting, NULL);
 	put_number(&text, "rejected_at", (uint64_t)running->rejected_at);
 	array_for_each(error, &running->errors)
 		if (!put_texts(&text, "error", error->place, error->message))
@@ -132,6 +134,10 @@ static int read_line(char *line, struct running *out)
 		return read_time(value, &out->since);
 	if (!strcmp(line, "file"))
 		return read_text(value, &out->file);
+	if (!strcmp(line, "waiting") || !strcmp(line, "idle")) {
+		out->idle = line[0] == 'i';
+		return read_text(value, &out->waiting);
+	}
 	if (!strcmp(line, "failure"))
 		return read_text(value, &out->failure);
 	if (!strcmp(line, "rejected_at"))

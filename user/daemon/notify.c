@@ -82,6 +82,12 @@ void notify_ready(const struct notify *notify, const char *status)
 	say_state(notify, "READY=1", status);
 }
 
+/* Without the time, systemd would take a start that lasts for one that hangs. A year of it. */
+void notify_waiting(const struct notify *notify, const char *status)
+{
+	say_state(notify, "EXTEND_TIMEOUT_USEC=31536000000000", status);
+}
+
 void notify_stopping(const struct notify *notify, const char *status)
 {
 	say_state(notify, "STOPPING=1", status);

@@ -18,6 +18,7 @@ void notify_close(struct notify *notify);
 
 /* status is one line for people. */
 void notify_ready(const struct notify *notify, const char *status);
+void notify_waiting(const struct notify *notify, const char *status); /* not ready yet */
 void notify_reloading(const struct notify *notify);
 void notify_stopping(const struct notify *notify, const char *status);
 

@@ -7,6 +7,7 @@ void running_free(struct running *running)
 {
 	free(running->file);
 	free(running->failure);
+	free(running->waiting);
 	problems_free(&running->errors);
 	problems_free(&running->unresolved);
 	*running = (struct running){ 0 };

@@ -6,6 +6,7 @@
 #ifndef TP_MODEL_RUNNING_H
 #define TP_MODEL_RUNNING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/problem.h"
@@ -36,6 +37,8 @@ struct running {
 	uint64_t errors_left_out;
 	struct problems unresolved; /* names of endpoints, at most RUNNING_ERRORS_MAX */
 	uint64_t reloads[RUNNING_RESULTS];
+	char *waiting; /* why nothing is set up yet; NULL: it is. Owned */
+	bool idle;     /* with waiting: nothing is to be set up here, which is fine */
 	char *failure; /* why what is in force cannot be put right; NULL: it is. Owned */
 	uint64_t repairs[RUNNING_OBJECTS];
 };

@@ -210,9 +210,13 @@ static int check_trial(const struct status *status, struct status_problems *out)
 
 int status_find_notes(const struct status *status, struct status_problems *out)
 {
+	const struct running *running = status->running;
 	const struct peer_info_row *row;
 	int r = 0;
 
+	if (running && running->waiting && running->idle)
+		r = add_problem(out, "list it in the policy if it is to have a part", "%s",
+				running->waiting);
 	array_for_each(row, &status->have->peer_info) {
 		int64_t expires_at = (int64_t)row->info.key_expiry;
 		char text[EXPIRY_TEXT_SIZE];
@@ -269,13 +273,25 @@ static int check_running(const struct running *running, struct status_problems *
 	return r;
 }
 
+/* Nothing else is wrong with what is not set up. */
+static int check_waiting(const struct running *running, struct status_problems *out)
+{
+	return running->idle
+		       ? 0
+		       : add_problem(out, "put it into the policy; it is read when it changes",
+				     "%s", running->waiting);
+}
+
 int status_find_problems(const struct status *status, struct status_problems *out)
 {
 	const struct state *have = status->have;
 	const char *mend = "run `towpath apply POLICY` again";
 	const struct state_device *device;
-	int r = check_enforced(status, out);
+	int r = 0;
 
+	if (status->running && status->running->waiting)
+		return check_waiting(status->running, out);
+	r = check_enforced(status, out);
 	if (!r)
 		r = check_trial(status, out);
 	if (!r && !have->generation)

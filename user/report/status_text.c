@@ -66,6 +66,8 @@ static void print_head(FILE *out, const struct status *status,
 		problems->count ? "NOT HEALTHY" : "healthy");
 	print_problems(out, '!', problems);
 	print_problems(out, '-', notes);
+	if (!have->exists)
+		return;
 	fprintf(out, "node    %s\n", have->node);
 	fprintf(out, "policy  generation %" PRIu64 ", sha256 %.12s, applied %s\n", have->generation,
 		hash_put(hash, have->policy_hash), put_ago(when, status->now, have->applied_at));
@@ -196,6 +198,14 @@ static void print_reasons(FILE *out, const struct stats *stats)
 				reasons[i].verdict, stats->reasons[i], reasons[i].text);
 }
 
+static void print_tables(FILE *out, const struct status *status)
+{
+	print_peers(out, status);
+	print_routes(out, status);
+	print_attachments(out, status->have);
+	print_reasons(out, status->stats);
+}
+
 int status_print_text(FILE *out, const struct status *status)
 {
 	struct status_problems problems = {}, notes = {};
@@ -206,10 +216,8 @@ int status_print_text(FILE *out, const struct status *status)
 	if (!r) {
 		print_banner(out, status);
 		print_head(out, status, &problems, &notes);
-		print_peers(out, status);
-		print_routes(out, status);
-		print_attachments(out, status->have);
-		print_reasons(out, status->stats);
+		if (status->have->exists)
+			print_tables(out, status);
 		r = fflush(out) || ferror(out) ? -EIO : 0;
 	}
 	array_clear(&problems);
