@@ -3,11 +3,13 @@
 """tunnel.netns: the router's tunnel and its LAN in a namespace of their own, `inner`, and the UDP
 socket in `router`, which has the road and no LAN."""
 
+import contextlib
 import json
 import os
 import re
 
 import snapshot
+from daemon import Daemon
 from lib import case, check, check_equal, main, run, wait_until
 from running import RunLab, forwards
 from scenes import open_policy
@@ -74,6 +76,10 @@ class NetnsLab(RunLab):
     def udp_ports(self, netns):
         sockets = run("nsenter", f"--net=/run/netns/{netns}", "--", "ss", "-Hlun").stdout
         return {int(port) for port in re.findall(r":(\d+) ", sockets)}
+
+    def problems(self):
+        done = self.script("towpath", "status", ok=False)
+        return done.stdout + done.stderr
 
 
 def snapshots(lab):
@@ -166,6 +172,56 @@ def apply_sets_it_up_again_after_one_vanished(lab):
     lab.apply(lab.policy_inside())
     is_split(lab)
     lab.towpath("down")
+
+
+@contextlib.contextmanager
+def running_inside(lab):
+    lab.write(lab.policy_inside())
+    with Daemon(lab, lab.file) as daemon:
+        yield daemon
+    lab.script("towpath", "down", ok=False)
+
+
+def is_ready(daemon):
+    return daemon.fetch("/readyz")[0] == 200
+
+
+@case
+def run_waits_for_it(lab):
+    lab.drop_inner()
+    with running_inside(lab) as daemon:
+        check("ip netns add" in daemon.messages()[-1]["STATUS"], f"{daemon.messages()}")
+        check_equal(daemon.fetch("/readyz")[0], 503, "/readyz")
+        check_equal(daemon.fetch("/healthz")[0], 200, "/healthz")
+        lab.make_inner()
+        wait_until(lambda: is_ready(daemon), "it to be set up")
+        is_split(lab)
+        check("in force" in daemon.messages()[-1]["STATUS"], f"{daemon.messages()[-1]}")
+
+
+@case
+def run_recovers_when_it_vanishes_and_returns(lab):
+    with running_inside(lab) as daemon:
+        is_split(lab)
+        lab.drop_inner()
+        wait_until(lambda: not is_ready(daemon), "the loss to be told")
+        check(lab.inner in daemon.fetch("/readyz")[2], daemon.fetch("/readyz")[2])
+        check(lab.inner in lab.problems(), lab.problems())
+        lab.make_inner()
+        wait_until(lambda: is_ready(daemon), "it to be set up again")
+        is_split(lab)
+
+
+@case
+def run_repairs_inside(lab):
+    with running_inside(lab):
+        is_split(lab)
+        lab.in_inner("ip", "route", "flush", "dev", lab.tunnel, "proto", "116")
+        wait_until(lambda: "116" in lab.in_inner("ip", "route", "show", "dev", lab.tunnel).stdout,
+                   "the route to be back")
+        lab.in_inner("ip", "link", "del", lab.tunnel)
+        wait_until(lambda: lab.tunnel in lab.links(lab.inner), "the device to be back")
+        is_split(lab)
 
 
 if __name__ == "__main__":
