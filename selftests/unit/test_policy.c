@@ -288,14 +288,13 @@ TEST(serves_a_plain_policy_whole)
 TEST(names_each_section_that_is_not_served)
 {
 	check_unserved("{ \"version\": 1,"
-		       "\"tunnel\": { \"netns\": \"vpn\" },"
+		       "\"tunnel\": { \"netns\": \"vpn\", \"mtu\": \"auto\" },"
 		       "\"nodes\": { \"a\": { \"public_key\": \"@a@\","
 		       "  \"addresses\": [\"100.80.0.1\"], \"xdp\": \"native\","
 		       "  \"lan_to_lan\": \"judge\", \"advertise_routes\": [\"10.0.0.0/24\"] } },"
 		       "\"routes\": { \"10.0.0.0/24\": { \"local\": \"prefer-mesh\" } },"
 		       "\"grants\": [] }",
-		       "$.tunnel.netns: a tunnel in another network namespace is not served by "
-		       "this version yet\n"
+		       "$.tunnel.mtu: \"auto\" beside \"netns\" is not served by this version yet\n"
 		       "$.routes[\"10.0.0.0/24\"].local: \"prefer-mesh\" is not served by this "
 		       "version yet\n");
 }

@@ -41,6 +41,22 @@ TEST(creates_a_device_in_these_bytes)
 	CHECK_BYTES(buf.bytes, buf.header.nlmsg_len, want, sizeof(want));
 }
 
+TEST(names_the_netns_of_a_device_by_a_descriptor)
+{
+	const struct rt_link_change nothing = { 0 };
+	const struct nlattr *attrs[IFLA_MAX + 1];
+	uint32_t fd = 0;
+	union nl_message buf;
+	struct nlmsghdr *msg = rt_put_link_change(&buf, sizeof(buf), 7, &nothing);
+
+	REQUIRE(rt_put_link_netns(msg, sizeof(buf), 5) == msg);
+	nl_attrs_of_message(&buf.header, sizeof(struct ifinfomsg), attrs, IFLA_MAX);
+	CHECK(nl_attr_u32(attrs[IFLA_NET_NS_FD], &fd));
+	CHECK_INT(fd, 5);
+	CHECK(!rt_put_link_netns(msg, msg->nlmsg_len + 7, 5));
+	CHECK(!rt_put_link_netns(NULL, sizeof(buf), 5));
+}
+
 TEST(changes_only_what_it_is_told_to)
 {
 	struct rt_link_change nothing = { 0 };

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "cmd/commands.h"
 #include "cmd/floor.h"
+#include "cmd/home.h"
 #include "cmd/lock.h"
 #include "cmd/pipeline.h"
 #include "cmd/saved.h"
@@ -24,10 +25,29 @@ static void save(const struct pipeline *p)
 			 p->args->command->name, err.text);
 }
 
+/* A tunnel.netns may come and go; what is left of the one before is nobody's any more. */
+static int clear_gone(const struct pipeline *p)
+{
+	struct pipeline old;
+	int status;
+
+	if (!p->self->node->tunnel.netns || !home_is_gone(p->args))
+		return EXIT_DONE;
+	log_warn("the network namespace of instance %s is gone; removing what is left of it",
+		 p->args->instance);
+	pipeline_start(&old, p->args);
+	old.removing = true;
+	status = down_all(&old);
+	pipeline_end(&old);
+	return status == EXIT_NOT_RUNNING ? EXIT_DONE : status;
+}
+
 int apply_prepare(struct pipeline *p)
 {
 	int status = pipeline_find_self(p);
 
+	if (status == EXIT_DONE)
+		status = clear_gone(p);
 	if (status == EXIT_DONE)
 		status = pipeline_observe(p, true);
 	if (status == EXIT_DONE)

@@ -20,7 +20,7 @@
 
 /* ---- telling the service manager ---- */
 
-static void say_ready(const struct run *run)
+void run_say_ready(const struct run *run)
 {
 	const struct problem *error = run->running.errors.items;
 	char status[512];
@@ -35,6 +35,9 @@ static void say_ready(const struct run *run)
 			 error->place, error->message);
 	else if (run->running.waiting)
 		snprintf(status, sizeof(status), "%s", run->running.waiting);
+	else if (run->running.failure)
+		snprintf(status, sizeof(status), "the policy of %s is not in force: %s",
+			 run->running.file, run->running.failure);
 	else
 		snprintf(status, sizeof(status), "the policy of %s is in force", run->running.file);
 	notify_ready(&run->notify, status);
@@ -45,7 +48,7 @@ void run_reload(struct run *run)
 	if (!run->running.waiting)
 		notify_reloading(&run->notify);
 	(void)run_load(run); /* a rejected file is noted and logged; we stay */
-	say_ready(run);
+	run_say_ready(run);
 }
 
 /* ---- what wakes us ---- */
@@ -129,6 +132,8 @@ static int open_sources(struct run *run, struct err *err)
 	if (!r)
 		r = kernel_watch_open(&run->kernel, &run->loop, kernel_changed, run, err);
 	if (!r)
+		r = run_netns_open(run, err);
+	if (!r)
 		r = control_open(&run->control, &run->loop, run_path(path, run->args, "sock"),
 				 &run->running, err);
 	return r;
@@ -138,6 +143,7 @@ static void close_sources(struct run *run)
 {
 	http_close(run->http);
 	control_close(&run->control);
+	run_netns_close(run);
 	kernel_watch_close(&run->kernel);
 	watch_close(&run->watch);
 	run_endpoints_close(&run->endpoints);
@@ -201,7 +207,7 @@ static int stay(struct run *run)
 	if (status != EXIT_DONE)
 		return status;
 
-	say_ready(run);
+	run_say_ready(run);
 	log_info("watching %s", run->running.file);
 	if (loop_run(&run->loop, &err)) {
 		log_error("run: %s", err.text);

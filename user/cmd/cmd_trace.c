@@ -120,7 +120,11 @@ static int show(struct pipeline *p, const struct trace_request *request)
 		log_error("trace: nothing is set up for instance %s", p->args->instance);
 		return EXIT_NOT_RUNNING;
 	}
-	r = bpf_trace(&p->bpf, &p->have, request, &trace, &err);
+	r = netns_enter(&p->netns, &err);
+	if (!r) {
+		r = bpf_trace(&p->bpf, &p->have, request, &trace, &err);
+		netns_leave(&p->netns);
+	}
 	if (r) {
 		log_error("trace: %s", err.text);
 		return r == -EPROTO ? EXIT_LACKING : EXIT_FAILED;

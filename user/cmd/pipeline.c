@@ -13,11 +13,11 @@
 #include "base/mem.h"
 #include "cmd/commands.h"
 #include "cmd/gather.h"
+#include "cmd/home.h"
 #include "cmd/lock.h"
 #include "cmd/progress.h"
 #include "kernel/apply.h"
 #include "kernel/bpf_log.h"
-#include "kernel/bpf_netns.h"
 #include "kernel/bpf_rows.h"
 #include "kernel/bpf_xdp.h"
 #include "kernel/observe.h"
@@ -29,6 +29,7 @@ void pipeline_start(struct pipeline *p, const struct args *args)
 {
 	memset(p, 0, sizeof(*p));
 	p->args = args;
+	p->netns = NETNS_HOME;
 	p->file = args->operand_count ? args->operands[0] : NULL;
 }
 
@@ -40,6 +41,8 @@ void pipeline_end(struct pipeline *p)
 	facts_free(&p->facts);
 	key_wipe(&p->private_key);
 	bpf_close(&p->bpf);
+	netns_close(&p->netns);
+	free(p->netns_noted);
 	decide_result_free(&p->tests);
 	policy_free(p->policy);
 	config_free(p->config);
@@ -150,17 +153,6 @@ int pipeline_find_self(struct pipeline *p)
 	return EXIT_DONE;
 }
 
-/* A device with our mark, whatever a policy or a map calls it: a crash may have left only that. */
-static const char *find_marked_link(const struct facts *facts, const char *but)
-{
-	const struct facts_link *link;
-
-	array_for_each(link, &facts->links)
-		if (link->ours && strcmp(link->name, but) != 0)
-			return link->name;
-	return NULL;
-}
-
 static bool is_marked(const struct facts *facts, const char *name)
 {
 	const struct facts_link *link = facts_find_link(facts, name);
@@ -175,40 +167,11 @@ static bool is_marked(const struct facts *facts, const char *name)
 static void tunnel_name(const struct pipeline *p, char out[IF_NAMESIZE])
 {
 	const char *expected = p->self ? p->self->node->tunnel.interface : p->have.tunnel.name;
-	const char *stray = find_marked_link(&p->facts, expected);
+	const char *stray = home_find_marked(&p->facts, expected);
 
 	if (!p->self && is_marked(&p->facts, expected))
 		stray = NULL; /* `down` takes strays by themselves */
 	snprintf(out, IF_NAMESIZE, "%s", stray ? stray : expected);
-}
-
-/* Devices and sysctls of a namespace that is gone are not those of the same name here. */
-static void forget_namespace(struct state *have)
-{
-	struct state_sysctl *sysctl;
-
-	array_for_each(sysctl, &have->sysctls)
-		sysctl->saved = false;
-	have->devices.count = 0;
-}
-
-static int check_home(struct pipeline *p, struct err *err)
-{
-	enum bpf_home home = BPF_HOME_HERE;
-	int r = p->bpf_found ? bpf_find_home(&p->bpf, &home, err) : 0;
-
-	p->home_gone = home == BPF_HOME_GONE && !find_marked_link(&p->facts, "");
-	if (r || home == BPF_HOME_HERE || (p->home_gone && p->removing))
-		return r;
-	if (p->home_gone)
-		return err_set(err, -EXDEV,
-			       "instance %s was set up in a network namespace that is gone; run "
-			       "`towpath down` first",
-			       p->args->instance);
-	return err_set(err, -EXDEV,
-		       "instance %s is set up in another network namespace; run this there, or "
-		       "use --instance",
-		       p->args->instance);
 }
 
 static int observe_have(struct pipeline *p, struct err *err)
@@ -219,7 +182,7 @@ static int observe_have(struct pipeline *p, struct err *err)
 	if (p->bpf_found)
 		r = bpf_read_rows(&p->bpf, &p->have, err);
 	if (p->home_gone)
-		forget_namespace(&p->have);
+		home_forget(&p->have);
 	tunnel_name(p, tunnel);
 	if (!r && tunnel[0])
 		r = observe_net(&p->have, p->args->instance, tunnel, err);
@@ -240,13 +203,23 @@ static int open_bpf(struct pipeline *p, bool make, struct err *err)
 	return r == -ENOENT && !make ? 0 : r; /* no bpffs: nothing of ours can be there */
 }
 
-/* Before anything else is read: nothing in maps of another version is where we would look. */
-static int check_abi(const struct pipeline *p, struct err *err)
+static int observe_inside(struct pipeline *p, struct err *err)
 {
-	struct tp_state state;
-	int r = p->bpf_found ? bpf_read_state(&p->bpf, &state, err) : 0;
+	int r = netns_enter(&p->netns, err);
 
-	return r == -ENOENT ? 0 : r;
+	if (r)
+		return r;
+	r = observe_facts(&p->facts, p->args->instance, err);
+	if (!r)
+		r = home_check(p, err);
+	if (!r)
+		r = observe_have(p, err);
+	if (!r)
+		bpf_xdp_leave_foreign(&p->have, &p->facts);
+	if (!r && bpf_fill_ids(&p->have, &p->facts))
+		r = err_set(err, -ENOMEM, "out of memory");
+	netns_leave(&p->netns);
+	return r;
 }
 
 int pipeline_observe(struct pipeline *p, bool make)
@@ -255,17 +228,9 @@ int pipeline_observe(struct pipeline *p, bool make)
 	int r = open_bpf(p, make, &err);
 
 	if (!r)
-		r = check_abi(p, &err);
+		r = home_find(p, &err);
 	if (!r)
-		r = observe_facts(&p->facts, p->args->instance, &err);
-	if (!r)
-		r = check_home(p, &err);
-	if (!r)
-		r = observe_have(p, &err);
-	if (!r)
-		bpf_xdp_leave_foreign(&p->have, &p->facts);
-	if (!r && bpf_fill_ids(&p->have, &p->facts))
-		r = err_set(&err, -ENOMEM, "out of memory");
+		r = observe_inside(p, &err);
 	if (!r && p->self) {
 		p->facts.private_key = p->private_key;
 		p->facts.private_key_set = true;
@@ -329,6 +294,7 @@ int pipeline_apply(struct pipeline *p, const struct state *want, enum bpf_attach
 	const struct apply apply = {
 		.bpf = &p->bpf,
 		.instance = p->args->instance,
+		.netns = &p->netns,
 		.want = want,
 		.have = &p->have,
 		.attach_mode = mode,
@@ -336,10 +302,20 @@ int pipeline_apply(struct pipeline *p, const struct state *want, enum bpf_attach
 		.progress_data = &progress,
 	};
 	struct err err;
+	int r = 0;
 
 	progress_start(&progress, &p->plan);
 	p->touched = p->plan.ops.count;
-	if (!apply_plan(&apply, &p->plan, &err))
+	if (want && p->touched)
+		r = bpf_fs_note_netns(p->bpf.bpffs, p->args->instance, p->self->node->tunnel.netns,
+				      &err);
+	if (!r)
+		r = netns_enter(&p->netns, &err);
+	if (!r) {
+		r = apply_plan(&apply, &p->plan, &err);
+		netns_leave(&p->netns);
+	}
+	if (!r)
 		return EXIT_DONE;
 	keep_load_log(p, &err);
 	return leave(p, &err);
@@ -353,6 +329,7 @@ static int remove_stray(struct pipeline *p, const char *name, struct err *err)
 	const struct apply apply = {
 		.bpf = &p->bpf,
 		.instance = p->args->instance,
+		.netns = &p->netns,
 		.have = &stray,
 		.progress = progress_step,
 		.progress_data = &progress,
@@ -374,10 +351,13 @@ int pipeline_remove_strays(struct pipeline *p)
 {
 	const struct facts_link *link;
 	struct err err;
-	int r = 0;
+	int r = netns_enter(&p->netns, &err);
 
+	if (r)
+		return leave(p, &err);
 	array_for_each(link, &p->facts.links)
 		if (!r && link->ours && strcmp(link->name, p->have.tunnel.name) != 0)
 			r = remove_stray(p, link->name, &err);
+	netns_leave(&p->netns);
 	return r ? leave(p, &err) : EXIT_DONE;
 }

@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "kernel/bpf_links.h"
 #include "kernel/bpf_object.h"
+#include "kernel/netns.h"
 #include "model/decide.h"
 #include "model/facts.h"
 #include "model/policy.h"
@@ -40,8 +41,11 @@ struct pipeline {
 	struct key private_key; /* self's */
 	struct facts facts;
 	struct bpf bpf;
-	bool bpf_found; /* there is a bpffs */
-	bool home_gone; /* it was set up in a network namespace that is gone */
+	bool bpf_found;     /* there is a bpffs */
+	bool home_gone;     /* it was set up in a network namespace that is gone */
+	char *netns_noted;  /* tunnel.netns of what is set up; NULL: it has none */
+	struct netns netns; /* of the policy, else that one; the steps enter and leave it */
+	bool netns_lacking; /* the policy's is not there */
 	struct state have;
 	struct state want;
 	struct plan plan;

@@ -14,7 +14,15 @@
 #include "daemon/loop.h"
 #include "daemon/notify.h"
 #include "daemon/watch.h"
+#include "kernel/netns.h"
 #include "model/running.h"
+
+/* tunnel.netns of the policy in force, or of one that waits for it. */
+struct run_netns {
+	struct loop_timer timer;
+	char *name;                  /* NULL: none */
+	struct netns_id seen, heard; /* at the last look; where kernel listens, 0 = at home */
+};
 
 struct run {
 	const struct args *args;
@@ -25,6 +33,7 @@ struct run {
 	struct run_endpoints endpoints;
 	struct gather_names names; /* what endpoints knows */
 	struct kernel_watch kernel;
+	struct run_netns netns;
 	struct notify notify;
 	struct control control;
 	struct http *http;         /* NULL: no metrics */
@@ -53,6 +62,8 @@ bool run_is_live(const struct run *run);
 
 /* run_load, and the service manager is told. */
 void run_reload(struct run *run);
+/* To the service manager. */
+void run_say_ready(const struct run *run);
 /* Not resolved: where its links lead may change. The caller's; NULL with errno set. */
 char *run_absolute(const char *path);
 
@@ -81,12 +92,21 @@ void run_mind_keys(struct run *run, const struct pipeline *p, bool said);
 void run_watch_key(struct run *run, const char *path);
 void run_forget_keys(struct run *run);
 
+/* ---- run_netns.c ---- */
+
+int run_netns_open(struct run *run, struct err *err);
+void run_netns_close(struct run *run); /* one that was never opened is fine */
+/* The policy of p is in force, or will be when its namespace is there. */
+void run_netns_follow(struct run *run, const struct pipeline *p);
+
 /* ---- run_replan.c ---- */
 
 /* The policy in force again, because the time has come for a part of it, or a newer one failed. */
 void run_replan(struct run *run);
 /* The same because the kernel's state may have changed. */
 enum look run_repair(struct run *run);
+/* p failed, and is to be tried again. */
+void run_note_failure(struct run *run, const struct pipeline *p);
 /* What p has put in force is what there is to be. said: its warnings have been logged. */
 void run_in_force(struct run *run, const struct pipeline *p, bool said);
 

@@ -60,11 +60,28 @@ static void name_free(struct run_name *name)
 
 /* ---- the tunnel ---- */
 
+/* A socket remembers the namespace that it was made in. */
+static int open_device(const struct run_endpoints *endpoints, struct wg_device *device,
+		       struct err *err)
+{
+	struct netns netns = NETNS_HOME;
+	int r = endpoints->netns ? netns_open(endpoints->netns, &netns, err) : 0;
+
+	if (!r)
+		r = netns_enter(&netns, err);
+	if (!r) {
+		r = wg_open(device, endpoints->backend, endpoints->device, err);
+		netns_leave(&netns);
+	}
+	netns_close(&netns);
+	return r;
+}
+
 /* The caller clears it, also after a failure. */
 static int read_peers(const struct run_endpoints *endpoints, struct state *state, struct err *err)
 {
 	struct wg_device device;
-	int r = wg_open(&device, endpoints->backend, endpoints->device, err);
+	int r = open_device(endpoints, &device, err);
 
 	if (r)
 		return r;
@@ -77,7 +94,7 @@ static int set_endpoint(const struct run_name *name, const struct endpoint *endp
 			struct err *err)
 {
 	struct wg_device device;
-	int r = wg_open(&device, name->endpoints->backend, name->endpoints->device, err);
+	int r = open_device(name->endpoints, &device, err);
 
 	if (r)
 		return r;
@@ -306,6 +323,13 @@ static void free_old(struct run_endpoints *old)
 	array_clear(&old->names);
 }
 
+static int follow_netns(struct run_endpoints *endpoints, const char *netns)
+{
+	free(endpoints->netns);
+	endpoints->netns = netns ? mem_copy_string(netns) : NULL;
+	return netns && !endpoints->netns ? -ENOMEM : 0;
+}
+
 int run_endpoints_follow(struct run_endpoints *endpoints, const struct pipeline *p)
 {
 	struct run_endpoints old = *endpoints;
@@ -314,6 +338,7 @@ int run_endpoints_follow(struct run_endpoints *endpoints, const struct pipeline 
 
 	memcpy(endpoints->device, p->want.tunnel.name, sizeof(endpoints->device));
 	endpoints->backend = p->want.tunnel.backend;
+	r = follow_netns(endpoints, p->self->node->tunnel.netns);
 	memset(&endpoints->names, 0, sizeof(endpoints->names));
 	array_for_each(member, &p->policy->members)
 		if (!r)
@@ -362,4 +387,5 @@ void run_endpoints_close(struct run_endpoints *endpoints)
 {
 	free_old(endpoints);
 	loop_timer_close(&endpoints->timer);
+	free(TAKE(endpoints->netns));
 }

@@ -23,6 +23,7 @@ struct run_endpoints {
 	uint32_t stall_after_s;
 	char device[IF_NAMESIZE];
 	enum state_backend backend;
+	char *netns; /* that device lives in; NULL: in ours */
 	ARRAY_OF(struct run_name *) names;
 };
 

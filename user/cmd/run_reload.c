@@ -15,8 +15,14 @@
 
 /* ---- putting a policy in force ---- */
 
-/* Listening comes first: it can be undone. */
-static int apply_read(struct run *run, struct pipeline *p)
+/* A good one whose tunnel.netns is still to come, and nothing else is in force. */
+static bool may_wait(const struct run *run, const struct pipeline *p)
+{
+	return p->netns_lacking && !run_is_live(run);
+}
+
+/* Listening comes first: it can be undone. waits: on the policy's netns, with all ready. */
+static int apply_read(struct run *run, struct pipeline *p, bool *waits)
 {
 	struct run_listen listen;
 	int status;
@@ -24,7 +30,8 @@ static int apply_read(struct run *run, struct pipeline *p)
 	if (run_listen_begin(run, p, &listen, &p->failure))
 		return EXIT_FAILED;
 	status = apply_all(p);
-	run_listen_done(run, &listen, status == EXIT_DONE);
+	*waits = status != EXIT_DONE && may_wait(run, p);
+	run_listen_done(run, &listen, status == EXIT_DONE || *waits);
 	return status;
 }
 
@@ -124,6 +131,16 @@ static bool is_same_text(const struct run *run, const struct pipeline *p)
 	return run->good && run->good_length == p->length && !memcmp(run->good, p->text, p->length);
 }
 
+static void take_text(struct run *run, struct pipeline *p)
+{
+	problems_free(&run->running.errors);
+	run->running.rejected_at = 0;
+	run->running.errors_left_out = 0;
+	free(run->good);
+	run->good = TAKE(p->text);
+	run->good_length = p->length;
+}
+
 static void accept_policy(struct run *run, struct pipeline *p)
 {
 	const struct problem *warning;
@@ -133,15 +150,20 @@ static void accept_policy(struct run *run, struct pipeline *p)
 			log_warn("run: %s: %s: %s", p->file, warning->place, warning->message);
 	if (run->running.rejected_at)
 		log_info("%s is good again and in force", p->file);
-	problems_free(&run->running.errors);
-	run->running.rejected_at = 0;
-	run->running.errors_left_out = 0;
 	run->running.reloads[p->plan.ops.count ? RUNNING_APPLIED : RUNNING_UNCHANGED]++;
-	free(run->good);
-	run->good = TAKE(p->text);
-	run->good_length = p->length;
+	take_text(run, p);
 	run_wait_over(run);
 	run_in_force(run, p, true);
+}
+
+static int wait_for_netns(struct run *run, struct pipeline *p)
+{
+	run->running.reloads[RUNNING_UNCHANGED]++;
+	take_text(run, p);
+	run_wait_over(run);
+	run_note_failure(run, p);
+	run_netns_follow(run, p);
+	return EXIT_DONE;
 }
 
 /* Steps that failed half way are taken back by applying what was in force before. */
@@ -156,7 +178,7 @@ static void restore(struct run *run)
 int run_load(struct run *run)
 {
 	struct pipeline p;
-	bool touched;
+	bool touched, waits = false;
 	int status;
 
 	run_pipeline_start(run, &p);
@@ -164,9 +186,11 @@ int run_load(struct run *run)
 	if (status == EXIT_DONE)
 		status = run_make_key(run, &p);
 	if (status == EXIT_DONE)
-		status = apply_read(run, &p);
+		status = apply_read(run, &p, &waits);
 	if (status == EXIT_DONE)
 		accept_policy(run, &p);
+	else if (waits)
+		status = wait_for_netns(run, &p);
 	else if (!run_wait(run, &p))
 		reject(run, &p);
 	touched = p.touched;

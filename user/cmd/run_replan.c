@@ -35,6 +35,7 @@ void run_pipeline_end(struct pipeline *p)
 void run_in_force(struct run *run, const struct pipeline *p, bool said)
 {
 	run_mind_keys(run, p, said);
+	run_netns_follow(run, p);
 	if (run_endpoints_follow(&run->endpoints, p))
 		log_error("run: out of memory: not all names of endpoints are followed");
 	run->retry_s = 0;
@@ -96,7 +97,7 @@ static void give_back(struct run *run, struct pipeline *p)
 }
 
 /* Each reason is logged once, until it is another or none. */
-static void note_failure(struct run *run, const struct pipeline *p)
+void run_note_failure(struct run *run, const struct pipeline *p)
 {
 	const char *why = p->failure.code ? p->failure.text : "it is not valid any more";
 
@@ -129,7 +130,7 @@ static enum look replan(struct run *run, bool repair)
 	if (status == EXIT_DONE)
 		run_in_force(run, &p, false);
 	else
-		note_failure(run, &p);
+		run_note_failure(run, &p);
 	if (status == EXIT_DONE && repair)
 		count_repairs(run, &p.plan);
 	run_pipeline_end(&p);

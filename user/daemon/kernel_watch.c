@@ -126,6 +126,23 @@ int kernel_watch_open(struct kernel_watch *watch, struct loop *loop,
 	return open_timers(watch, loop, err);
 }
 
+int kernel_watch_reopen(struct kernel_watch *watch, struct err *err)
+{
+	int fd;
+	int r = rt_monitor_open(&fd, err);
+
+	if (r)
+		return r;
+	loop_remove(watch->loop, &watch->source);
+	close(watch->source.fd);
+	r = loop_add(watch->loop, &watch->source, fd, take_news, watch, err);
+	if (r) {
+		close(fd);
+		watch->source.fd = -1;
+	}
+	return r;
+}
+
 void kernel_watch_close(struct kernel_watch *watch)
 {
 	if (!watch->loop)

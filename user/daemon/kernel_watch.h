@@ -32,6 +32,8 @@ struct kernel_watch {
 /* Of the netns that the caller is in. */
 int kernel_watch_open(struct kernel_watch *watch, struct loop *loop, enum look (*look)(void *data),
 		      void *data, struct err *err);
+/* The same in the netns that the caller is in by now. */
+int kernel_watch_reopen(struct kernel_watch *watch, struct err *err);
 void kernel_watch_close(struct kernel_watch *watch);
 
 /* Somebody else knows of a change: looks soon, however often that was in vain. */

@@ -173,7 +173,7 @@ int apply_plan(const struct apply *apply, const struct plan *plan, struct err *e
 
 	if (!plan->ops.count)
 		return 0;
-	r = ops_net_open(&net, err);
+	r = ops_net_open(&net, apply->netns, err);
 	if (r)
 		return r;
 

@@ -5,12 +5,14 @@
 
 #include "base/err.h"
 #include "kernel/bpf_links.h"
+#include "kernel/netns.h"
 #include "plan/ops.h"
 
 struct apply {
 	struct bpf *bpf;
 	const char *instance;
-	const struct state *want; /* NULL for the plan of `down` */
+	const struct netns *netns; /* that the caller has entered */
+	const struct state *want;  /* NULL for the plan of `down` */
 	const struct state *have;
 	enum bpf_attach_mode attach_mode;
 	/* called before each op; NULL = nobody watches */

@@ -23,6 +23,14 @@ int bpf_fs_make_dirs(const char *bpffs, const char *instance, struct err *err);
 /* Removes every pin of the instance and its directories. Nothing there is success. */
 int bpf_fs_remove(const char *bpffs, const char *instance, struct err *err);
 
+/*
+ * The network namespace that the instance's device lives in, where that is not the one that
+ * towpath runs in: a symbolic link beside the pins, so it is gone when they are. NULL: none, which
+ * is also how it is forgotten.
+ */
+int bpf_fs_note_netns(const char *bpffs, const char *instance, const char *netns, struct err *err);
+int bpf_fs_read_netns(const char *bpffs, const char *instance, char **netns, struct err *err);
+
 /* Whether is(instance, data) holds for any instance there but one. */
 bool bpf_fs_any_instance(const char *bpffs, const char *but,
 			 bool (*is)(const char *instance, void *data), void *data);

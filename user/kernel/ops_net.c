@@ -28,9 +28,9 @@ struct step {
 	struct err *err;
 };
 
-int ops_net_open(struct ops_net_context *context, struct err *err)
+int ops_net_open(struct ops_net_context *context, const struct netns *netns, struct err *err)
 {
-	*context = (struct ops_net_context){ 0 };
+	*context = (struct ops_net_context){ .netns = netns };
 	return nl_open(NETLINK_ROUTE, &context->nl, err);
 }
 
@@ -67,6 +67,36 @@ static int sysctl_restore(struct step *step)
 	return r == -ENOENT ? 0 : r; /* the device went, and its sysctls with it */
 }
 
+/* A socket of the netns that towpath runs in. */
+static int open_home(const struct netns *netns, struct nl **out, struct err *err)
+{
+	int r;
+
+	netns_leave(netns);
+	r = nl_open(NETLINK_ROUTE, out, err);
+	return r ? r : netns_enter(netns, err);
+}
+
+/* WireGuard's UDP socket stays in the netns that the message which makes the device comes from. */
+static int add_in_kernel(struct step *step)
+{
+	const struct netns *netns = step->context->netns;
+	const char *name = step->tunnel->name;
+	struct nl *nl = step->context->nl;
+	AUTO_NL struct nl *home = NULL;
+	int r;
+
+	if (netns_is_home(netns))
+		return rt_add_link(nl, name, "wireguard", step->instance, step->err);
+	r = rt_claim_link(nl, name, "wireguard", step->instance, step->err);
+	if (r != -ENODEV)
+		return r;
+	r = open_home(netns, &home, step->err);
+	if (!r)
+		r = rt_add_link_into(home, netns->there, name, "wireguard", step->err);
+	return r ? r : rt_claim_link(nl, name, "wireguard", step->instance, step->err);
+}
+
 static int link_add(struct step *step)
 {
 	const char *name = step->tunnel->name;
@@ -74,11 +104,11 @@ static int link_add(struct step *step)
 	int r;
 
 	if (step->tunnel->backend == STATE_BACKEND_KERNEL)
-		return rt_add_link(nl, name, "wireguard", step->instance, step->err);
+		return add_in_kernel(step);
 
 	r = rt_claim_link(nl, name, "tun", step->instance, step->err);
 	if (r == -ENODEV)
-		return wg_process_start(name, step->instance, step->err);
+		return wg_process_start(name, step->instance, step->context->netns, step->err);
 	return r;
 }
 

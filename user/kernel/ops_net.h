@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "kernel/netns.h"
 #include "kernel/rt.h"
 #include "kernel/wg.h"
 #include "plan/ops.h"
@@ -15,13 +16,14 @@ struct nl;
 /* The sockets of one apply. */
 struct ops_net_context {
 	struct nl *nl;
-	struct wg_device wg;    /* opened by the first op that needs it */
-	struct rt_link link;    /* the tunnel's device, as it was a few ops ago */
-	unsigned int link_uses; /* left before it is looked up again */
+	const struct netns *netns; /* that the caller has entered, and nl is of */
+	struct wg_device wg;       /* opened by the first op that needs it */
+	struct rt_link link;       /* the tunnel's device, as it was a few ops ago */
+	unsigned int link_uses;    /* left before it is looked up again */
 };
 
-/* Belongs to the netns the caller is in. */
-int ops_net_open(struct ops_net_context *context, struct err *err);
+/* netns: the caller's, which outlives it. */
+int ops_net_open(struct ops_net_context *context, const struct netns *netns, struct err *err);
 /* A zeroed context is fine. */
 void ops_net_close(struct ops_net_context *context);
 

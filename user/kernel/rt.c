@@ -11,9 +11,6 @@
 #include "base/mem.h"
 #include "kernel/nl.h"
 
-/* "tp" and a number nobody else is likely to use: a device that has no alias yet. */
-#define GROUP_UNFINISHED 0x74700001u
-
 static int no_room(struct err *err)
 {
 	return err_sys(err, -EMSGSIZE, "netlink");
@@ -249,7 +246,7 @@ int rt_claim_link(struct nl *nl, const char *name, const char *kind, const char 
 			       *link.facts.kind ? link.facts.kind : "none", kind);
 	if (rt_link_is_ours(&link, instance))
 		return 0;
-	if (*link.alias || link.group != GROUP_UNFINISHED)
+	if (*link.alias || link.group != RT_GROUP_UNFINISHED)
 		return err_set(err, -EEXIST,
 			       "device %s exists and is not ours (alias \"%s\"): choose another "
 			       "tunnel.interface or remove it",
@@ -263,7 +260,7 @@ int rt_add_link(struct nl *nl, const char *name, const char *kind, const char *i
 	union nl_message buf;
 	int r;
 
-	r = request(nl, rt_put_link_add(&buf, sizeof(buf), name, kind, GROUP_UNFINISHED), err);
+	r = request(nl, rt_put_link_add(&buf, sizeof(buf), name, kind, RT_GROUP_UNFINISHED), err);
 	if (!r || r == -EEXIST) /* adding twice is how we converge, if it is ours */
 		return rt_claim_link(nl, name, kind, instance, err);
 	return err_wrap(err, r, "create %s device %s", kind, name);

@@ -17,6 +17,8 @@ struct nl;
  * never touched.
  */
 #define RT_ALIAS_PREFIX "towpath:"
+/* "tp" and a number nobody else is likely to use: a device that has no alias yet. */
+#define RT_GROUP_UNFINISHED 0x74700001u
 
 /* buf of RT_ALIAS_SIZE; returns buf. */
 const char *rt_alias_put(char *buf, const char *instance);
@@ -59,6 +61,13 @@ int rt_claim_link(struct nl *nl, const char *name, const char *kind, const char 
  */
 int rt_add_link(struct nl *nl, const char *name, const char *kind, const char *instance,
 		struct err *err);
+/*
+ * From nl's netns into another one, where the caller then claims it. What a device made in the
+ * kernel opens by itself, as WireGuard its UDP socket, is in nl's.
+ */
+int rt_add_link_into(struct nl *nl, int netns_fd, const char *name, const char *kind,
+		     struct err *err);
+int rt_move_link(struct nl *nl, const struct rt_link *link, int netns_fd, struct err *err);
 int rt_change_link(struct nl *nl, const struct rt_link *link, const struct rt_link_change *change,
 		   struct err *err);
 /* One that is gone is success. */

@@ -62,6 +62,8 @@ struct nlmsghdr *rt_put_link_add(void *buf, size_t size, const char *name, const
 				 uint32_t group);
 struct nlmsghdr *rt_put_link_change(void *buf, size_t size, uint32_t ifindex,
 				    const struct rt_link_change *change);
+/* Adds to a link's message, which may be NULL: the device is made in, or moved to, that netns. */
+struct nlmsghdr *rt_put_link_netns(struct nlmsghdr *msg, size_t size, int netns_fd);
 struct nlmsghdr *rt_put_link_remove(void *buf, size_t size, uint32_t ifindex);
 
 struct nlmsghdr *rt_put_addr_dump(void *buf, size_t size);

@@ -66,6 +66,13 @@ struct nlmsghdr *rt_put_link_change(void *buf, size_t size, uint32_t ifindex,
 	return msg;
 }
 
+struct nlmsghdr *rt_put_link_netns(struct nlmsghdr *msg, size_t size, int netns_fd)
+{
+	if (!msg || !mnl_attr_put_u32_check(msg, size, IFLA_NET_NS_FD, (uint32_t)netns_fd))
+		return NULL;
+	return msg;
+}
+
 struct nlmsghdr *rt_put_link_remove(void *buf, size_t size, uint32_t ifindex)
 {
 	struct ifinfomsg header = { .ifi_family = AF_UNSPEC, .ifi_index = (int)ifindex };

@@ -2,9 +2,10 @@
 /*
  * Three processes: towpath forks a starter with a session of its own, the starter forks the
  * launcher, which becomes wireguard-go, which makes the device and puts itself into the
- * background. The starter then marks the device. It is there so that a towpath which is killed
- * in between does not leave a device without our mark, which the next apply would take for
- * somebody else's.
+ * background. The starter then marks the device, and moves it when it is to live in another
+ * network namespace: wireguard-go would not find a device that was made there. It is there so
+ * that a towpath which is killed in between does not leave a device without our mark, which the
+ * next apply would take for somebody else's.
  */
 #include "kernel/wg_process.h"
 
@@ -157,6 +158,36 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* It listened before it went into the background; this waits until it also answers. */
+static int check_answers(const char *ifname, struct err *err)
+{
+	struct state_tunnel tunnel = { 0 };
+	struct wg_device device;
+	int r = wg_open(&device, STATE_BACKEND_USERSPACE, ifname, err);
+
+	if (r)
+		return r;
+	r = wg_get(&device, &tunnel, err);
+	wg_close(&device);
+	state_tunnel_clear(&tunnel);
+	return r;
+}
+
+/* Not before it answers: until then it looks for its device where it is itself. */
+static int move_device(const char *ifname, const struct netns *netns, struct err *err)
+{
+	AUTO_NL struct nl *nl = NULL;
+	struct rt_link link;
+	int r;
+
+	if (netns_is_home(netns))
+		return 0;
+	r = nl_open(NETLINK_ROUTE, &nl, err);
+	if (!r)
+		r = rt_find_link(nl, ifname, &link, err);
+	return r ? r : rt_move_link(nl, &link, netns->there, err);
+}
+
 static int mark_device(const char *ifname, const char *instance, struct err *err)
 {
 	AUTO_NL struct nl *nl = NULL;
@@ -175,7 +206,7 @@ static int mark_device(const char *ifname, const char *instance, struct err *err
 
 /* Never returns; says through report how it went. */
 __attribute__((noreturn)) static void become_starter(const char *ifname, const char *instance,
-						     int report)
+						     const struct netns *netns, int report)
 {
 	struct err err = { 0 };
 	int r;
@@ -183,10 +214,15 @@ __attribute__((noreturn)) static void become_starter(const char *ifname, const c
 	setsid(); /* a child just forked leads no group, so this cannot fail */
 	reset_signals();
 	alarm(TIMEOUT_SECONDS);
+	netns_leave(netns); /* its UDP socket is to be outside */
 
 	r = run_launcher(ifname, &err);
 	if (!r)
 		r = mark_device(ifname, instance, &err);
+	if (!r)
+		r = check_answers(ifname, &err);
+	if (!r)
+		r = move_device(ifname, netns, &err);
 	err.code = r;
 	_exit(write(report, &err, sizeof(err)) != sizeof(err));
 }
@@ -208,7 +244,8 @@ static int read_report(int fd, struct err *err)
 }
 
 /* The starter reports once; a failure takes whatever it started with it. */
-static int run_starter(const char *ifname, const char *instance, struct err *err)
+static int run_starter(const char *ifname, const char *instance, const struct netns *netns,
+		       struct err *err)
 {
 	int ends[2];
 	pid_t pid;
@@ -218,7 +255,7 @@ static int run_starter(const char *ifname, const char *instance, struct err *err
 		return err_sys(err, -errno, "pipe");
 	pid = fork();
 	if (pid == 0)
-		become_starter(ifname, instance, ends[1]);
+		become_starter(ifname, instance, netns, ends[1]);
 
 	r = pid < 0 ? err_sys(err, -errno, "fork") : 0;
 	close(ends[1]);
@@ -247,29 +284,13 @@ static int check_name_free(const char *ifname, struct err *err)
 		       ifname);
 }
 
-/* It listened before it went into the background; this waits until it also answers. */
-static int check_answers(const char *ifname, struct err *err)
-{
-	struct state_tunnel tunnel = { 0 };
-	struct wg_device device;
-	int r = wg_open(&device, STATE_BACKEND_USERSPACE, ifname, err);
-
-	if (r)
-		return r;
-	r = wg_get(&device, &tunnel, err);
-	wg_close(&device);
-	state_tunnel_clear(&tunnel);
-	return r;
-}
-
-int wg_process_start(const char *ifname, const char *instance, struct err *err)
+int wg_process_start(const char *ifname, const char *instance, const struct netns *netns,
+		     struct err *err)
 {
 	int r = check_name_free(ifname, err);
 
 	if (!r)
-		r = run_starter(ifname, instance, err);
-	if (!r)
-		r = check_answers(ifname, err);
+		r = run_starter(ifname, instance, netns, err);
 	return r ? err_wrap(err, r, "start " PROGRAM " %s", ifname) : 0;
 }
 

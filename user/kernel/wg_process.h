@@ -4,14 +4,16 @@
 #define TP_KERNEL_WG_PROCESS_H
 
 #include "base/err.h"
+#include "kernel/netns.h"
 
 /*
- * Starts wireguard-go in the caller's netns, in a session of its own, and comes back when it
- * answers and its device carries our mark; a caller that dies meanwhile changes nothing about
- * that. -ENOENT when it is not installed, -EADDRINUSE when one of that name already runs
- * somewhere.
+ * Starts wireguard-go, in a session of its own and in the netns that towpath runs in, and comes
+ * back when it answers and its device carries our mark and is in the one that the caller has
+ * entered; a caller that dies meanwhile changes nothing about that. -ENOENT when it is not
+ * installed, -EADDRINUSE when one of that name already runs somewhere.
  */
-int wg_process_start(const char *ifname, const char *instance, struct err *err);
+int wg_process_start(const char *ifname, const char *instance, const struct netns *netns,
+		     struct err *err);
 
 /*
  * Something to wait on: a descriptor that ends with the process, or -1 when none is running. Take

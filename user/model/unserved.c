@@ -28,8 +28,9 @@ static void add(struct list *list, const char *place, const char *key, const cha
 
 static void add_tunnel(struct list *list, const struct config_tunnel *tunnel)
 {
-	if (tunnel->netns)
-		add(list, tunnel->place, "netns", "a tunnel in another network namespace");
+	/* the underlay is in another network namespace than all that is looked at */
+	if (tunnel->netns && !tunnel->mtu)
+		add(list, tunnel->place, "mtu", "\"auto\" beside \"netns\"");
 }
 
 static void add_route(struct list *list, const struct config_route *route)
@@ -62,8 +63,8 @@ int unserved_list(const struct config *config, struct problems *out)
 
 	add_tunnel(&list, &config->tunnel);
 	array_for_each(node, &config->nodes) {
-		/* a node has the file's netns too unless it sets one: that is named once, above */
-		if (!config->tunnel.netns)
+		/* a node has the file's too unless it sets its own: that is named once, above */
+		if (!config->tunnel.netns || config->tunnel.mtu)
 			add_tunnel(&list, &node->tunnel);
 	}
 	array_for_each(gateway, &config->gateways)

@@ -124,7 +124,9 @@ static void want_limits(struct want_builder *b)
 	out->flows = limits->flows;
 	out->port_min = limits->port_min;
 	out->port_max = limits->port_max;
-	out->tunnel_port = htons(b->view->self->node->tunnel.listen_port);
+	/* with a netns, the port is in another one than the devices that our programs see */
+	if (!b->view->self->node->tunnel.netns)
+		out->tunnel_port = htons(b->view->self->node->tunnel.listen_port);
 }
 
 static int want_tables(struct want_builder *b)

@@ -1,0 +1,228 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+"""tunnel.netns: the router's tunnel and its LAN in a namespace of their own, `inner`, and the UDP
+socket in `router`, which has the road and no LAN."""
+
+import contextlib
+import json
+import os
+import re
+
+import snapshot
+from daemon import Daemon
+from lib import case, check, check_equal, main, run, wait_until
+from running import RunLab, forwards
+from scenes import open_policy
+
+PORT = 51820
+
+
+class NetnsLab(RunLab):
+    """Each case begins and ends with an inner namespace in which nothing is set up."""
+
+    def __enter__(self):
+        super().__enter__()
+        run("ip", "-n", self.netns("router"), "link", "del", "lan0")
+        self.make_inner()
+        return self
+
+    def __exit__(self, *_):
+        self.recover()
+        self.drop_inner()
+        super().__exit__()
+
+    def recover(self):
+        super().recover()
+        if not os.path.exists(f"/run/netns/{self.inner}"):
+            self.make_inner()
+
+    @property
+    def inner(self):
+        return self.netns("inner")
+
+    def in_inner(self, *command, **options):
+        return run("nsenter", f"--net=/run/netns/{self.inner}", "--", *command, **options)
+
+    def make_inner(self):
+        """With the router's end of the LAN."""
+        lan = self.netns("lan")
+        run("ip", "netns", "add", self.inner)
+        self.in_inner("sysctl", "-qw", "net.ipv4.ip_forward=0",
+                      "net.ipv6.conf.default.accept_dad=0")
+        self.in_inner("ip", "link", "set", "lo", "up")
+        run("ip", "-n", lan, "link", "add", "router", "type", "veth", "peer", "name", "lan0",
+            "netns", self.inner)
+        run("ip", "-n", lan, "link", "set", "router", "master", "switch", "up")
+        self.exec("lan", "ethtool", "-K", "router", "rx", "off")
+        self.in_inner("ethtool", "-K", "lan0", "rx", "off", "tx", "off")
+        self.in_inner("ip", "link", "set", "lan0", "up")
+        for address in (f"{self.LAN}/24", f"{self.LAN6}/64"):
+            self.in_inner("ip", "address", "add", address, "dev", "lan0")
+
+    def drop_inner(self):
+        """With it goes its end of the LAN, and so the other end."""
+        run("ip", "netns", "del", self.inner, ok=False)
+        wait_until(lambda: run("ip", "-n", self.netns("lan"), "link", "show", "router",
+                               ok=False).returncode, "the namespace to be gone")
+
+    def policy_inside(self, where=None):
+        policy = open_policy(self)
+        policy["tunnel"]["netns"] = where or self.inner
+        return policy
+
+    def links(self, netns):
+        return {d["ifname"] for d in json.loads(run("ip", "-n", netns, "-j", "link").stdout)}
+
+    def udp_ports(self, netns):
+        sockets = run("nsenter", f"--net=/run/netns/{netns}", "--", "ss", "-Hlun").stdout
+        return {int(port) for port in re.findall(r":(\d+) ", sockets)}
+
+    def problems(self):
+        done = self.script("towpath", "status", ok=False)
+        return done.stdout + done.stderr
+
+
+def snapshots(lab):
+    return [snapshot.take(netns) for netns in (lab.netns("router"), lab.inner)]
+
+
+def differences(lab, before):
+    return [snapshot.difference(b, now) for b, now in zip(before, snapshots(lab))]
+
+
+def is_split(lab):
+    """The device inside, the socket outside, and both families pass."""
+    lab.wait_for_tunnel()
+    forwards(lab)
+    check(lab.tunnel in lab.links(lab.inner), "the tunnel is inside")
+    check(lab.tunnel not in lab.links(lab.netns("router")), "and not outside")
+    check(PORT in lab.udp_ports(lab.netns("router")), "its UDP socket is outside")
+    check_equal(lab.udp_ports(lab.inner), set(), "UDP sockets inside")
+
+
+def apply_and_down(lab, where):
+    before = snapshots(lab)
+    policy = lab.policy_inside(where)
+    lab.apply(policy)
+    is_split(lab)
+    outside = [d for d in differences(lab, before)[0] if not d.startswith("processes:")]
+    check_equal(outside, [], "what apply changed outside")
+    check_equal(lab.json("plan", lab.write_policy(policy))["ops"], [], "the plan after apply")
+    status = lab.json("status")
+    check(status["healthy"], f"problems {status['problems']}")
+    check_equal([p["name"] for p in status["peers"]], ["phone"], "peers")
+    trace = lab.json("trace", "--from", lab.PHONE6, "--to", lab.WEB6, "--dport", "80")
+    check("lan0" in json.dumps(trace), f"trace {trace}")
+    lab.towpath("down")
+    check_equal(differences(lab, before), [[], []], "left by down")
+    check(not os.path.exists(lab.pins), f"{lab.pins} is there")
+    check_equal(lab.udp_ports(lab.netns("router")), set(), "sockets left")
+
+
+@case
+def by_a_name_below_run_netns(lab):
+    apply_and_down(lab, None)
+
+
+@case
+def by_an_absolute_path(lab):
+    apply_and_down(lab, f"/run/netns/{lab.inner}")
+
+
+@case
+def a_namespace_that_is_not_there_fails_apply(lab):
+    before = snapshots(lab)
+    done = lab.towpath("apply", lab.write_policy(lab.policy_inside("no-such")), status=1)
+    check("ip netns add no-such" in done.stderr, done.stderr)
+    check_equal(differences(lab, before), [[], []], "changed")
+    lab.towpath("status", status=5)
+
+
+@case
+def another_one_is_refused_while_it_is_set_up(lab):
+    lab.apply(lab.policy_inside())
+    whole = snapshots(lab)
+    for where in (lab.netns("dns"), None):
+        policy = lab.policy_inside(where)
+        if not where:
+            del policy["tunnel"]["netns"]
+        done = lab.towpath("apply", lab.write_policy(policy), status=1)
+        check("towpath down" in done.stderr and lab.inner in done.stderr, done.stderr)
+        check_equal(differences(lab, whole), [[], []], "changed")
+    lab.towpath("down")
+
+
+@case
+def down_removes_what_a_vanished_one_left(lab):
+    lab.apply(lab.policy_inside())
+    lab.drop_inner()
+    done = lab.towpath("status", status=1)
+    check("which is gone" in done.stderr, done.stderr)
+    lab.towpath("down")
+    check(not os.path.exists(lab.pins), f"{lab.pins} is there")
+    wait_until(lambda: not lab.udp_ports(lab.netns("router")), "the socket to be closed")
+    lab.make_inner()
+
+
+@case
+def apply_sets_it_up_again_after_one_vanished(lab):
+    lab.apply(lab.policy_inside())
+    lab.drop_inner()
+    lab.make_inner()
+    lab.apply(lab.policy_inside())
+    is_split(lab)
+    lab.towpath("down")
+
+
+@contextlib.contextmanager
+def running_inside(lab):
+    lab.write(lab.policy_inside())
+    with Daemon(lab, lab.file) as daemon:
+        yield daemon
+    lab.script("towpath", "down", ok=False)
+
+
+def is_ready(daemon):
+    return daemon.fetch("/readyz")[0] == 200
+
+
+@case
+def run_waits_for_it(lab):
+    lab.drop_inner()
+    with running_inside(lab) as daemon:
+        check("ip netns add" in daemon.messages()[-1]["STATUS"], f"{daemon.messages()}")
+        check_equal(daemon.fetch("/readyz")[0], 503, "/readyz")
+        check_equal(daemon.fetch("/healthz")[0], 200, "/healthz")
+        lab.make_inner()
+        wait_until(lambda: is_ready(daemon), "it to be set up")
+        is_split(lab)
+        check("in force" in daemon.messages()[-1]["STATUS"], f"{daemon.messages()[-1]}")
+
+
+@case
+def run_recovers_when_it_vanishes_and_returns(lab):
+    with running_inside(lab) as daemon:
+        is_split(lab)
+        lab.drop_inner()
+        wait_until(lambda: not is_ready(daemon), "the loss to be told")
+        check(lab.inner in daemon.fetch("/readyz")[2], daemon.fetch("/readyz")[2])
+        check(lab.inner in lab.problems(), lab.problems())
+        lab.make_inner()
+        wait_until(lambda: is_ready(daemon), "it to be set up again")
+        is_split(lab)
+
+
+@case
+def run_repairs_inside(lab):
+    with running_inside(lab):
+        is_split(lab)
+        lab.in_inner("ip", "route", "flush", "dev", lab.tunnel, "proto", "116")
+        wait_until(lambda: "116" in lab.in_inner("ip", "route", "show", "dev", lab.tunnel).stdout,
+                   "the route to be back")
+        lab.in_inner("ip", "link", "del", lab.tunnel)
+        wait_until(lambda: lab.tunnel in lab.links(lab.inner), "the device to be back")
+        is_split(lab)
+
+
+if __name__ == "__main__":
+    main(NetnsLab)
