@@ -47,7 +47,7 @@ static void take_hostname(char out[CONFIG_NAME_MAX + 1])
 	length = strlen(name);
 	if (!length || length > CONFIG_NAME_MAX || strspn(name, allowed) != length)
 		snprintf(name, sizeof(name), "gateway");
-	snprintf(out, CONFIG_NAME_MAX + 1, "%s", name);
+	memcpy(out, name, strlen(name) + 1); /* it fits: length was looked at */
 }
 
 static int take_names(struct init *init, const struct args *args, struct err *err)

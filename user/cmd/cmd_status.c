@@ -41,6 +41,12 @@ static int judge_health(const struct status *status)
 	return healthy ? EXIT_DONE : EXIT_FAILED;
 }
 
+/* With nothing set up there still is something to tell: why, when a daemon tries. */
+static bool is_tried(const struct running *running)
+{
+	return running->waiting || running->failure;
+}
+
 int cmd_status(const struct args *args)
 {
 	struct running running = { 0 };
@@ -51,9 +57,9 @@ int cmd_status(const struct args *args)
 	if (status != EXIT_DONE)
 		return status;
 	asked = ask_daemon(args, &running);
-	status = snapshot_take(&snapshot, args, asked ? &running : NULL, running.waiting);
-	if (status == EXIT_NOT_RUNNING && running.waiting)
-		status = EXIT_DONE; /* there is a daemon to tell of */
+	status = snapshot_take(&snapshot, args, asked ? &running : NULL, is_tried(&running));
+	if (status == EXIT_NOT_RUNNING && is_tried(&running))
+		status = EXIT_DONE;
 	if (status == EXIT_DONE)
 		status = print(args, &snapshot.status);
 	if (status == EXIT_DONE && args->healthy)

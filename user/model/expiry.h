@@ -9,7 +9,7 @@
 
 #define EXPIRY_DAY       86400
 #define EXPIRY_DAYS      14 /* that people are told of it beforehand */
-#define EXPIRY_TEXT_SIZE (TIME_TEXT_SIZE + 40)
+#define EXPIRY_TEXT_SIZE 96
 
 enum expiry { EXPIRY_FAR, EXPIRY_NEAR, EXPIRY_PAST };
 

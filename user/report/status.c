@@ -291,6 +291,8 @@ int status_find_problems(const struct status *status, struct status_problems *ou
 
 	if (status->running && status->running->waiting)
 		return check_waiting(status->running, out);
+	if (status->running && !have->exists)
+		return check_running(status->running, out);
 	r = check_enforced(status, out);
 	if (!r)
 		r = check_trial(status, out);
