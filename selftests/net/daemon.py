@@ -76,7 +76,7 @@ class Daemon:
                 raise Failed(f"run ended with {self.process.returncode}:\n{self.log()}")
             return sum(m.get("READY") == "1" for m in self.messages()) >= times
 
-        wait_until(ready, f"READY=1, {times} times", 20)
+        wait_until(ready, f"READY=1, {times} times", 2 * DEADLINE_S)
 
     def reads(self):
         """How often it has read the file, whatever came of it."""

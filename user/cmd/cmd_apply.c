@@ -25,13 +25,21 @@ static void save(const struct pipeline *p)
 			 p->args->command->name, err.text);
 }
 
-/* A tunnel.netns may come and go; what is left of the one before is nobody's any more. */
+/*
+ * A tunnel.netns may come and go; what is left of the one before is nobody's any more. It is kept
+ * until there is another, for `status` to tell what happened.
+ */
 static int clear_gone(const struct pipeline *p)
 {
+	const char *name = p->self->node->tunnel.netns;
+	struct netns_id there;
 	struct pipeline old;
 	int status;
 
-	if (!p->self->node->tunnel.netns || !home_is_gone(p->args))
+	if (!name)
+		return EXIT_DONE;
+	netns_identify(name, &there);
+	if (!there.inode || !home_is_gone(p->args))
 		return EXIT_DONE;
 	log_warn("the network namespace of instance %s is gone; removing what is left of it",
 		 p->args->instance);

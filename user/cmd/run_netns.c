@@ -18,8 +18,11 @@ static bool is_same(const struct netns_id *a, const struct netns_id *b)
 	return a->device == b->device && a->inode == b->inode;
 }
 
-/* To listen in a namespace keeps it alive: one that has vanished is let go by moving home. */
-static void listen_in(struct run *run, const char *name)
+/*
+ * To listen in a namespace keeps it alive: one that has vanished is let go by moving home. True
+ * when that was possible.
+ */
+static bool listen_in(struct run *run, const char *name)
 {
 	struct netns netns = NETNS_HOME;
 	struct err err;
@@ -36,6 +39,7 @@ static void listen_in(struct run *run, const char *name)
 		log_warn("run: changes of the network are not noticed: %s", err.text);
 	else
 		kernel_watch_look(&run->kernel); /* at what changed before */
+	return !r;
 }
 
 static void follow(struct run *run, const char *name)
@@ -45,8 +49,8 @@ static void follow(struct run *run, const char *name)
 	netns_identify(name, &netns->seen);
 	if (is_same(&netns->seen, &netns->heard))
 		return;
-	listen_in(run, netns->seen.inode ? name : NULL);
-	netns->heard = netns->seen;
+	if (listen_in(run, netns->seen.inode ? name : NULL))
+		netns->heard = netns->seen; /* else again after the next look at the policy */
 }
 
 static void look(void *data)
@@ -81,7 +85,7 @@ static void forget(struct run *run)
 		return;
 	loop_timer_disarm(&netns->timer);
 	if (netns->heard.inode)
-		listen_in(run, NULL);
+		(void)listen_in(run, NULL); /* it has said so */
 	netns->heard = (struct netns_id){ 0 };
 	free(TAKE(netns->name));
 }
