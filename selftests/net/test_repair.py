@@ -145,9 +145,9 @@ def a_flushed_qdisc_is_made_again(lab):
 
 # ---- what no notification tells of ------------------------------------------------------
 
-def unseen(lab, damage, kind, there):
+def unseen(lab, damage, kind, there, policy=None):
     """As `lose`, for what the daemon has to look for by itself; there(lab): it is there."""
-    with lab.running(policy=open_policy(lab)) as daemon:
+    with lab.running(policy=policy or open_policy(lab)) as daemon:
         lab.wait_for_tunnel()
         quiet(daemon)
         before = there(lab)
@@ -194,6 +194,18 @@ def a_detached_program_is_attached_again(lab):
         lab.exec("router", "bpftool", "link", "detach", "pinned", pins(lab)[0])
 
     unseen(lab, damage, "program", live_programs)
+
+
+@case
+def a_detached_xdp_program_is_attached_again(lab):
+    policy = open_policy(lab)
+    policy["nodes"]["homelab-1"]["xdp"] = "generic"
+
+    def damage(lab):
+        pin, = (path for path in pins(lab) if path.endswith("-xdp"))
+        lab.exec("router", "bpftool", "link", "detach", "pinned", pin)
+
+    unseen(lab, damage, "program", live_programs, policy)
 
 
 @case
