@@ -13,6 +13,7 @@ from lib import Skip, bound_socket, case, check, check_equal, client_socket, mai
 from running import RunLab, forwards
 from scenes import open_policy, pairs
 
+CRASHES = 10
 BACK_S = 10     # a second is meant, on a machine that has nothing else to do
 
 
@@ -150,6 +151,33 @@ def a_killed_process_is_started_again(lab):
 @case
 def a_deleted_device_is_made_again(lab):
     survives(lab, delete)
+
+
+def lan_ready(lab, daemon):
+    return lab.json("status")["healthy"] and daemon.fetch("/readyz")[0] == 200
+
+
+@case
+def many_crashes_leave_nothing_behind(lab):
+    """Neither memory nor descriptors, and the peer is known to be where it was each time."""
+    with lab.running(policy=open_policy(lab)) as daemon:
+        lab.wait_for_tunnel()
+        before = device(lab)
+        wait_until(lambda: daemon.metrics(), "metrics", BACK_S)
+        sizes, took = [], []
+        for _ in range(CRASHES):
+            pid = process(lab)
+            began = time.monotonic()
+            crash(lab)
+            wait_until(lambda gone=pid: process(lab) not in (None, gone)
+                       and lan_ready(lab, daemon), "the daemon to be ready again", 30)
+            took.append(time.monotonic() - began)
+            check_equal(device(lab), before, "WireGuard's device")
+            sizes.append((daemon.resident_kib(), daemon.descriptors()))
+        print(f"# ready after {min(took):.2f} to {max(took):.2f} s, KiB and descriptors {sizes}")
+        check_equal(sizes[-1][1], sizes[1][1], "descriptors")
+        check(sizes[-1][0] <= sizes[1][0] + 512, f"resident KiB {sizes}")
+        forwards(lab)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from lib import case, check, check_equal, inside, main, run, wait_until
 from running import PROMPT_S, RunLab, forwards
 from scenes import open_policy
 
+UNSEEN_S = 15   # five are meant
 STORM_S = 6
 SHARE_MAX = 0.15    # of a core: a twentieth is meant, and reading the notifications
 
@@ -140,6 +141,76 @@ def a_flushed_qdisc_is_made_again(lab):
             quiet(daemon)
         check_equal(repairs(daemon)["program"], 4, "programs attached again")
         forwards(lab)
+
+
+# ---- what no notification tells of ------------------------------------------------------
+
+def unseen(lab, damage, kind, there, policy=None):
+    """As `lose`, for what the daemon has to look for by itself; there(lab): it is there."""
+    with lab.running(policy=policy or open_policy(lab)) as daemon:
+        lab.wait_for_tunnel()
+        quiet(daemon)
+        before = there(lab)
+        damage(lab)
+        check(there(lab) != before, f"the {kind} is damaged")
+        wait_until(lambda: there(lab) == before, f"the {kind} to be put right", UNSEEN_S)
+        wait_until(lambda: repairs(daemon)[kind] >= 1, "it to be counted", PROMPT_S)
+        check_equal(plan(lab), [], "plan")
+        check_equal(daemon.fetch("/readyz")[0], 200, "ready again")
+        lab.wait_for_tunnel()
+        forwards(lab)
+
+
+def wg_peers(lab):
+    """Who is on the device, with which addresses and where: a roamed peer is not forgotten."""
+    text = lab.exec("router", "wg", "show", lab.tunnel, "dump").stdout
+    rows = [row.split("\t") for row in text.strip().split("\n")[1:]]
+    return sorted((row[0], row[2], *sorted(row[3].split(","))) for row in rows)
+
+
+@case
+def a_peer_comes_back(lab):
+    """At the endpoint that it had roamed to."""
+    def damage(lab):
+        for key, *_ in wg_peers(lab):
+            lab.exec("router", "wg", "set", lab.tunnel, "peer", key, "remove")
+
+    unseen(lab, damage, "peer", wg_peers)
+
+
+def live_programs(lab):
+    """(device, hook) of what is attached; a program that is made anew is another link."""
+    return [(a["device"], a["hook"]) for a in lab.json("status")["attachments"]]
+
+
+def pins(lab):
+    path = f"/sys/fs/bpf/towpath/{lab.instance}/links"
+    return sorted(f"{path}/{name}" for name in os.listdir(path))
+
+
+@case
+def a_detached_program_is_attached_again(lab):
+    def damage(lab):
+        lab.exec("router", "bpftool", "link", "detach", "pinned", pins(lab)[0])
+
+    unseen(lab, damage, "program", live_programs)
+
+
+@case
+def a_detached_xdp_program_is_attached_again(lab):
+    policy = open_policy(lab)
+    policy["nodes"]["homelab-1"]["xdp"] = "generic"
+
+    def damage(lab):
+        pin, = (path for path in pins(lab) if path.endswith("-xdp"))
+        lab.exec("router", "bpftool", "link", "detach", "pinned", pin)
+
+    unseen(lab, damage, "program", live_programs, policy)
+
+
+@case
+def a_deleted_pin_is_made_again(lab):
+    unseen(lab, lambda lab: os.unlink(pins(lab)[0]), "program", live_programs)
 
 
 # ---- what is not ours -------------------------------------------------------------------

@@ -147,6 +147,7 @@ static void close_sources(struct run *run)
 	kernel_watch_close(&run->kernel);
 	watch_close(&run->watch);
 	run_endpoints_close(&run->endpoints);
+	array_clear(&run->seen.peers);
 	loop_timer_close(&run->expiry);
 	notify_close(&run->notify);
 	if (run->signals.ready) {

@@ -236,6 +236,8 @@ int pipeline_observe(struct pipeline *p, bool make)
 		p->facts.private_key_set = true;
 		r = gather_facts(p->policy, p->self, p->names, &p->facts, &err);
 	}
+	if (!r && p->seen && seen_tell(p->seen, &p->have, &p->facts))
+		r = err_set(&err, -ENOMEM, "out of memory");
 	return r ? leave(p, &err) : EXIT_DONE;
 }
 

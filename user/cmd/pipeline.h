@@ -16,6 +16,7 @@
 #include "model/decide.h"
 #include "model/facts.h"
 #include "model/policy.h"
+#include "model/seen.h"
 #include "model/state.h"
 #include "plan/ops.h"
 
@@ -29,6 +30,7 @@ struct pipeline {
 	bool unattended; /* nobody is there whose session could be cut off */
 	bool removing;   /* `down`: also what a network namespace left that is gone */
 	const struct gather_names *names; /* of endpoints; NULL: waits for the resolver */
+	const struct seen *seen;          /* peers, before; NULL: nobody has looked */
 	struct err failure;
 	struct config *config;
 	struct policy *policy;

@@ -32,6 +32,7 @@ struct run {
 	struct watch watch;
 	struct run_endpoints endpoints;
 	struct gather_names names; /* what endpoints knows */
+	struct seen seen;          /* where peers were, for a device that is lost */
 	struct kernel_watch kernel;
 	struct run_netns netns;
 	struct notify notify;

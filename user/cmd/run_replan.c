@@ -20,6 +20,7 @@ void run_pipeline_start(struct run *run, struct pipeline *p)
 	pipeline_start(p, run->args);
 	run->names = run_endpoints_answers(&run->endpoints);
 	p->names = &run->names;
+	p->seen = &run->seen;
 	p->unattended = true;
 	p->quiet = true;
 	p->silent = true;
@@ -38,6 +39,8 @@ void run_in_force(struct run *run, const struct pipeline *p, bool said)
 	run_netns_follow(run, p);
 	if (run_endpoints_follow(&run->endpoints, p))
 		log_error("run: out of memory: not all names of endpoints are followed");
+	if (seen_note(&run->seen, &p->want, &p->have))
+		log_error("run: out of memory: where peers are is not noted");
 	run->retry_s = 0;
 	free(run->running.failure);
 	run->running.failure = NULL;

@@ -19,6 +19,13 @@
 
 /* Between two reads: thousands of news a second wake us this often, and not one by one. */
 #define BREATH_MS 50
+/*
+ * A peer, a program or a pin that is taken away is no news of netlink's: looked for by ourselves
+ * this often, or, where a look takes long, in a hundredth of the time.
+ */
+#define UNASKED_MS        5000
+#define UNASKED_SHARE     99
+#define UNASKED_FAILED_MS 60000
 
 #define SLOW_CHANGES (RT_CHANGE_FOREIGN_ROUTE | RT_CHANGE_LOST)
 
@@ -77,6 +84,15 @@ static uint32_t next_pause(const struct kernel_watch *watch, int64_t began_ms)
 	return longer < PAUSE_MAX_MS ? longer : PAUSE_MAX_MS;
 }
 
+static void arm_unasked(struct kernel_watch *watch)
+{
+	int64_t pause_ms = later(UNASKED_MS, UNASKED_SHARE * watch->took_ms);
+
+	if (watch->result == LOOK_FAILED) /* whoever looks tries again by its own clock */
+		pause_ms = later(pause_ms, UNASKED_FAILED_MS);
+	loop_timer_arm(&watch->unasked, (uint32_t)pause_ms);
+}
+
 static void look(void *data)
 {
 	struct kernel_watch *watch = data;
@@ -89,6 +105,7 @@ static void look(void *data)
 	watch->pause_ms = next_pause(watch, began_ms);
 	watch->looked_ms = loop_now_ms();
 	watch->took_ms = watch->looked_ms - began_ms;
+	arm_unasked(watch);
 }
 
 void kernel_watch_look(struct kernel_watch *watch)
@@ -102,7 +119,13 @@ static int open_timers(struct kernel_watch *watch, struct loop *loop, struct err
 
 	if (!r)
 		r = settle_open(&watch->slow, loop, look, watch, err);
-	return r ? r : loop_timer_open(&watch->breath, loop, false, listen_again, watch, err);
+	if (!r)
+		r = loop_timer_open(&watch->breath, loop, false, listen_again, watch, err);
+	if (!r)
+		r = loop_timer_open(&watch->unasked, loop, false, look, watch, err);
+	if (!r)
+		arm_unasked(watch);
+	return r;
 }
 
 int kernel_watch_open(struct kernel_watch *watch, struct loop *loop,
@@ -150,6 +173,7 @@ void kernel_watch_close(struct kernel_watch *watch)
 	settle_close(&watch->prompt);
 	settle_close(&watch->slow);
 	loop_timer_close(&watch->breath);
+	loop_timer_close(&watch->unasked);
 	loop_remove(watch->loop, &watch->source);
 	close(watch->fd);
 	watch->loop = NULL;

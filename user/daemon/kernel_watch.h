@@ -21,6 +21,7 @@ struct kernel_watch {
 	struct loop_timer breath;
 	struct settle prompt; /* what we made may be gone */
 	struct settle slow;   /* routes of others, or we do not know what */
+	struct loop_timer unasked; /* what the kernel tells nobody */
 	int64_t looked_ms;    /* when the last look ended, how long it took, and what came of it */
 	int64_t took_ms;
 	enum look result;

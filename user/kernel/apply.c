@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <string.h>
 
 #include "kernel/bpf_judge.h"
 #include "kernel/bpf_rows.h"
@@ -70,12 +71,22 @@ static int set_device(const struct apply *apply, const struct op *op, struct err
 	return bpf_note_tunnel(apply->bpf, if_nametoindex(device->name), err);
 }
 
+/* Those in force, where they are this binary's: loading takes the verifier a second or two. */
+static int prepare_program(const struct apply *apply, enum state_hook hook, struct err *err)
+{
+	bool in_force = apply->have->generation &&
+			!memcmp(apply->have->object_hash, apply->want->object_hash, HASH_SIZE);
+
+	if (in_force && !apply->bpf->skeleton && !bpf_find(apply->bpf, hook))
+		return 0;
+	return hook == HOOK_XDP_LAN ? bpf_load_xdp(apply->bpf, apply->want, err)
+				    : bpf_load(apply->bpf, apply->want, err);
+}
+
 static int attach(const struct apply *apply, const struct op *op, struct err *err)
 {
 	const struct state_attachment *attachment = op->args.attachment;
-	bool xdp = attachment->hook == HOOK_XDP_LAN;
-	int r = xdp ? bpf_load_xdp(apply->bpf, apply->want, err)
-		    : bpf_load(apply->bpf, apply->want, err);
+	int r = prepare_program(apply, attachment->hook, err);
 
 	return r ? r : bpf_attach(apply->bpf, attachment, apply->attach_mode, err);
 }

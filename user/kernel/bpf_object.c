@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "kernel/bpf_log.h"
+#include "kernel/bpf_owner.h"
 #include "tc_router.skel.h"
 #include "xdp_lan.skel.h"
 
@@ -24,10 +25,22 @@ int bpf_open(struct bpf *bpf, const char *wanted_bpffs, const char *instance, bo
 	return bpf_fs_find(wanted_bpffs, make, bpf->bpffs, err);
 }
 
+static void forget_found(struct bpf *bpf)
+{
+	enum state_hook hook;
+
+	for (hook = 0; hook < STATE_HOOKS; hook++) {
+		if (bpf->found[hook])
+			close(bpf->found[hook] - 1);
+		bpf->found[hook] = 0;
+	}
+}
+
 void bpf_close(struct bpf *bpf)
 {
 	tp_tc_router__destroy(bpf->skeleton);
 	tp_xdp_lan__destroy(bpf->xdp);
+	forget_found(bpf);
 	bpf_forget_inner(bpf);
 	bpf->skeleton = NULL;
 	bpf->xdp = NULL;
@@ -195,6 +208,8 @@ int bpf_program_fd(const struct bpf *bpf, enum state_hook hook)
 {
 	const struct bpf_program *program = NULL;
 
+	if (bpf->found[hook])
+		return bpf->found[hook] - 1;
 	switch (hook) {
 	case HOOK_TC_TUNNEL: program = bpf->skeleton->progs.tp_tc_tunnel; break;
 	case HOOK_TC_LAN: program = bpf->skeleton->progs.tp_tc_lan; break;
@@ -202,6 +217,19 @@ int bpf_program_fd(const struct bpf *bpf, enum state_hook hook)
 	case HOOK_XDP_LAN: program = bpf->xdp->progs.tp_xdp_lan; break;
 	}
 	return bpf_program__fd(program);
+}
+
+int bpf_find(struct bpf *bpf, enum state_hook hook)
+{
+	int fd;
+
+	if (bpf->found[hook])
+		return 0;
+	fd = bpf_find_program(bpf, state_program_name(hook));
+	if (fd < 0)
+		return fd;
+	bpf->found[hook] = fd + 1;
+	return 0;
 }
 
 int bpf_map_open(const struct bpf *bpf, const char *name)

@@ -38,6 +38,7 @@ struct bpf {
 	struct tp_tc_router *skeleton; /* NULL until bpf_load */
 	struct tp_xdp_lan *xdp;        /* NULL until bpf_load_xdp */
 	struct bpf_inner inner[BPF_TABLES];
+	int found[STATE_HOOKS]; /* what bpf_find gave, plus one; 0: nothing */
 	int btf_fd; /* that inner's type ids are of: the skeleton's, or our own */
 	bool btf_fd_owned;
 };
@@ -64,7 +65,14 @@ int bpf_load_xdp(struct bpf *bpf, const struct state *want, struct err *err);
  */
 int bpf_check_sizes(const struct bpf *bpf, const struct state *want, struct err *err);
 
-/* A program by hook; it must have been loaded. */
+/*
+ * Takes a hook's program as it runs on some device, or did on one that is gone, so that the
+ * verifier need not go through all of them once more. Only when the kernel's programs are known to
+ * be those of this binary. -ENOENT, -EEXIST: then loading is the way.
+ */
+int bpf_find(struct bpf *bpf, enum state_hook hook);
+
+/* A program by hook; it must have been loaded or found. */
 int bpf_program_fd(const struct bpf *bpf, enum state_hook hook);
 
 /* How many rows a pinned map has room for; 0: there is none. */

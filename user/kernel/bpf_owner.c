@@ -2,6 +2,7 @@
 #include "kernel/bpf_owner.h"
 
 #include <bpf/bpf.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -80,4 +81,36 @@ bool bpf_has_programs(const struct bpf *bpf)
 			if (program_state_id(program, state_program_name(hook)) == wanted)
 				return true;
 	return false;
+}
+
+static bool is_same_code(int fd, int other)
+{
+	struct bpf_prog_info info = {}, other_info = {};
+	__u32 length = sizeof(info), other_length = sizeof(other_info);
+
+	return !bpf_obj_get_info_by_fd(fd, &info, &length) &&
+	       !bpf_obj_get_info_by_fd(other, &other_info, &other_length) &&
+	       !memcmp(info.tag, other_info.tag, sizeof(info.tag));
+}
+
+int bpf_find_program(const struct bpf *bpf, const char *name)
+{
+	AUTO_CLOSE int map = bpf_map_open(bpf, STATE_MAP);
+	AUTO_CLOSE int found = -1;
+	uint32_t wanted = map_id(map, NULL), program = 0;
+
+	while (wanted && !bpf_prog_get_next_id(program, &program)) {
+		AUTO_CLOSE int fd = -1;
+
+		if (program_state_id(program, name) != wanted)
+			continue;
+		fd = bpf_prog_get_fd_by_id(program);
+		if (fd < 0) /* it has gone just now */
+			continue;
+		if (found >= 0 && !is_same_code(fd, found))
+			return -EEXIST;
+		if (found < 0)
+			found = mem_take_fd(&fd);
+	}
+	return found < 0 ? -ENOENT : mem_take_fd(&found);
 }

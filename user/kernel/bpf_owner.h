@@ -14,6 +14,12 @@
  */
 bool bpf_owns_program(const struct bpf *bpf, uint32_t program_id, const char *name);
 
+/*
+ * A program of that name that uses our pinned tp_state: its fd, which the caller closes. -ENOENT:
+ * there is none; -EEXIST: there are several that differ, as after an upgrade that was killed.
+ */
+int bpf_find_program(const struct bpf *bpf, const char *name);
+
 /* Whether a program is loaded that uses our pinned tp_state, in whichever namespace. */
 bool bpf_has_programs(const struct bpf *bpf);
 

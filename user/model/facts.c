@@ -28,6 +28,7 @@ void facts_free(struct facts *facts)
 	array_clear(&facts->route_ids);
 	array_clear(&facts->hosts);
 	array_clear(&facts->secrets);
+	array_clear(&facts->seen);
 	*facts = (struct facts){ 0 };
 }
 

@@ -93,6 +93,16 @@ struct facts_secret {
 	struct key key;
 };
 
+/*
+ * Where a peer that WireGuard has no more was last seen, under that word of the policy (see
+ * state_peer.said).
+ */
+struct facts_seen {
+	struct key public_key;
+	struct endpoint endpoint;
+	uint32_t said;
+};
+
 struct facts {
 	ARRAY_OF(struct facts_link) links;
 	ARRAY_OF(struct facts_addr) addrs;
@@ -102,12 +112,13 @@ struct facts {
 	ARRAY_OF(struct facts_route_id) route_ids;
 	ARRAY_OF(struct facts_host) hosts;
 	ARRAY_OF(struct facts_secret) secrets;
-	bool kernel_wireguard;  /* genetlink family "wireguard" is there */
-	bool force_forwarding;  /* net.ipv6.conf.*.force_forwarding exists (6.17) */
-	int64_t now;            /* seconds since the epoch */
-	uint64_t jiffies;       /* jiffies64 at `now` */
-	uint32_t hz;            /* jiffies in a second */
-	struct key private_key; /* this node's; wiped by facts_free */
+	ARRAY_OF(struct facts_seen) seen; /* sorted by key */
+	bool kernel_wireguard;            /* genetlink family "wireguard" is there */
+	bool force_forwarding;            /* net.ipv6.conf.*.force_forwarding exists (6.17) */
+	int64_t now;                      /* seconds since the epoch */
+	uint64_t jiffies;                 /* jiffies64 at `now` */
+	uint32_t hz;                      /* jiffies in a second */
+	struct key private_key;           /* this node's; wiped by facts_free */
 	bool private_key_set;
 	uint8_t object_hash[HASH_SIZE]; /* of the embedded BPF object */
 };
@@ -116,6 +127,8 @@ struct facts {
 void facts_free(struct facts *facts);
 
 const struct facts_link *facts_find_link(const struct facts *facts, const char *name);
+/* NULL when nobody knows. */
+const struct facts_seen *facts_find_seen(const struct facts *facts, const struct key *public_key);
 const struct facts_link *facts_find_ifindex(const struct facts *facts, uint32_t ifindex);
 /* Longest route to addr, lowest metric among equals; NULL when none. */
 const struct facts_route *facts_find_route(const struct facts *facts, const struct addr *addr);

@@ -124,13 +124,25 @@ uint32_t want_said(const struct policy_member *member)
 	return hash ? hash : 1;
 }
 
+/* It may have roamed from where the policy names it, unless the policy names another place now. */
+static bool was_seen(const struct want_builder *b, const struct state_peer *peer,
+		     struct endpoint *out)
+{
+	const struct facts_seen *seen = facts_find_seen(b->view->facts, &peer->public_key);
+
+	if (!seen || seen->said != peer->said)
+		return false;
+	*out = seen->endpoint;
+	return true;
+}
+
 static int set_endpoint(struct want_builder *b, const struct policy_member *member,
 			struct state_peer *peer)
 {
 	const struct config_endpoint *endpoint = member->endpoint;
 	const struct facts_host *found;
 
-	if (!endpoint->host)
+	if (was_seen(b, peer, &peer->endpoint) || !endpoint->host)
 		return 0;
 	if (addr_read(endpoint->host, &peer->endpoint.addr)) {
 		found = find_host(b->view->facts, endpoint->host);
