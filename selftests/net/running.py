@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import signal
 
 from daemon import Daemon
 from lib import Lab, check, wait_until
@@ -60,3 +61,10 @@ def forwards(lab):
         with lab.capture("web") as capture:
             lab.from_phone(udp(phone, server, lab.next_port, 443, b"through"))
             capture.expect_payload(b"through")
+
+
+def noted(daemon):
+    """Until the daemon has looked at the tunnel as it is: it then knows where peers are."""
+    reads = daemon.reads()
+    daemon.tell(signal.SIGHUP)
+    wait_until(lambda: daemon.reads() > reads, "the daemon to look", PROMPT_S)

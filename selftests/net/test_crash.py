@@ -10,7 +10,7 @@ import threading
 import time
 
 from lib import Skip, bound_socket, case, check, check_equal, client_socket, main, run, wait_until
-from running import RunLab, forwards
+from running import RunLab, forwards, noted
 from scenes import open_policy, pairs
 
 CRASHES = 10
@@ -110,6 +110,7 @@ def with_psk(lab):
 def survives(lab, damage):
     with lab.running(policy=with_psk(lab)) as daemon:
         lab.wait_for_tunnel()
+        noted(daemon)
         before, flows = device(lab), lab.json("status")["flows"]
         streams = [Stream(lab, phone, server, 6000 + i)
                    for i, (phone, server) in enumerate(pairs(lab))]
@@ -162,6 +163,7 @@ def many_crashes_leave_nothing_behind(lab):
     """Neither memory nor descriptors, and the peer is known to be where it was each time."""
     with lab.running(policy=open_policy(lab)) as daemon:
         lab.wait_for_tunnel()
+        noted(daemon)
         before = device(lab)
         wait_until(lambda: daemon.metrics(), "metrics", BACK_S)
         sizes, took = [], []

@@ -10,7 +10,7 @@ import time
 
 import snapshot
 from lib import case, check, check_equal, inside, main, run, wait_until
-from running import PROMPT_S, RunLab, forwards
+from running import PROMPT_S, RunLab, forwards, noted
 from scenes import open_policy
 
 UNSEEN_S = 15   # five are meant
@@ -149,6 +149,7 @@ def unseen(lab, damage, kind, there, policy=None):
     """As `lose`, for what the daemon has to look for by itself; there(lab): it is there."""
     with lab.running(policy=policy or open_policy(lab)) as daemon:
         lab.wait_for_tunnel()
+        noted(daemon)
         quiet(daemon)
         before = there(lab)
         damage(lab)
