@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The tunnel itself is lost under traffic: its process dies, or its device is deleted."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -21,7 +22,9 @@ def process(lab):
     """The pid of the router's wireguard-go."""
     done = run("ip", "netns", "pids", lab.netns("router"))
     for pid in done.stdout.split():
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
+        # one may end meanwhile
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError), \
+                open(f"/proc/{pid}/cmdline", "rb") as file:
             if b"wireguard-go" in file.read():
                 return int(pid)
     return None

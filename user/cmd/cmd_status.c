@@ -60,6 +60,8 @@ int cmd_status(const struct args *args)
 	status = snapshot_take(&snapshot, args, asked ? &running : NULL, is_tried(&running));
 	if (status == EXIT_NOT_RUNNING && is_tried(&running))
 		status = EXIT_DONE;
+	else if (status != EXIT_DONE && is_tried(&running))
+		log_error("status: %s", snapshot.p.failure.text);
 	if (status == EXIT_DONE)
 		status = print(args, &snapshot.status);
 	if (status == EXIT_DONE && args->healthy)

@@ -156,14 +156,11 @@ int kernel_watch_reopen(struct kernel_watch *watch, struct err *err)
 
 	if (r)
 		return r;
+	loop_timer_disarm(&watch->breath);
 	loop_remove(watch->loop, &watch->source);
-	close(watch->source.fd);
-	r = loop_add(watch->loop, &watch->source, fd, take_news, watch, err);
-	if (r) {
-		close(fd);
-		watch->source.fd = -1;
-	}
-	return r;
+	close(watch->fd);
+	watch->fd = fd;
+	return loop_add(watch->loop, &watch->source, fd, take_news, watch, err);
 }
 
 void kernel_watch_close(struct kernel_watch *watch)
