@@ -164,7 +164,7 @@ def lan_ready(lab, daemon):
 @case
 def many_crashes_leave_nothing_behind(lab):
     """Neither memory nor descriptors, and the peer is known to be where it was each time."""
-    with lab.running(policy=open_policy(lab)) as daemon:
+    with lab.running(policy=with_psk(lab)) as daemon:
         lab.wait_for_tunnel()
         noted(daemon)
         before = device(lab)

@@ -19,10 +19,10 @@ struct kernel_watch {
 	int fd;
 	struct loop_source source; /* of fd; removed while we take a breath */
 	struct loop_timer breath;
-	struct settle prompt; /* what we made may be gone */
-	struct settle slow;   /* routes of others, or we do not know what */
+	struct settle prompt;      /* what we made may be gone */
+	struct settle slow;        /* routes of others, or we do not know what */
 	struct loop_timer unasked; /* what the kernel tells nobody */
-	int64_t looked_ms;    /* when the last look ended, how long it took, and what came of it */
+	int64_t looked_ms; /* when the last look ended, how long it took, and what came of it */
 	int64_t took_ms;
 	enum look result;
 	uint32_t pause_ms; /* grows with looks in vain */

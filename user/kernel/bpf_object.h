@@ -39,7 +39,7 @@ struct bpf {
 	struct tp_xdp_lan *xdp;        /* NULL until bpf_load_xdp */
 	struct bpf_inner inner[BPF_TABLES];
 	int found[STATE_HOOKS]; /* what bpf_find gave, plus one; 0: nothing */
-	int btf_fd; /* that inner's type ids are of: the skeleton's, or our own */
+	int btf_fd;             /* that inner's type ids are of: the skeleton's, or our own */
 	bool btf_fd_owned;
 };
 
