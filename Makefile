@@ -160,6 +160,8 @@ nightly: deps
 	$(Q)PROPERTY_PACKETS=10000000 POLICY_SWAPS=1000 RANDOM_PAIRS=1000000 \
 		$(B)/plain/test-packet packet.property packet.swap packet.random
 	$(Q)FULL=1 selftests/vm/run
+	$(Q)FAULT_CALLS=0 selftests/net/test_fault.py
+	$(Q)selftests/image.sh
 	$(Q)FOREIGN_FLOWS=1000000 selftests/net/test_collateral.py foreign_flows
 
 SHARE := $(DESTDIR)$(PREFIX)/share
