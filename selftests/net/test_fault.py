@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Every kernel call of `apply`, failed in turn: the error is reported with its cause, and the next
 apply converges. A program that the verifier refuses leaves the old one running. FAULT_CALLS says
-how many of the calls are tried, spread evenly (default 20; 0: all)."""
+how many of the calls are tried, spread evenly (default 8; 0: all)."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from scenes import forget_object
 SHIM = os.path.join(TOP, "build", "fault.so")
 # EIO; or what came of it: with a wrong answer of the kernel's, libbpf does without a feature
 CAUSES = [os.strerror(number) for number in range(1, 134)]
-WANTED = int(os.environ.get("FAULT_CALLS", "20"))
+WANTED = int(os.environ.get("FAULT_CALLS", "8"))
 
 
 def faulty_apply(lab, *variables):
