@@ -60,6 +60,12 @@ static void make_state(struct state *out)
 	out->tunnel.listen_port = 51820;
 	out->tunnel.private_key.bytes[0] = 1;
 	snprintf(out->tunnel.name, sizeof(out->tunnel.name), "towpath0");
+	/* a hub, which has the rest of the mesh */
+	peer = array_add(&out->tunnel.peers);
+	REQUIRE(peer);
+	peer->public_key.bytes[0] = 1;
+	add_allowed_ip(peer, "100.80.0.0/16");
+	add_allowed_ip(peer, "fd7a:70::/64");
 	peer = array_add(&out->tunnel.peers);
 	REQUIRE(peer);
 	peer->public_key.bytes[0] = 2;
@@ -93,12 +99,12 @@ static int judge(const char *text, void (*change)(struct state *want), char *why
 
 static void give_to_another(struct state *want)
 {
-	want->tunnel.peers.items[0].public_key.bytes[0] = 3;
+	want->tunnel.peers.items[1].public_key.bytes[0] = 3;
 }
 
 static void remove_peer(struct state *want)
 {
-	want->tunnel.peers.items[0].allowed_ips.count = 0;
+	want->tunnel.peers.items[1].allowed_ips.count = 0;
 }
 
 static void rename_tunnel(struct state *want)

@@ -25,16 +25,20 @@ int session_read(const char *text, struct session *out)
 	return 0;
 }
 
+/* As WireGuard's cryptokey routing does: the longest prefix has it. */
 static const struct state_peer *find_peer(const struct state *state, const struct addr *addr)
 {
-	const struct state_peer *peer;
+	const struct state_peer *peer, *found = NULL;
 	const struct prefix *prefix;
+	int longest = -1;
 
 	array_for_each(peer, &state->tunnel.peers)
 		array_for_each(prefix, &peer->allowed_ips)
-			if (prefix_has_addr(prefix, addr))
-				return peer;
-	return NULL;
+			if (prefix->len > longest && prefix_has_addr(prefix, addr)) {
+				longest = prefix->len;
+				found = peer;
+			}
+	return found;
 }
 
 static bool is_same_tunnel(const struct state_tunnel *a, const struct state_tunnel *b)
