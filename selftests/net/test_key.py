@@ -8,8 +8,8 @@ import os
 import snapshot
 from daemon import Daemon
 from lib import TOWPATH, Lab, case, check, check_equal, main, run, wait_until
-from packets import udp
-from scenes import open_policy, pairs
+from running import forwards
+from scenes import open_policy
 
 UNKNOWN = "this machine's key belongs to no node of the policy"
 
@@ -68,14 +68,6 @@ class KeyLab(Lab):
             self.wait_for_tunnel()
             yield daemon
         self.script("towpath", "down", ok=False)
-
-
-def forwards(lab):
-    lab.next_port += 1
-    for phone, server in pairs(lab):
-        with lab.capture("web") as capture:
-            lab.from_phone(udp(phone, server, lab.next_port, 443, b"through"))
-            capture.expect_payload(b"through")
 
 
 def rejected(lab):

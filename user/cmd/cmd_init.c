@@ -54,6 +54,9 @@ static int take_names(struct init *init, const struct args *args, struct err *er
 {
 	init->policy_file = args->out ? args->out : POLICY_FILE;
 	init->peer = args->peer ? args->peer : PEER_NAME;
+	if (args->node && strlen(args->node) > CONFIG_NAME_MAX)
+		return err_set(err, -EINVAL, "--node: a name has at most %d characters",
+			       CONFIG_NAME_MAX);
 	if (args->node)
 		snprintf(init->node, sizeof(init->node), "%s", args->node);
 	else

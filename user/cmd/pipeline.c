@@ -282,9 +282,11 @@ static void keep_load_log(const struct pipeline *p, struct err *err)
 	const char *log = bpf_log_failure();
 	char path[RUN_PATH_SIZE], line[sizeof(err->text)];
 	struct err unkept;
+	bool kept = log && !file_write(run_path(path, p->args, "load.log"), log, strlen(log), 0600,
+				       0, &unkept);
 
-	if (!log ||
-	    file_write(run_path(path, p->args, "load.log"), log, strlen(log), 0600, 0, &unkept))
+	bpf_log_begin(); /* the next failure of a daemon may be of another kind */
+	if (!kept)
 		return;
 	memcpy(line, err->text, sizeof(line));
 	err_set(err, err->code, "%s; the whole log is in %s", line, path);

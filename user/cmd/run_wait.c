@@ -92,7 +92,8 @@ bool run_wait(struct run *run, const struct pipeline *p)
 	char public_key[KEY_TEXT_SIZE];
 	struct err err;
 
-	if (run->good || !path || (!idle && p->failure.code != -EKEYREJECTED) ||
+	/* with self found, the code is the kernel's and means something else */
+	if (run->good || p->self || !path || (!idle && p->failure.code != -EKEYREJECTED) ||
 	    put_public_key(public_key, path, &err) || run_is_live(run))
 		return false;
 	why = waiting_text(run, public_key, idle);
