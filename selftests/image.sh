@@ -13,9 +13,7 @@ cd "$(dirname "$0")/.." || exit 1
 readonly CACHE=${IMAGE_CACHE:-$PWD/.cache/image} MANIFEST=scripts/kubernetes/towpath.yaml
 export LAB=image- TOWPATH=$PWD/build/towpath
 readonly RUN=/run/towpath-lab/$LAB
-readonly DEADLINE_S=60
-# Of all that "privileged" gives, what it needs; a machine for tests may not have all.
-readonly CAPABILITIES=CAP_NET_ADMIN,CAP_NET_RAW,CAP_BPF,CAP_PERFMON,CAP_SYS_ADMIN,CAP_DAC_OVERRIDE
+readonly DEADLINE_S=60 OPTIONS=(--instance "lab-$LAB")
 failed=0
 
 scratch=$(mktemp -d) || exit 1
@@ -112,18 +110,24 @@ is_as_the_kubelet_wants_it()
 		and (.volumes[] | select(.secret).secret.defaultMode == 256)')" = true ]
 }
 
-# in_image COMMAND...: with the host's directories that the manifest mounts, but for the key's,
-# which is no business of a test's. The lab's policy names its keys by paths of the lab.
+# in_image COMMAND...: in the container's file system, with the host's directories that the manifest
+# mounts, but for the key's, which is no business of a test's: the lab's policy names its keys by
+# paths of the lab. `buildah run` would do it, but has /proc/sys and /sys for reading only.
 in_image()
 {
-	local mounts=() path
+	local mounts=("$RUN:$RUN" "$RUN/mounted:/etc/towpath" "$RUN/key:/var/lib/towpath") path
 	while read -r path; do
-		[ "$path" = /var/lib/towpath ] || mounts+=(-v "$path:$path")
+		[ "$path" = /var/lib/towpath ] || mounts+=("$path:$path")
 	done < <(manifest '.volumes[] | select(.hostPath).hostPath.path')
-	nsenter --net="/run/netns/${LAB}router" -- buildah --storage-driver vfs \
-		--root "$scratch/store" --runroot "$scratch/run" \
-		run --isolation chroot --cap-add "$CAPABILITIES" "${mounts[@]}" -v "$RUN:$RUN" \
-		-v "$RUN/mounted:/etc/towpath" -v "$RUN/key:/var/lib/towpath" "$container" -- "$@"
+	# shellcheck disable=SC2016 # for the shell inside
+	nsenter --net="/run/netns/${LAB}router" unshare --mount sh -euc '
+		root=$1; shift
+		for mount in /proc:/proc /sys:/sys /dev:/dev $1; do
+			mkdir -p "$root${mount#*:}"
+			mount --rbind "${mount%:*}" "$root${mount#*:}"
+		done
+		shift
+		exec chroot "$root" "$@"' - "$root" "${mounts[*]}" "$@"
 }
 
 says_its_version()
@@ -136,7 +140,7 @@ start_daemon()
 	local args
 	# shellcheck disable=SC2016 # the manifest's own
 	mapfile -t args < <(manifest '.containers[0].args[]' | sed 's/\$(NODE_NAME)/homelab-1/')
-	in_image towpath "${args[@]}" --instance "lab-$LAB" >"$scratch/daemon" 2>&1 &
+	in_image towpath "${args[@]}" "${OPTIONS[@]}" >"$scratch/daemon" 2>&1 &
 	daemon=$!
 }
 
@@ -144,13 +148,21 @@ is_ready()
 {
 	local probe end=$((SECONDS + DEADLINE_S))
 	mapfile -t probe < <(manifest '.containers[0].readinessProbe.exec.command[]')
-	until in_image "${probe[@]}" --instance "lab-$LAB"; do
+	until in_image "${probe[@]}" "${OPTIONS[@]}"; do
 		if ((SECONDS > end)) || ! kill -0 "$daemon" 2>/dev/null; then
 			cat "$scratch/daemon"
 			return 1
 		fi
 		read -rt 0.5 <> <(:) || true
 	done
+}
+
+# As the kubelet does; what was started is a shell, with the daemon below it.
+stop_daemon()
+{
+	local pid
+	pid=$(in_image towpath status --json "${OPTIONS[@]}" | jq -e .daemon.pid) &&
+		kill "$pid" && wait "$daemon"
 }
 
 reaches_the_lan()
@@ -166,7 +178,7 @@ fi
 make -j2 build/towpath >/dev/null || exit 1
 try manifest_is_as_the_kubelet_wants_it is_as_the_kubelet_wants_it
 if try base_is_there base_archive && try builds build && try lab_comes_up scripts/lab up; then
-	container=$(store from localhost/towpath)
+	root=$(store mount "$(store from localhost/towpath)")
 	mkdir -p "$RUN/mounted" "$RUN/key" && cp "$RUN/policy.json" "$RUN/mounted/"
 	try says_its_version says_its_version
 	start_daemon
@@ -174,8 +186,7 @@ if try base_is_there base_archive && try builds build && try lab_comes_up script
 		try phone_reaches_the_lan reaches_the_lan 10.10.30.20
 		try phone_reaches_the_lan_by_ipv6 reaches_the_lan '[fd10:30::20]'
 	fi
-	kill "$daemon" 2>/dev/null
-	wait "$daemon" 2>/dev/null
-	try down_takes_it_away in_image towpath down --instance "lab-$LAB"
+	try it_ends_when_told stop_daemon
+	try down_takes_it_away in_image towpath down "${OPTIONS[@]}"
 fi
 exit "$failed"
