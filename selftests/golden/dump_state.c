@@ -151,8 +151,9 @@ void dump_state(FILE *out, const struct state *state)
 
 void dump_plan(FILE *out, const struct plan *plan)
 {
+	char text[OP_TEXT_SIZE];
 	const struct op *op;
 
 	array_for_each(op, &plan->ops)
-		fprintf(out, "%-6s  %s\n", op_phase_name(op->phase), op->text);
+		fprintf(out, "%-6s  %s\n", op_phase_name(op->phase), op_text(text, plan, op));
 }
