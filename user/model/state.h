@@ -14,6 +14,7 @@
 #include "base/addr.h"
 #include "base/array.h"
 #include "model/decide_packet.h"
+#include "model/intern.h"
 #include "secret/key.h"
 #include "towpath/abi.h"
 #include "towpath/policy.h"
@@ -148,9 +149,15 @@ struct peer_info_row {
 	struct tp_peer_info info;
 };
 
+/* A row of tp_route_info. Thousands of routes share few names and reasons: see state_text. */
 struct route_info_row {
 	uint32_t id;
-	struct tp_route_info info;
+	uint32_t node, reason; /* numbers of texts */
+	struct prefix prefix;
+	uint8_t state; /* enum tp_route_state */
+	bool approved;
+	uint8_t snat; /* enum tp_snat */
+	struct addr snat_addr;
 };
 
 struct state {
@@ -165,6 +172,7 @@ struct state {
 	ARRAY_OF(struct peer_info_row) peer_info;         /* sorted by id */
 	ARRAY_OF(struct route_info_row) route_info;       /* sorted by id */
 	struct tp_limits limits;
+	struct intern texts;  /* of route_info, with their NUL */
 	struct tables tables; /* have: only hash is filled */
 	uint64_t generation;  /* have only */
 	bool only_logs;       /* have only: the live policy refuses nothing by its grants */
@@ -181,6 +189,10 @@ const char *state_xdp_name(enum state_xdp xdp); /* "auto", "native", "generic" *
 /* Wipes the keys and empties it; the struct itself is the caller's. NULL is fine. */
 void state_free(struct state *state);
 void state_tunnel_clear(struct state_tunnel *tunnel); /* the same for the tunnel alone */
+
+/* 0 or -ENOMEM. */
+int state_add_text(struct state *state, const char *text, uint32_t *number);
+const char *state_text(const struct state *state, uint32_t number); /* until the next is added */
 
 /* The peer with that key; NULL when there is none. */
 const struct state_peer *state_find_peer(const struct state *state, const struct key *public_key);

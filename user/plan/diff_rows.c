@@ -125,6 +125,16 @@ static int visit_peer_info_changed(struct diff *d, const void *w, const void *h)
 	return set_peer_info(d, want);
 }
 
+static bool route_info_is_equal(const struct diff *d, const struct route_info_row *want,
+				const struct route_info_row *have)
+{
+	return want->state == have->state && want->approved == have->approved &&
+	       want->snat == have->snat && addr_is_equal(&want->snat_addr, &have->snat_addr) &&
+	       prefix_is_equal(&want->prefix, &have->prefix) &&
+	       !strcmp(state_text(d->want, want->node), state_text(d->have, have->node)) &&
+	       !strcmp(state_text(d->want, want->reason), state_text(d->have, have->reason));
+}
+
 static int visit_route_info(struct diff *d, const void *w, const void *h)
 {
 	const struct route_info_row *want = w, *have = h;
@@ -132,7 +142,7 @@ static int visit_route_info(struct diff *d, const void *w, const void *h)
 
 	if (!want)
 		return 0;
-	if (have && !d->fresh && !memcmp(&want->info, &have->info, sizeof(want->info)))
+	if (have && !d->fresh && route_info_is_equal(d, want, have))
 		return 0;
 
 	op = op_add(&d->plan, PHASE_ADD, OP_ROUTE_INFO_SET, "set");

@@ -189,19 +189,17 @@ static void put_device(char *buf, const struct tp_device *device)
 		 device->flags & TP_DEV_XDP_FORCED ? " xdp-forced" : "");
 }
 
-static void put_route_info(char *buf, const struct tp_route_info *info)
+static void put_route_info(char *buf, const struct state *want, const struct route_info_row *row)
 {
 	static const char *const names[] = { [TP_ROUTE_UNAPPROVED] = "unapproved",
 					     [TP_ROUTE_ACTIVE] = "active",
 					     [TP_ROUTE_STANDBY] = "standby",
 					     [TP_ROUTE_CONFLICT] = "conflict",
 					     [TP_ROUTE_DOWN] = "down" };
-	struct prefix prefix = { .len = (uint8_t)info->prefix.prefix_len };
 	char text[PREFIX_TEXT_SIZE];
 
-	memcpy(&prefix.addr, &info->prefix.addr, sizeof(prefix.addr));
-	snprintf(buf, OP_DETAILS_SIZE, "%s of %s: %s, %.80s", prefix_put(text, &prefix), info->node,
-		 names[info->state], info->reason);
+	snprintf(buf, OP_DETAILS_SIZE, "%s of %s: %s, %.80s", prefix_put(text, &row->prefix),
+		 state_text(want, row->node), names[row->state], state_text(want, row->reason));
 }
 
 /* Leaves buf alone where the object says it all. */
@@ -229,7 +227,7 @@ static void put_details(char *buf, const struct plan *plan, const struct op *op)
 	case OP_SYSCTL_RESTORE: sprintf(buf, "%d", op->args.sysctl->before); break;
 	case OP_DEVICE_SET: put_device(buf, &op->args.device->device); break;
 	case OP_PEER_INFO_SET: strcpy(buf, op->args.peer_info->info.name); break;
-	case OP_ROUTE_INFO_SET: put_route_info(buf, &op->args.route_info->info); break;
+	case OP_ROUTE_INFO_SET: put_route_info(buf, want, op->args.route_info); break;
 	case OP_LINK_REMOVE:
 		if (want)
 			strcpy(buf, "to make it anew");
