@@ -69,33 +69,32 @@ static void check_class(uint32_t told, const struct class_row *row, const struct
 		   addr_put(text, addr), told, class_id);
 }
 
-/* The rows are the same but for the classes. */
-static bool is_piece_of(const struct route_row *piece, const struct route_row *route)
+static const struct route_piece *find_piece(const struct tables *tables, const struct addr *addr)
 {
-	struct tp_route same = piece->route;
+	const struct route_piece *piece, *found = NULL;
 
-	same.src_class = route->route.src_class;
-	same.dst_class = route->route.dst_class;
-	return !memcmp(&same, &route->route, sizeof(same));
+	array_for_each(piece, &tables->pieces)
+		if (prefix_has_addr(&piece->prefix, addr) &&
+		    (!found || piece->prefix.len > found->prefix.len))
+			found = piece;
+	return found;
 }
 
 static void check_addr(const struct tables *tables, const struct addr *addr)
 {
 	const struct route_row *route =
 		find_route(tables->routes.items, tables->routes.count, addr);
-	const struct route_row *piece =
-		find_route(tables->pieces.items, tables->pieces.count, addr);
+	const struct route_piece *piece = find_piece(tables, addr);
 
 	if (!route) {
 		CHECK(!piece);
 		return;
 	}
-	if (!CHECK(piece && is_piece_of(piece, route)) || route->route.kind == TP_ROUTE_NONE)
+	if (!CHECK(piece && &tables->routes.items[piece->route] == route) ||
+	    route->route.kind == TP_ROUTE_NONE)
 		return;
-	check_class(piece->route.src_class, find_class(tables->src.items, tables->src.count, addr),
-		    addr);
-	check_class(piece->route.dst_class, find_class(tables->dst.items, tables->dst.count, addr),
-		    addr);
+	check_class(piece->src_class, find_class(tables->src.items, tables->src.count, addr), addr);
+	check_class(piece->dst_class, find_class(tables->dst.items, tables->dst.count, addr), addr);
 }
 
 static void check_ends(const struct tables *tables, const struct prefix *prefix)
@@ -116,6 +115,7 @@ static void check_rows(const struct tables *tables, const struct class_row *rows
 
 TEST(a_piece_tells_what_the_tables_say)
 {
+	const struct route_piece *piece;
 	const struct route_row *row;
 	struct fixture f;
 
@@ -125,21 +125,21 @@ TEST(a_piece_tells_what_the_tables_say)
 	check_rows(&f.want.tables, f.want.tables.dst.items, f.want.tables.dst.count);
 	array_for_each(row, &f.want.tables.routes)
 		check_ends(&f.want.tables, &row->prefix);
-	array_for_each(row, &f.want.tables.pieces)
-		check_ends(&f.want.tables, &row->prefix);
+	array_for_each(piece, &f.want.tables.pieces)
+		check_ends(&f.want.tables, &piece->prefix);
 	fixture_free(&f);
 }
 
 static size_t count_pieces(const struct tables *tables, const char *prefix)
 {
-	const struct route_row *row;
+	const struct route_piece *piece;
 	struct prefix wanted;
 	size_t count = 0;
 
 	if (!CHECK_INT(prefix_read(prefix, &wanted), 0))
 		exit(2);
-	array_for_each(row, &tables->pieces)
-		count += prefix_is_equal(&row->prefix, &wanted);
+	array_for_each(piece, &tables->pieces)
+		count += prefix_is_equal(&piece->prefix, &wanted);
 	return count;
 }
 

@@ -143,9 +143,18 @@ static int fill_rule_info(struct rows *rows, const struct tables *tables)
 	return r;
 }
 
+static struct tp_route route_of(const struct tables *tables, const struct route_piece *piece)
+{
+	struct tp_route route = tables->routes.items[piece->route].route;
+
+	route.src_class = piece->src_class;
+	route.dst_class = piece->dst_class;
+	return route;
+}
+
 static size_t count_hosts(const struct tables *tables)
 {
-	const struct route_row *row;
+	const struct route_piece *row;
 	size_t count = 0;
 
 	array_for_each(row, &tables->pieces)
@@ -156,7 +165,7 @@ static size_t count_hosts(const struct tables *tables)
 /* Of single addresses. */
 static int fill_hosts(struct rows *rows, const struct tables *tables)
 {
-	const struct route_row *row;
+	const struct route_piece *row;
 	size_t i = 0;
 	int r = rows_make(rows, sizeof(struct tp_addr), sizeof(struct tp_route),
 			  count_hosts(tables));
@@ -167,7 +176,7 @@ static int fill_hosts(struct rows *rows, const struct tables *tables)
 		if (!prefix_is_host(&row->prefix))
 			continue;
 		memcpy((struct tp_addr *)rows->keys + i, &row->prefix.addr, sizeof(struct tp_addr));
-		((struct tp_route *)rows->values)[i++] = row->route;
+		((struct tp_route *)rows->values)[i++] = route_of(tables, row);
 	}
 	return 0;
 }
@@ -175,7 +184,7 @@ static int fill_hosts(struct rows *rows, const struct tables *tables)
 /* Of larger prefixes. */
 static int fill_routes(struct rows *rows, const struct tables *tables)
 {
-	const struct route_row *row;
+	const struct route_piece *row;
 	size_t i = 0;
 	int r = rows_make(rows, sizeof(struct tp_prefix), sizeof(struct tp_route),
 			  tables->pieces.count - count_hosts(tables));
@@ -186,7 +195,7 @@ static int fill_routes(struct rows *rows, const struct tables *tables)
 		if (prefix_is_host(&row->prefix))
 			continue;
 		rows_prefix(rows, i, &row->prefix);
-		((struct tp_route *)rows->values)[i++] = row->route;
+		((struct tp_route *)rows->values)[i++] = route_of(tables, row);
 	}
 	return 0;
 }

@@ -94,7 +94,7 @@ int compile_told(struct tables *tables)
 		const struct route_row *route = walk_to(&walks[ROUTES], prefix);
 		uint32_t src_class = class_to(&walks[SRC], prefix);
 		uint32_t dst_class = class_to(&walks[DST], prefix);
-		struct route_row *piece;
+		struct route_piece *piece;
 
 		if (!is_piece(route, prefix))
 			continue;
@@ -102,9 +102,9 @@ int compile_told(struct tables *tables)
 		if (!piece)
 			return -ENOMEM;
 		piece->prefix = *prefix;
-		piece->route = route->route;
-		piece->route.src_class = src_class;
-		piece->route.dst_class = dst_class;
+		piece->route = (uint32_t)(route - tables->routes.items);
+		piece->src_class = src_class;
+		piece->dst_class = dst_class;
 	}
 	return 0;
 }

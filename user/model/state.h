@@ -124,6 +124,13 @@ struct route_row {
 	struct tp_route route;
 };
 
+/* The part of a route whose addresses are of one class each. */
+struct route_piece {
+	struct prefix prefix;
+	uint32_t route; /* index into tables.routes */
+	uint32_t src_class, dst_class;
+};
+
 /* A packet that the kernel must judge like this before the tables go live. */
 struct probe {
 	struct decide_packet packet;
@@ -140,7 +147,7 @@ struct tables {
 	ARRAY_OF(struct route_row) routes;     /* their classes are not told yet */
 	ARRAY_OF(struct tp_rule_info) rules;   /* bit number = index */
 	uint8_t hash[HASH_SIZE];               /* of all rows above */
-	ARRAY_OF(struct route_row) pieces;     /* what is written of routes: each has one class */
+	ARRAY_OF(struct route_piece) pieces;   /* what is written of routes */
 	ARRAY_OF(struct probe) probes;
 };
 
