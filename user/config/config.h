@@ -30,22 +30,13 @@ struct config_texts {
 	ARRAY_OF(struct config_text);
 };
 
-struct config_addr {
-	struct addr addr;
-	char *place;
-};
-
+/* An item's place is that of whose list it is, the list's key and the index. */
 struct config_addrs {
-	ARRAY_OF(struct config_addr);
-};
-
-struct config_prefix {
-	struct prefix prefix;
-	char *place;
+	ARRAY_OF(struct addr);
 };
 
 struct config_prefixes {
-	ARRAY_OF(struct config_prefix);
+	ARRAY_OF(struct prefix);
 };
 
 /* "host:port"; host is a literal or a DNS name. host NULL: not set. */

@@ -125,12 +125,12 @@ __attribute__((format(printf, 2, 3))) static int complain(struct policy_set *set
 
 static int add_member(const struct policy *policy, struct policy_set *set, size_t index)
 {
-	const struct config_addr *addr;
+	const struct addr *addr;
 	int r = 0;
 
 	array_for_each(addr, policy->members.items[index].addresses)
 		if (!r)
-			r = ranges_add_addr(&set->ranges, &addr->addr);
+			r = ranges_add_addr(&set->ranges, addr);
 	return r;
 }
 

@@ -58,13 +58,13 @@ static void note_advertiser(const struct view *view, struct advertisers *all,
 
 static bool accepts(const struct policy_member *self, const struct prefix *prefix)
 {
-	const struct config_prefix *accepted;
+	const struct prefix *accepted;
 
 	if (self->node->accept != ACCEPT_LIST)
 		return self->node->accept == ACCEPT_ALL;
 
 	array_for_each(accepted, &self->node->accept_routes)
-		if (prefix_contains(&accepted->prefix, prefix))
+		if (prefix_contains(accepted, prefix))
 			return true;
 	return false;
 }

@@ -47,7 +47,8 @@ static int add_route(struct want_builder *b, const struct view_route *route)
 	row->state = route->state;
 	row->approved = from->approved;
 	row->snat = snat[from->snat];
-	row->snat_addr = from->snat_addr;
+	if (from->snat_addr)
+		row->snat_addr = *from->snat_addr;
 	if (state_add_text(b->out, view_carrier(b->view, route)->name, &row->node) ||
 	    state_add_text(b->out, view_put_reason(reason, b->view, route), &row->reason))
 		return want_no_memory(b);

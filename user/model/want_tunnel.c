@@ -86,14 +86,14 @@ static int addr_order(const void *a, const void *b)
 static int add_addresses(struct want_builder *b)
 {
 	struct state_tunnel *tunnel = &b->out->tunnel;
-	const struct config_addr *addr;
+	const struct addr *addr;
 
 	array_for_each(addr, b->view->self->addresses) {
 		struct addr *added = array_add(&tunnel->addresses);
 
 		if (!added)
 			return want_no_memory(b);
-		*added = addr->addr;
+		*added = *addr;
 	}
 	if (tunnel->addresses.count)
 		qsort(tunnel->addresses.items, tunnel->addresses.count, sizeof(struct addr),
@@ -243,11 +243,11 @@ static int add_peers(struct want_builder *b, uint32_t *of)
 static int add_member_addresses(struct want_builder *b, const struct policy_member *member,
 				struct state_peer *peer)
 {
-	const struct config_addr *addr;
+	const struct addr *addr;
 	int r = 0;
 
 	array_for_each(addr, member->addresses) {
-		struct prefix host = prefix_host(&addr->addr);
+		struct prefix host = prefix_host(addr);
 
 		if (!r)
 			r = add_allowed(b, peer, &host);
