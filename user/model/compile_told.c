@@ -84,7 +84,7 @@ static bool is_piece(const struct route_row *route, const struct prefix *prefix)
 	       (route->route.kind != TP_ROUTE_NONE || prefix_is_equal(&route->prefix, prefix));
 }
 
-int compile_told(struct tables *tables)
+int tables_cut_routes(const struct tables *tables, struct route_pieces *out)
 {
 	struct walk walks[WALKS] = { WALK(&tables->routes), WALK(&tables->src),
 				     WALK(&tables->dst) };
@@ -98,7 +98,7 @@ int compile_told(struct tables *tables)
 
 		if (!is_piece(route, prefix))
 			continue;
-		piece = array_add(&tables->pieces);
+		piece = array_add(out);
 		if (!piece)
 			return -ENOMEM;
 		piece->prefix = *prefix;

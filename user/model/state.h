@@ -131,6 +131,10 @@ struct route_piece {
 	uint32_t src_class, dst_class;
 };
 
+struct route_pieces {
+	ARRAY_OF(struct route_piece);
+};
+
 /* A packet that the kernel must judge like this before the tables go live. */
 struct probe {
 	struct decide_packet packet;
@@ -147,7 +151,6 @@ struct tables {
 	ARRAY_OF(struct route_row) routes;     /* their classes are not told yet */
 	ARRAY_OF(struct tp_rule_info) rules;   /* bit number = index */
 	uint8_t hash[HASH_SIZE];               /* of all rows above */
-	ARRAY_OF(struct route_piece) pieces;   /* what is written of routes */
 	ARRAY_OF(struct probe) probes;
 };
 
@@ -196,6 +199,12 @@ const char *state_xdp_name(enum state_xdp xdp); /* "auto", "native", "generic" *
 /* Wipes the keys and empties it; the struct itself is the caller's. NULL is fine. */
 void state_free(struct state *state);
 void state_tunnel_clear(struct state_tunnel *tunnel); /* the same for the tunnel alone */
+
+/*
+ * compile_told.c: what the maps get of the routes, which with src and dst are sorted. 0 or
+ * -ENOMEM; the caller's, also then.
+ */
+int tables_cut_routes(const struct tables *tables, struct route_pieces *out);
 
 /* 0 or -ENOMEM. */
 int state_add_text(struct state *state, const char *text, uint32_t *number);

@@ -23,7 +23,6 @@ static void clear_tables(struct tables *tables)
 	array_clear(&tables->ports);
 	array_clear(&tables->classes);
 	array_clear(&tables->routes);
-	array_clear(&tables->pieces);
 	array_clear(&tables->rules);
 	array_clear(&tables->probes);
 }
