@@ -53,7 +53,7 @@ struct policy_set {
 	char *complaint;                      /* why it cannot be used; only while building */
 };
 
-/* The sets that `*` means, by side. */
+/* The sets that `*` means, by side; empty where nobody says it. */
 enum { POLICY_ANY_SRC, POLICY_ANY_DST, POLICY_SETS_FIXED };
 
 /* One bit of the compiled policy. A grant has one a service, and one for all else that it names. */

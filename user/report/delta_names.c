@@ -112,7 +112,7 @@ static int add_selectors(struct delta_names *names, const struct policy *policy,
 	int r = 0;
 
 	array_for_each(set, &policy->sets)
-		if (!r && set != other && !is_literal(set->selector) &&
+		if (!r && set->ranges.count && set != other && !is_literal(set->selector) &&
 		    !is_taken(before, set->selector))
 			r = add_name(names, &set->ranges, set->selector);
 	return r;
