@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FIRST 2 /* most lists of a policy have one or two entries, and there are thousands */
+
 void *array_make_room(void **items, size_t *count, size_t *capacity, size_t more, size_t size)
 {
-	size_t wanted = *capacity ? *capacity : 8;
+	size_t wanted = *capacity ? *capacity : FIRST;
 	char *room;
 
 	while (wanted - *count < more)
