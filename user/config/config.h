@@ -39,11 +39,10 @@ struct config_prefixes {
 	ARRAY_OF(struct prefix);
 };
 
-/* "host:port"; host is a literal or a DNS name. host NULL: not set. */
+/* "host:port"; host is a literal or a DNS name. host NULL: not set. "endpoint" in its owner. */
 struct config_endpoint {
 	char *host;
 	uint16_t port;
-	char *place;
 };
 
 enum config_enforce { ENFORCE_ON, ENFORCE_LOG };
@@ -108,9 +107,9 @@ struct config_peer {
 	char *preshared_key_file; /* NULL = none */
 	struct config_endpoint endpoint;
 	uint16_t persistent_keepalive;
-	int64_t key_expiry;         /* seconds since the epoch, 0 = never */
-	struct config_text gateway; /* text NULL = default */
-	uint16_t mtu;               /* 0 = the tunnel's */
+	int64_t key_expiry; /* seconds since the epoch, 0 = never */
+	char *gateway;      /* NULL = default */
+	uint16_t mtu;       /* 0 = the tunnel's */
 	struct config_client client;
 	struct config_prefixes advertise_routes;
 };

@@ -23,7 +23,6 @@ static void text_free(struct config_text *text)
 static void endpoint_free(struct config_endpoint *endpoint)
 {
 	free(endpoint->host);
-	free(endpoint->place);
 }
 
 static void tunnel_free(struct config_tunnel *tunnel)
@@ -72,7 +71,7 @@ static void peer_free(struct config_peer *peer)
 	config_texts_free(&peer->tags);
 	free(peer->preshared_key_file);
 	endpoint_free(&peer->endpoint);
-	text_free(&peer->gateway);
+	free(peer->gateway);
 	client_free(&peer->client);
 	array_clear(&peer->advertise_routes);
 }

@@ -320,6 +320,4 @@ READ_FUNCTION(read_endpoint)
 
 	free(endpoint->host);
 	endpoint->host = TAKE(host);
-	free(endpoint->place);
-	endpoint->place = value_place(reader, value);
 }

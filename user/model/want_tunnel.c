@@ -136,6 +136,17 @@ static bool was_seen(const struct want_builder *b, const struct state_peer *peer
 	return true;
 }
 
+static int warn_unresolved(struct want_builder *b, const struct policy_member *member)
+{
+	AUTO_FREE char *place = mem_format("%s.endpoint", member->place);
+
+	return place ? problems_add(b->warnings, place,
+				    "\"%s\" does not resolve to an address: "
+				    "%s must make contact first",
+				    member->endpoint->host, member->name)
+		     : -ENOMEM;
+}
+
 static int set_endpoint(struct want_builder *b, const struct policy_member *member,
 			struct state_peer *peer)
 {
@@ -149,10 +160,7 @@ static int set_endpoint(struct want_builder *b, const struct policy_member *memb
 		if (found && found->pending)
 			return 0;
 		if (!found || addr_is_zero(&found->addr))
-			return problems_add(b->warnings, endpoint->place,
-					    "\"%s\" does not resolve to an address: "
-					    "%s must make contact first",
-					    endpoint->host, member->name);
+			return warn_unresolved(b, member);
 		peer->endpoint.addr = found->addr;
 	}
 	peer->endpoint.port = endpoint->port;
