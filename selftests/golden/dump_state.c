@@ -93,19 +93,18 @@ static void dump_machine(FILE *out, const struct state *state)
 			attachment->hook == HOOK_XDP_LAN ? state_xdp_name(attachment->xdp) : "");
 }
 
-static void dump_route_info(FILE *out, const struct route_info_row *row)
+static void dump_route_info(FILE *out, const struct state *state, const struct route_info_row *row)
 {
 	static const char *const states[] = { "unapproved", "active", "standby", "conflict",
 					      "down" };
 	static const char *const snats[] = { "none", "masquerade", "address" };
-	struct prefix prefix = { .len = (uint8_t)row->info.prefix.prefix_len };
 	char text[PREFIX_TEXT_SIZE], snat[ADDR_TEXT_SIZE];
 
-	memcpy(&prefix.addr, &row->info.prefix.addr, sizeof(prefix.addr));
 	fprintf(out, "route-info %u %s of %s %s%s snat %s %s: %s\n", row->id,
-		prefix_put(text, &prefix), row->info.node, row->info.approved ? "approved " : "",
-		states[row->info.state], snats[row->info.snat],
-		tp_addr_put(snat, &row->info.snat_addr), row->info.reason);
+		prefix_put(text, &row->prefix), state_text(state, row->node),
+		row->approved ? "approved " : "", states[row->state], snats[row->snat],
+		addr_is_zero(&row->snat_addr) ? "-" : addr_put(snat, &row->snat_addr),
+		state_text(state, row->reason));
 }
 
 static void dump_peer_info(FILE *out, const struct peer_info_row *row)
@@ -126,7 +125,7 @@ static void dump_infos(FILE *out, const struct state *state)
 	array_for_each(peer, &state->peer_info)
 		dump_peer_info(out, peer);
 	array_for_each(route, &state->route_info)
-		dump_route_info(out, route);
+		dump_route_info(out, state, route);
 	fprintf(out,
 		"limits flows %u ports %u-%u tunnel-port %u opening %llu established %llu "
 		"closing %llu udp %llu icmp %llu other %llu second %llu\n",
@@ -151,8 +150,9 @@ void dump_state(FILE *out, const struct state *state)
 
 void dump_plan(FILE *out, const struct plan *plan)
 {
+	char text[OP_TEXT_SIZE];
 	const struct op *op;
 
 	array_for_each(op, &plan->ops)
-		fprintf(out, "%-6s  %s\n", op_phase_name(op->phase), op->text);
+		fprintf(out, "%-6s  %s\n", op_phase_name(op->phase), op_text(text, plan, op));
 }

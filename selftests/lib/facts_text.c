@@ -209,9 +209,11 @@ static void read_peer_id(struct words *words, struct facts *facts)
 static void read_route_id(struct words *words, struct facts *facts)
 {
 	struct facts_route_id *id = array_add(&facts->route_ids);
+	char node[TP_NAME_SIZE];
 
 	id->prefix = prefix_of(words);
-	copy(words, id->node, sizeof(id->node));
+	copy(words, node, sizeof(node));
+	intern_add(&facts->nodes, node, strlen(node), &id->node);
 	id->id = (uint32_t)number(words);
 }
 

@@ -179,8 +179,7 @@ uint32_t rig_route(const char *prefix)
 	if (prefix_read(prefix, &wanted))
 		die(prefix, NULL);
 	array_for_each(row, &fixture.want.route_info)
-		if (row->info.prefix.prefix_len == wanted.len &&
-		    !memcmp(&row->info.prefix.addr, &wanted.addr, sizeof(wanted.addr)))
+		if (prefix_is_equal(&row->prefix, &wanted))
 			return row->id;
 	die(prefix, NULL);
 	return 0;

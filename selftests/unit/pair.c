@@ -49,13 +49,14 @@ void pair_free(struct pair *pair)
 
 char *plan_text(const struct plan *plan)
 {
+	char line[OP_TEXT_SIZE];
 	const struct op *op;
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
 	array_for_each(op, &plan->ops)
-		fprintf(out, "%s: %s\n", op_phase_name(op->phase), op->text);
+		fprintf(out, "%s: %s\n", op_phase_name(op->phase), op_text(line, plan, op));
 	fclose(out);
 	return text;
 }

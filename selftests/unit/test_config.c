@@ -97,7 +97,6 @@ TEST(fills_in_the_defaults_of_members_and_grants)
 	REQUIRE(config);
 	node = config->nodes.items;
 	CHECK(!node->endpoint.host);
-	CHECK_TEXT(node->endpoint.place, "$.nodes.n.endpoint");
 	CHECK(!node->via.text);
 	CHECK_INT(node->persistent_keepalive, 0);
 	CHECK_INT(node->lan_to_lan, LAN_TO_LAN_STACK);
@@ -107,7 +106,7 @@ TEST(fills_in_the_defaults_of_members_and_grants)
 	peer = config->peers.items;
 	CHECK(!peer->user);
 	CHECK(!peer->preshared_key_file);
-	CHECK(!peer->gateway.text);
+	CHECK(!peer->gateway);
 	CHECK_INT(peer->key_expiry, 0);
 	CHECK_INT(peer->mtu, 0);
 	CHECK_INT(peer->client.mtu, 1280);
@@ -175,11 +174,11 @@ TEST(lays_a_peer_s_client_over_the_one_that_stands_below_it)
 	CHECK_TEXT(a->place, "$.peers.a.client");
 	b = &config->peers.items[1].client;
 	REQUIRE(b->dns.count == 1);
-	check_addr(&b->dns.items[0].addr, "10.0.0.8");
+	check_addr(&b->dns.items[0], "10.0.0.8");
 	CHECK_INT(b->mtu, 1300);
 	CHECK_INT(b->allowed, ALLOWED_LIST);
 	REQUIRE(b->allowed_ips.count == 1);
-	check_prefix(&b->allowed_ips.items[0].prefix, "10.0.0.0/8");
+	check_prefix(&b->allowed_ips.items[0], "10.0.0.0/8");
 	config_free(config);
 }
 
@@ -210,12 +209,11 @@ TEST(reads_members_as_written)
 	node = config->nodes.items;
 	CHECK_TEXT(node->name, "homelab-1");
 	CHECK_TEXT(node->place, "$.nodes.homelab-1");
-	check_addr(&node->addresses.items[1].addr, "fd7a:70::1");
-	CHECK_TEXT(node->addresses.items[1].place, "$.nodes.homelab-1.addresses[1]");
+	check_addr(&node->addresses.items[1], "fd7a:70::1");
 	CHECK_TEXT(node->endpoint.host, "203.0.113.10");
 	CHECK_INT(node->endpoint.port, 51820);
 	CHECK_TEXT(node->tags.items[0].text, "tag:k8s");
-	check_prefix(&node->advertise_routes.items[0].prefix, "10.10.30.0/24");
+	check_prefix(&node->advertise_routes.items[0], "10.10.30.0/24");
 	CHECK_TEXT(node->lan_interfaces.items[0].text, "eth0");
 	CHECK_INT(node->tunnel.listen_port, 51821);
 	peer = config->peers.items;

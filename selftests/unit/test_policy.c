@@ -89,7 +89,8 @@ TEST(any_source_has_no_default_route_and_any_destination_has)
 {
 	static const char text[] =
 		MEMBERS "\"auto_approvers\": { \"routes\": { \"10.1.0.0/24\": [\"tag:site\"] },"
-			"  \"exit_node\": [\"west\"] }, \"grants\": [] }";
+			"  \"exit_node\": [\"west\"] }, "
+			"\"grants\": [ { \"src\": [\"*\"], \"dst\": [\"*\"] } ] }";
 	struct fixture f;
 	int r = fixture_policy(&f, text);
 
@@ -109,7 +110,8 @@ TEST(a_prefix_around_the_ipv4_hole_swallows_nothing_behind_it)
 		" \"addresses\": [\"fd7a:70::1\"],"
 		" \"advertise_routes\": [\"::/80\", \"2001:db8::/32\"] } },"
 		"\"auto_approvers\": { \"routes\": { \"::/80\": [\"a\"],"
-		" \"2001:db8::/32\": [\"a\"] } }, \"grants\": [] }";
+		" \"2001:db8::/32\": [\"a\"] } },"
+		"\"grants\": [ { \"src\": [\"*\"], \"dst\": [\"*\"] } ] }";
 	struct fixture f;
 	int r = fixture_policy(&f, text);
 	const struct ranges *ranges;

@@ -17,7 +17,7 @@ struct scene {
 	struct status_routes routes;
 	struct state_peer *peer;
 	struct tp_peer_info *peer_info;
-	struct tp_route_info *info;
+	struct route_info_row *info;
 };
 
 #define LAN                                                       \
@@ -57,17 +57,14 @@ static void add_peer(struct scene *scene)
 static void add_info(struct scene *scene, enum tp_route_state state)
 {
 	struct route_info_row *row = array_add(&scene->have.route_info);
-	struct prefix prefix;
 
 	REQUIRE(row);
-	CHECK_INT(prefix_read("10.20.0.0/16", &prefix), 0);
-	scene->info = &row->info;
+	CHECK_INT(prefix_read("10.20.0.0/16", &row->prefix), 0);
+	scene->info = row;
 	row->id = 1;
-	row->info.prefix.prefix_len = prefix.len;
-	memcpy(&row->info.prefix.addr, &prefix.addr, sizeof(prefix.addr));
-	row->info.state = (uint8_t)state;
-	strcpy(row->info.node, "there");
-	strcpy(row->info.reason, "as applied");
+	row->state = (uint8_t)state;
+	CHECK_INT(state_add_text(&scene->have, "there", &row->node), 0);
+	CHECK_INT(state_add_text(&scene->have, "as applied", &row->reason), 0);
 }
 
 static void scene_make(struct scene *scene, const char *facts, enum tp_route_state state)

@@ -69,77 +69,99 @@ static void check_class(uint32_t told, const struct class_row *row, const struct
 		   addr_put(text, addr), told, class_id);
 }
 
-/* The rows are the same but for the classes. */
-static bool is_piece_of(const struct route_row *piece, const struct route_row *route)
-{
-	struct tp_route same = piece->route;
+/* The tables of a node, and its routes in pieces. */
+struct cut {
+	struct fixture f;
+	const struct tables *tables;
+	struct route_pieces pieces;
+};
 
-	same.src_class = route->route.src_class;
-	same.dst_class = route->route.dst_class;
-	return !memcmp(&same, &route->route, sizeof(same));
+static void cut_make(struct cut *cut)
+{
+	memset(cut, 0, sizeof(*cut));
+	REQUIRE(!fixture_policy(&cut->f, POLICY_TEXT));
+	REQUIRE(!fixture_want(&cut->f, FACTS, "a"));
+	cut->tables = &cut->f.want.tables;
+	REQUIRE(!tables_cut_routes(cut->tables, &cut->pieces));
 }
 
-static void check_addr(const struct tables *tables, const struct addr *addr)
+static void cut_free(struct cut *cut)
 {
+	array_clear(&cut->pieces);
+	fixture_free(&cut->f);
+}
+
+static const struct route_piece *find_piece(const struct cut *cut, const struct addr *addr)
+{
+	const struct route_piece *piece, *found = NULL;
+
+	array_for_each(piece, &cut->pieces)
+		if (prefix_has_addr(&piece->prefix, addr) &&
+		    (!found || piece->prefix.len > found->prefix.len))
+			found = piece;
+	return found;
+}
+
+static void check_addr(const struct cut *cut, const struct addr *addr)
+{
+	const struct tables *tables = cut->tables;
 	const struct route_row *route =
 		find_route(tables->routes.items, tables->routes.count, addr);
-	const struct route_row *piece =
-		find_route(tables->pieces.items, tables->pieces.count, addr);
+	const struct route_piece *piece = find_piece(cut, addr);
 
 	if (!route) {
 		CHECK(!piece);
 		return;
 	}
-	if (!CHECK(piece && is_piece_of(piece, route)) || route->route.kind == TP_ROUTE_NONE)
+	if (!CHECK(piece && &tables->routes.items[piece->route] == route) ||
+	    route->route.kind == TP_ROUTE_NONE)
 		return;
-	check_class(piece->route.src_class, find_class(tables->src.items, tables->src.count, addr),
-		    addr);
-	check_class(piece->route.dst_class, find_class(tables->dst.items, tables->dst.count, addr),
-		    addr);
+	check_class(piece->src_class, find_class(tables->src.items, tables->src.count, addr), addr);
+	check_class(piece->dst_class, find_class(tables->dst.items, tables->dst.count, addr), addr);
 }
 
-static void check_ends(const struct tables *tables, const struct prefix *prefix)
+static void check_ends(const struct cut *cut, const struct prefix *prefix)
 {
 	struct addr_range range = prefix_range(prefix);
 
-	check_addr(tables, &range.first);
-	check_addr(tables, &range.last);
+	check_addr(cut, &range.first);
+	check_addr(cut, &range.last);
 }
 
-static void check_rows(const struct tables *tables, const struct class_row *rows, size_t count)
+static void check_rows(const struct cut *cut, const struct class_row *rows, size_t count)
 {
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		check_ends(tables, &rows[i].prefix);
+		check_ends(cut, &rows[i].prefix);
 }
 
 TEST(a_piece_tells_what_the_tables_say)
 {
+	const struct route_piece *piece;
 	const struct route_row *row;
-	struct fixture f;
+	struct cut cut;
 
-	REQUIRE(!fixture_policy(&f, POLICY_TEXT));
-	REQUIRE(!fixture_want(&f, FACTS, "a"));
-	check_rows(&f.want.tables, f.want.tables.src.items, f.want.tables.src.count);
-	check_rows(&f.want.tables, f.want.tables.dst.items, f.want.tables.dst.count);
-	array_for_each(row, &f.want.tables.routes)
-		check_ends(&f.want.tables, &row->prefix);
-	array_for_each(row, &f.want.tables.pieces)
-		check_ends(&f.want.tables, &row->prefix);
-	fixture_free(&f);
+	cut_make(&cut);
+	check_rows(&cut, cut.tables->src.items, cut.tables->src.count);
+	check_rows(&cut, cut.tables->dst.items, cut.tables->dst.count);
+	array_for_each(row, &cut.tables->routes)
+		check_ends(&cut, &row->prefix);
+	array_for_each(piece, &cut.pieces)
+		check_ends(&cut, &piece->prefix);
+	cut_free(&cut);
 }
 
-static size_t count_pieces(const struct tables *tables, const char *prefix)
+static size_t count_pieces(const struct cut *cut, const char *prefix)
 {
-	const struct route_row *row;
+	const struct route_piece *piece;
 	struct prefix wanted;
 	size_t count = 0;
 
 	if (!CHECK_INT(prefix_read(prefix, &wanted), 0))
 		exit(2);
-	array_for_each(row, &tables->pieces)
-		count += prefix_is_equal(&row->prefix, &wanted);
+	array_for_each(piece, &cut->pieces)
+		count += prefix_is_equal(&piece->prefix, &wanted);
 	return count;
 }
 
@@ -149,15 +171,14 @@ TEST(a_route_is_cut_where_grants_divide_it)
 					    "fd09::/48",      "10.9.0.0/17",     "fd09::/49",
 					    "10.9.8.0/24",    "10.10.30.53/32",  "fd10:30::20/124",
 					    "8.8.8.8/32",     "2001:db8::1/128" };
-	struct fixture f;
+	struct cut cut;
 	size_t i;
 
-	REQUIRE(!fixture_policy(&f, POLICY_TEXT));
-	REQUIRE(!fixture_want(&f, FACTS, "a"));
+	cut_make(&cut);
 	for (i = 0; i < sizeof(once) / sizeof(once[0]); i++)
-		CHECK_INT((int)count_pieces(&f.want.tables, once[i]), 1);
-	for (i = 1; i < f.want.tables.pieces.count; i++)
-		CHECK(classify_prefix_compare(&f.want.tables.pieces.items[i - 1].prefix,
-					      &f.want.tables.pieces.items[i].prefix) < 0);
-	fixture_free(&f);
+		CHECK_INT((int)count_pieces(&cut, once[i]), 1);
+	for (i = 1; i < cut.pieces.count; i++)
+		CHECK(classify_prefix_compare(&cut.pieces.items[i - 1].prefix,
+					      &cut.pieces.items[i].prefix) < 0);
+	cut_free(&cut);
 }

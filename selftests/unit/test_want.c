@@ -82,9 +82,10 @@ TEST(accepts_only_what_its_list_contains)
 	CHECK_INT(r, 0);
 	CHECK_INT(f.want.routes.count, 2);
 	CHECK_INT(peer_of(&f, "b")->allowed_ips.count, 2);
-	CHECK_INT(f.want.route_info.items[0].info.state, TP_ROUTE_ACTIVE);
-	CHECK_INT(f.want.route_info.items[1].info.state, TP_ROUTE_STANDBY);
-	CHECK_TEXT(f.want.route_info.items[1].info.reason, "this node does not accept it");
+	CHECK_INT(f.want.route_info.items[0].state, TP_ROUTE_ACTIVE);
+	CHECK_INT(f.want.route_info.items[1].state, TP_ROUTE_STANDBY);
+	CHECK_TEXT(state_text(&f.want, f.want.route_info.items[1].reason),
+		   "this node does not accept it");
 	fixture_free(&f);
 }
 
@@ -172,8 +173,9 @@ TEST(prefers_the_mesh_for_nothing_the_lan_holds)
 	CHECK_INT(r, 0);
 	CHECK_INT(f.want.routes.count, 1);
 	CHECK_INT(peer_of(&f, "b")->allowed_ips.count, 1);
-	CHECK_TEXT(f.want.route_info.items[0].info.reason, "eth0 of this machine holds "
-							   "10.10.30.0/24");
+	CHECK_TEXT(state_text(&f.want, f.want.route_info.items[0].reason),
+		   "eth0 of this machine holds "
+		   "10.10.30.0/24");
 	fixture_free(&f);
 }
 
@@ -381,7 +383,7 @@ TEST(names_the_best_of_the_kernels_routes_that_hold_a_prefix)
 
 	CHECK_INT(r, 0);
 	CHECK_INT(f.want.routes.count, 1);
-	CHECK_TEXT(f.want.route_info.items[0].info.reason,
+	CHECK_TEXT(state_text(&f.want, f.want.route_info.items[0].reason),
 		   "kernel route 10.20.0.0/16 dev eth1 metric 100 holds it");
 	fixture_free(&f);
 }

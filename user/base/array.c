@@ -4,12 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-void *array_grow(void **items, size_t *count, size_t *capacity, size_t size)
-{
-	char *slot;
+#define FIRST 2 /* most lists of a policy have one or two entries, and there are thousands */
 
-	if (*count == *capacity) {
-		size_t wanted = *capacity ? *capacity * 2 : 8;
+void *array_make_room(void **items, size_t *count, size_t *capacity, size_t more, size_t size)
+{
+	size_t wanted = *capacity ? *capacity : FIRST;
+	char *room;
+
+	while (wanted - *count < more)
+		wanted *= 2;
+	if (wanted != *capacity) {
 		void *grown = reallocarray(*items, wanted, size);
 
 		if (!grown)
@@ -18,10 +22,26 @@ void *array_grow(void **items, size_t *count, size_t *capacity, size_t size)
 		*capacity = wanted;
 	}
 
-	slot = (char *)*items + *count * size;
-	memset(slot, 0, size);
-	(*count)++;
-	return slot;
+	room = (char *)*items + *count * size;
+	*count += more;
+	return room;
+}
+
+void *array_grow(void **items, size_t *count, size_t *capacity, size_t size)
+{
+	void *slot = array_make_room(items, count, capacity, 1, size);
+
+	return slot ? memset(slot, 0, size) : NULL;
+}
+
+void array_shrink(void **items, size_t count, size_t *capacity, size_t size)
+{
+	void *fitting = count && count < *capacity ? realloc(*items, count * size) : NULL;
+
+	if (!fitting)
+		return; /* it fits, or stays as large as it is */
+	*items = fitting;
+	*capacity = count;
 }
 
 void array_reset(void **items, size_t *count, size_t *capacity)

@@ -22,15 +22,28 @@
 	((__typeof__((array)->items))array_grow((void **)&(array)->items, &(array)->count, \
 						&(array)->capacity, sizeof(*(array)->items)))
 
+/* The same for `more` elements at once; they are not zeroed. */
+#define array_extend(array, more)                                                               \
+	((__typeof__((array)->items))array_make_room((void **)&(array)->items, &(array)->count, \
+						     &(array)->capacity, more,                  \
+						     sizeof(*(array)->items)))
+
 /* Frees the elements' memory (not what they own) and empties the array. */
 #define array_clear(array) \
 	array_reset((void **)&(array)->items, &(array)->count, &(array)->capacity)
+
+/* Gives back the room behind the last element of an array that has its final size. */
+#define array_fit(array)                                                           \
+	array_shrink((void **)&(array)->items, (array)->count, &(array)->capacity, \
+		     sizeof(*(array)->items))
 
 #define array_for_each(item, array)                                                               \
 	for ((item) = (array)->items; (array)->items && (item) < (array)->items + (array)->count; \
 	     (item)++)
 
+void *array_make_room(void **items, size_t *count, size_t *capacity, size_t more, size_t size);
 void *array_grow(void **items, size_t *count, size_t *capacity, size_t size);
+void array_shrink(void **items, size_t count, size_t *capacity, size_t size);
 void array_reset(void **items, size_t *count, size_t *capacity);
 
 #endif

@@ -25,6 +25,11 @@ void log_setup(enum log_level level, enum log_format format)
 	line_format = format;
 }
 
+bool log_shows(enum log_level level)
+{
+	return level <= least_level;
+}
+
 /* A line is one line: what a peer or a file chose to be called must not move the cursor. */
 static void hide_control_bytes(char *text)
 {
@@ -99,7 +104,7 @@ void log_line(enum log_level level, const char *format, ...)
 	char text[LINE_SIZE];
 	va_list args;
 
-	if (level > least_level)
+	if (!log_shows(level))
 		return;
 
 	va_start(args, format);

@@ -17,25 +17,39 @@ static int64_t seconds(void)
 
 void progress_start(struct progress *progress, const struct plan *plan)
 {
-	*progress = (struct progress){ .total = plan->ops.count, .said_at = seconds() };
+	*progress = (struct progress){
+		.plan = plan,
+		.total = plan->ops.count,
+		.said_at = seconds(),
+	};
 	if (progress->total > STEPS_SHOWN)
 		log_info("%zu steps to do", progress->total);
+}
+
+static void say(const struct progress *progress, enum log_level level, const struct op *op)
+{
+	char text[OP_TEXT_SIZE];
+
+	if (log_shows(level))
+		log_line(level, "%s", op_text(text, progress->plan, op));
 }
 
 void progress_step(const struct op *op, void *data)
 {
 	struct progress *progress = data;
+	char text[OP_TEXT_SIZE];
 	int64_t now;
 
 	progress->begun++;
 	if (progress->total <= STEPS_SHOWN) {
-		log_info("%s", op->text);
+		say(progress, LOG_LEVEL_INFO, op);
 		return;
 	}
-	log_debug("%s", op->text);
+	say(progress, LOG_LEVEL_DEBUG, op);
 	now = seconds();
 	if (now == progress->said_at)
 		return;
 	progress->said_at = now;
-	log_info("step %zu of %zu: %s", progress->begun, progress->total, op->text);
+	log_info("step %zu of %zu: %s", progress->begun, progress->total,
+		 op_text(text, progress->plan, op));
 }

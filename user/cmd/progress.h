@@ -9,6 +9,7 @@
 #include "plan/ops.h"
 
 struct progress {
+	const struct plan *plan;
 	size_t total;
 	size_t begun;
 	int64_t said_at; /* seconds of CLOCK_MONOTONIC */

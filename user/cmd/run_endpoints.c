@@ -266,7 +266,7 @@ static struct run_name *name_make(struct run_endpoints *endpoints,
 	if (!name)
 		return NULL;
 	name->host = mem_copy_string(member->endpoint->host);
-	name->place = mem_copy_string(member->endpoint->place);
+	name->place = mem_format("%s.endpoint", member->place);
 	if (!name->host || !name->place) {
 		name_free(name);
 		return NULL;

@@ -30,29 +30,19 @@ struct config_texts {
 	ARRAY_OF(struct config_text);
 };
 
-struct config_addr {
-	struct addr addr;
-	char *place;
-};
-
+/* An item's place is that of whose list it is, the list's key and the index. */
 struct config_addrs {
-	ARRAY_OF(struct config_addr);
-};
-
-struct config_prefix {
-	struct prefix prefix;
-	char *place;
+	ARRAY_OF(struct addr);
 };
 
 struct config_prefixes {
-	ARRAY_OF(struct config_prefix);
+	ARRAY_OF(struct prefix);
 };
 
-/* "host:port"; host is a literal or a DNS name. host NULL: not set. */
+/* "host:port"; host is a literal or a DNS name. host NULL: not set. "endpoint" in its owner. */
 struct config_endpoint {
 	char *host;
 	uint16_t port;
-	char *place;
 };
 
 enum config_enforce { ENFORCE_ON, ENFORCE_LOG };
@@ -117,9 +107,9 @@ struct config_peer {
 	char *preshared_key_file; /* NULL = none */
 	struct config_endpoint endpoint;
 	uint16_t persistent_keepalive;
-	int64_t key_expiry;         /* seconds since the epoch, 0 = never */
-	struct config_text gateway; /* text NULL = default */
-	uint16_t mtu;               /* 0 = the tunnel's */
+	int64_t key_expiry; /* seconds since the epoch, 0 = never */
+	char *gateway;      /* NULL = default */
+	uint16_t mtu;       /* 0 = the tunnel's */
 	struct config_client client;
 	struct config_prefixes advertise_routes;
 };

@@ -46,17 +46,16 @@ void client_defaults(struct config_client *client)
 static void inherit_dns(struct reader *reader, struct config_addrs *to,
 			const struct config_addrs *from)
 {
-	const struct config_addr *item;
+	const struct addr *item;
 
 	array_for_each(item, from) {
-		struct config_addr *added = array_add(to);
+		struct addr *added = array_add(to);
 
 		if (!added) {
 			read_no_memory(reader);
 			return;
 		}
-		added->addr = item->addr;
-		read_copy(reader, &added->place, item->place);
+		*added = *item;
 	}
 }
 
@@ -80,18 +79,17 @@ static void inherit_search(struct reader *reader, struct config_texts *to,
 static void inherit_allowed(struct reader *reader, struct config_client *to,
 			    const struct config_client *from)
 {
-	const struct config_prefix *item;
+	const struct prefix *item;
 
 	to->allowed = from->allowed;
 	array_for_each(item, &from->allowed_ips) {
-		struct config_prefix *added = array_add(&to->allowed_ips);
+		struct prefix *added = array_add(&to->allowed_ips);
 
 		if (!added) {
 			read_no_memory(reader);
 			return;
 		}
-		added->prefix = item->prefix;
-		read_copy(reader, &added->place, item->place);
+		*added = *item;
 	}
 }
 

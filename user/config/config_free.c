@@ -14,24 +14,6 @@ void config_texts_free(struct config_texts *texts)
 	array_clear(texts);
 }
 
-void config_addrs_free(struct config_addrs *addrs)
-{
-	struct config_addr *addr;
-
-	array_for_each(addr, addrs)
-		free(addr->place);
-	array_clear(addrs);
-}
-
-void config_prefixes_free(struct config_prefixes *prefixes)
-{
-	struct config_prefix *prefix;
-
-	array_for_each(prefix, prefixes)
-		free(prefix->place);
-	array_clear(prefixes);
-}
-
 static void text_free(struct config_text *text)
 {
 	free(text->text);
@@ -41,7 +23,6 @@ static void text_free(struct config_text *text)
 static void endpoint_free(struct config_endpoint *endpoint)
 {
 	free(endpoint->host);
-	free(endpoint->place);
 }
 
 static void tunnel_free(struct config_tunnel *tunnel)
@@ -54,9 +35,9 @@ static void tunnel_free(struct config_tunnel *tunnel)
 
 static void client_free(struct config_client *client)
 {
-	config_addrs_free(&client->dns);
+	array_clear(&client->dns);
 	config_texts_free(&client->search);
-	config_prefixes_free(&client->allowed_ips);
+	array_clear(&client->allowed_ips);
 	free(client->place);
 }
 
@@ -71,12 +52,12 @@ static void node_free(struct config_node *node)
 {
 	free(node->name);
 	free(node->place);
-	config_addrs_free(&node->addresses);
+	array_clear(&node->addresses);
 	endpoint_free(&node->endpoint);
 	text_free(&node->via);
 	config_texts_free(&node->tags);
-	config_prefixes_free(&node->advertise_routes);
-	config_prefixes_free(&node->accept_routes);
+	array_clear(&node->advertise_routes);
+	array_clear(&node->accept_routes);
 	config_texts_free(&node->lan_interfaces);
 	tunnel_free(&node->tunnel);
 }
@@ -85,14 +66,14 @@ static void peer_free(struct config_peer *peer)
 {
 	free(peer->name);
 	free(peer->place);
-	config_addrs_free(&peer->addresses);
+	array_clear(&peer->addresses);
 	free(peer->user);
 	config_texts_free(&peer->tags);
 	free(peer->preshared_key_file);
 	endpoint_free(&peer->endpoint);
-	text_free(&peer->gateway);
+	free(peer->gateway);
 	client_free(&peer->client);
-	config_prefixes_free(&peer->advertise_routes);
+	array_clear(&peer->advertise_routes);
 }
 
 static void gateway_free(struct config_gateway *gateway)
@@ -168,7 +149,7 @@ static void service_free(struct config_service *service)
 	array_for_each(port, &service->ports)
 		free(port->place);
 	array_clear(&service->ports);
-	config_addrs_free(&service->backends);
+	array_clear(&service->backends);
 	probe_free(&service->health);
 }
 

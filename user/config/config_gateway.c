@@ -51,7 +51,6 @@ static void read_gateway(struct reader *reader, const struct value *value, void 
 
 	read_copy(reader, &gateway->name, value->key);
 	gateway->place = value_place(reader, value);
-	gateway->endpoint.place = value_place_below(reader, value, "endpoint");
 	if (reader->r)
 		return;
 

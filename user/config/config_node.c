@@ -80,7 +80,6 @@ static void read_node(struct reader *reader, const struct value *value, void *ou
 
 	read_copy(reader, &node->name, value->key);
 	node->place = value_place(reader, value);
-	node->endpoint.place = value_place_below(reader, value, "endpoint");
 	node->via.place = value_place_below(reader, value, "via");
 	tunnel_copy(reader, &node->tunnel, &reader->bases->tunnel);
 	if (reader->r)

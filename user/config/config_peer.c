@@ -35,7 +35,7 @@ const struct field peer_fields[] = {
 	FIELD("endpoint", read_endpoint, AT(endpoint), .nullable = true),
 	FIELD("persistent_keepalive", read_u16, AT(persistent_keepalive), .max = UINT16_MAX),
 	FIELD("key_expiry", read_time, AT(key_expiry), .nullable = true),
-	FIELD("gateway", read_text, AT(gateway), .nullable = true, .check = check_name),
+	FIELD("gateway", read_string, AT(gateway), .nullable = true, .check = check_name),
 	FIELD("mtu", read_u16, AT(mtu), .nullable = true, .min = READ_MTU_MIN, .max = READ_MTU_MAX),
 	FIELD("client", read_client, AT(client)),
 	FIELD("advertise_routes", read_prefixes, AT(advertise_routes)),
@@ -55,8 +55,6 @@ static void read_peer(struct reader *reader, const struct value *value, void *ou
 
 	read_copy(reader, &peer->name, value->key);
 	peer->place = value_place(reader, value);
-	peer->endpoint.place = value_place_below(reader, value, "endpoint");
-	peer->gateway.place = value_place_below(reader, value, "gateway");
 	if (reader->r)
 		return;
 

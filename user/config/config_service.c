@@ -85,10 +85,10 @@ static READ_FUNCTION(read_backends)
 		read_error(reader, value, "must not be empty");
 
 	for (struct value item = value_first(value); item.json; value_next(&item)) {
-		struct config_addr *backend = read_addr_item(reader, &item, &service->backends);
+		struct addr *backend = read_addr_item(reader, &item, &service->backends);
 
 		if (backend && !addr_is_zero(&service->vip) &&
-		    addr_is_v4(&backend->addr) != addr_is_v4(&service->vip))
+		    addr_is_v4(backend) != addr_is_v4(&service->vip))
 			read_error(reader, &item, "%s is not of the same family as the vip",
 				   QUOTE(json_string(item.json)));
 	}

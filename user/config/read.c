@@ -129,11 +129,11 @@ bool read_is_list(struct reader *reader, const struct value *value, size_t max, 
 static void check_repeated(struct reader *reader, const struct value *member, struct seen *keys)
 {
 	const struct sighting sighting = { .key = member->key, .length = strlen(member->key) };
-	const struct sighting *first = NULL;
+	struct sighting first;
 
 	if (seen_add(keys, &sighting, &first))
 		read_no_memory(reader);
-	else if (first)
+	else if (first.key)
 		read_error(reader, member, "repeated key %s", QUOTE(member->key));
 }
 

@@ -164,8 +164,8 @@ void read_copy(struct reader *reader, char **out, const char *text);
 /* One entry of a list, appended; NULL after an error. */
 const char *read_text_item(struct reader *reader, const struct value *value,
 			   const struct field *field, struct config_texts *texts);
-struct config_addr *read_addr_item(struct reader *reader, const struct value *value,
-				   struct config_addrs *addrs);
+struct addr *read_addr_item(struct reader *reader, const struct value *value,
+			    struct config_addrs *addrs);
 /* The index of text in words; -1 after an error that suggests one. */
 int read_choice(struct reader *reader, const struct value *value, const char *text,
 		const char *const *words);
@@ -270,7 +270,5 @@ void client_inherit(struct reader *reader, struct config_client *client, const s
 /* ---- freeing --------------------------------------------------------------------------------- */
 
 void config_texts_free(struct config_texts *texts);
-void config_addrs_free(struct config_addrs *addrs);
-void config_prefixes_free(struct config_prefixes *prefixes);
 
 #endif

@@ -112,11 +112,11 @@ READ_FUNCTION(read_addr)
 		read_addr_text(reader, value, text, out);
 }
 
-struct config_addr *read_addr_item(struct reader *reader, const struct value *value,
-				   struct config_addrs *addrs)
+struct addr *read_addr_item(struct reader *reader, const struct value *value,
+			    struct config_addrs *addrs)
 {
 	const char *text = read_nonempty(reader, value);
-	struct config_addr *added;
+	struct addr *added;
 	struct addr addr;
 
 	if (!text || !read_addr_text(reader, value, text, &addr))
@@ -126,19 +126,21 @@ struct config_addr *read_addr_item(struct reader *reader, const struct value *va
 		read_no_memory(reader);
 		return NULL;
 	}
-	added->addr = addr;
-	added->place = value_place(reader, value);
+	*added = addr;
 	return added;
 }
 
 READ_FUNCTION(read_addrs)
 {
+	struct config_addrs *addrs = out;
+
 	if (!read_is_list(reader, value, READ_LIST_MAX, "entries"))
 		return;
 	if (field->not_empty && !json_first(value->json))
 		read_error(reader, value, "must not be empty");
 	for (struct value item = value_first(value); item.json; value_next(&item))
-		read_addr_item(reader, &item, out);
+		read_addr_item(reader, &item, addrs);
+	array_fit(addrs);
 }
 
 /* Why no machine can have this address in the mesh, or NULL. */
@@ -177,15 +179,16 @@ READ_FUNCTION(read_mesh_addrs)
 		read_error(reader, value, "must not be empty");
 
 	for (struct value item = value_first(value); item.json; value_next(&item)) {
-		struct config_addr *added = read_addr_item(reader, &item, addrs);
-		const char *reason = added ? unfit_reason(&added->addr) : NULL;
+		struct addr *added = read_addr_item(reader, &item, addrs);
+		const char *reason = added ? unfit_reason(added) : NULL;
 
 		if (reason)
 			read_error(reader, &item, "%s is %s, not one of a mesh member",
 				   QUOTE(json_string(item.json)), reason);
 		else if (added)
-			claim_address(reader, &item, &added->addr);
+			claim_address(reader, &item, added);
 	}
+	array_fit(addrs);
 }
 
 READ_FUNCTION(read_prefixes)
@@ -198,8 +201,7 @@ READ_FUNCTION(read_prefixes)
 
 	for (struct value item = value_first(value); item.json; value_next(&item)) {
 		const char *text = read_nonempty(reader, &item);
-		struct config_prefix *added;
-		struct prefix prefix;
+		struct prefix *added, prefix;
 
 		if (!text || !read_prefix_text(reader, &item, text, &prefix))
 			continue;
@@ -208,9 +210,9 @@ READ_FUNCTION(read_prefixes)
 			read_no_memory(reader);
 			continue;
 		}
-		added->prefix = prefix;
-		added->place = value_place(reader, &item);
+		*added = prefix;
 	}
+	array_fit(prefixes);
 }
 
 bool read_prefix_key(struct reader *reader, const struct value *value, struct seen *seen,
@@ -318,6 +320,4 @@ READ_FUNCTION(read_endpoint)
 
 	free(endpoint->host);
 	endpoint->host = TAKE(host);
-	free(endpoint->place);
-	endpoint->place = value_place(reader, value);
 }

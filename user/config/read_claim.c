@@ -11,51 +11,51 @@ static const char *const kind_names[] = {
 	[CLAIM_HOST] = "host", [CLAIM_SERVICE] = "service", [CLAIM_GATEWAY] = "gateway",
 };
 
-/* Who was first, or NULL when `value` is. */
-static const struct sighting *look(struct reader *reader, const struct value *value,
-				   struct seen *seen, struct sighting sighting)
+/* Whether another one was first, and which; false when `value` is. */
+static bool look(struct reader *reader, const struct value *value, struct seen *seen,
+		 struct sighting sighting, struct sighting *first)
 {
 	AUTO_FREE char *place = value_place(reader, value);
-	const struct sighting *first = NULL;
 
+	*first = (struct sighting){ 0 };
 	sighting.place = place;
-	if (place && seen_add(seen, &sighting, &first))
+	if (place && seen_add(seen, &sighting, first))
 		read_no_memory(reader);
-	return first;
+	return first->key;
 }
 
 void claim_name(struct reader *reader, const struct value *value, enum claim kind, const char *name)
 {
 	struct sighting sighting = { .key = name, .length = strlen(name), .kind = kind };
-	const struct sighting *first;
+	struct sighting first;
 
 	/* a peer names the node or gateway it connects to; nothing else names a gateway */
 	if (kind == CLAIM_NODE || kind == CLAIM_GATEWAY) {
-		first = look(reader, value, &reader->entries, sighting);
-		if (first && first->kind != (int)kind)
+		if (look(reader, value, &reader->entries, sighting, &first) &&
+		    first.kind != (int)kind)
 			read_error(reader, value, "%s is the name of a %s too, %s", QUOTE(name),
-				   kind_names[first->kind], first->place);
+				   kind_names[first.kind], first.place);
 	}
 	if (kind == CLAIM_GATEWAY)
 		return;
 
 	/* a name twice in one map is a repeated key; a user has as many peers as he likes */
-	first = look(reader, value, &reader->names, sighting);
-	if (first && first->kind != (int)kind)
+	if (look(reader, value, &reader->names, sighting, &first) && first.kind != (int)kind)
 		read_error(reader, value, "%s is the name of a %s too, %s", QUOTE(name),
-			   kind_names[first->kind], first->place);
+			   kind_names[first.kind], first.place);
 }
 
 /* The name of the gateway that this node or gateway belongs to, or NULL. */
 static const char *gateway_of(const struct reader *reader, const struct sighting *sighting)
 {
-	const struct sighting *member = NULL;
+	struct sighting member;
 
 	if (sighting->kind == CLAIM_GATEWAY)
 		return sighting->owner;
-	if (sighting->kind == CLAIM_NODE && reader->base_members)
-		member = seen_find(reader->base_members, sighting->owner, strlen(sighting->owner));
-	return member ? member->owner : NULL;
+	if (sighting->kind == CLAIM_NODE && reader->base_members &&
+	    seen_find(reader->base_members, sighting->owner, strlen(sighting->owner), &member))
+		return member.owner;
+	return NULL;
 }
 
 static bool may_share_key(const struct reader *reader, const struct sighting *a,
@@ -76,14 +76,15 @@ void claim_key(struct reader *reader, const struct value *value, enum claim kind
 		.kind = kind,
 		.owner = owner,
 	};
-	const struct sighting *first = look(reader, value, &reader->keys, sighting);
 	const char *mend = "";
+	struct sighting first;
 
-	if (!first || may_share_key(reader, first, &sighting))
+	if (!look(reader, value, &reader->keys, sighting, &first) ||
+	    may_share_key(reader, &first, &sighting))
 		return;
-	if (kind == CLAIM_NODE && first->kind == CLAIM_NODE)
+	if (kind == CLAIM_NODE && first.kind == CLAIM_NODE)
 		mend = "; nodes may share one only as members of one gateway";
-	read_error(reader, value, "is the same key as %s%s", first->place, mend);
+	read_error(reader, value, "is the same key as %s%s", first.place, mend);
 }
 
 void claim_address(struct reader *reader, const struct value *value, const struct addr *addr)
@@ -98,19 +99,20 @@ void claim_member(struct reader *reader, const struct value *value, const char *
 		  const char *node)
 {
 	struct sighting sighting = { .key = node, .length = strlen(node), .owner = gateway };
-	const struct sighting *first = look(reader, value, &reader->members, sighting);
+	struct sighting first;
 
-	if (first)
-		read_error(reader, value, "%s is already %s", QUOTE(node), first->place);
+	if (look(reader, value, &reader->members, sighting, &first))
+		read_error(reader, value, "%s is already %s", QUOTE(node), first.place);
 }
 
 bool claim_once(struct reader *reader, const struct value *value, struct seen *seen,
 		const void *key, size_t length, const char *what)
 {
 	struct sighting sighting = { .key = key, .length = length };
-	const struct sighting *first = look(reader, value, seen, sighting);
+	struct sighting first;
+	bool again = look(reader, value, seen, sighting, &first);
 
-	if (first)
-		read_error(reader, value, "%s is already %s", what, first->place);
-	return !first;
+	if (again)
+		read_error(reader, value, "%s is already %s", what, first.place);
+	return !again;
 }

@@ -75,41 +75,32 @@ static bool is_bare(const char *key)
 	return length && !key[length] && length < QUOTE_SHOWN_MAX;
 }
 
-/* From the top down to value. */
-static void place_put(FILE *out, const struct value *value)
-{
-	if (!value->up) {
-		fputc('$', out);
-		return;
-	}
+/* The deepest value, a key below it that is not there, and the top. */
+#define PLACE_SIZE ((JSON_DEPTH_MAX + 2) * (QUOTE_SIZE + sizeof("[]")))
 
-	place_put(out, value->up);
+/* From the top down to value, into room for all of it; the end of what is written. */
+static char *place_put(char *out, const struct value *value)
+{
+	if (!value->up)
+		return stpcpy(out, "$");
+
+	out = place_put(out, value->up);
 	if (!value->key)
-		fprintf(out, "[%zu]", value->index);
-	else if (is_bare(value->key))
-		fprintf(out, ".%s", value->key);
-	else
-		fprintf(out, "[%s]", QUOTE(value->key));
+		return out + sprintf(out, "[%zu]", value->index);
+	if (is_bare(value->key))
+		return out + sprintf(out, ".%s", value->key);
+	return out + sprintf(out, "[%s]", QUOTE(value->key));
 }
 
 char *value_place(struct reader *reader, const struct value *value)
 {
-	char *place = NULL;
-	size_t size;
-	FILE *out = open_memstream(&place, &size);
+	char text[PLACE_SIZE];
+	char *place;
 
-	if (!out) {
+	place_put(text, value);
+	place = mem_copy_string(text);
+	if (!place)
 		read_no_memory(reader);
-		return NULL;
-	}
-
-	place_put(out, value);
-	/* glibc closes without an error when the last copy finds no memory */
-	if (fclose(out) || !place) {
-		free(place);
-		read_no_memory(reader);
-		return NULL;
-	}
 	return place;
 }
 

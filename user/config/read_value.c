@@ -156,13 +156,16 @@ const char *read_text_item(struct reader *reader, const struct value *value,
 
 READ_FUNCTION(read_texts)
 {
+	struct config_texts *texts = out;
+
 	if (!read_is_list(reader, value, READ_LIST_MAX, "entries"))
 		return;
 	if (field->not_empty && !json_first(value->json))
 		read_error(reader, value, "must not be empty");
 
 	for (struct value item = value_first(value); item.json; value_next(&item))
-		read_text_item(reader, &item, field, out);
+		read_text_item(reader, &item, field, texts);
+	array_fit(texts);
 }
 
 READ_FUNCTION(read_public_key)

@@ -12,86 +12,112 @@
 #include "kernel/bpf_rows.h"
 #include "kernel/sysctl.h"
 
-/* Calls read for each key of a hash map. A row that vanishes meanwhile is passed over. */
-static int each_row(const struct bpf *bpf, const char *map, size_t key_size,
-		    int (*read)(int fd, const void *key, struct state *have), struct state *have)
+#define BATCH 512 /* rows that a system call brings */
+
+/* How the rows of a hash map are taken over. */
+struct table {
+	const char *map;
+	size_t key_size, value_size;
+	int (*take)(const void *key, const void *value, struct state *have);
+};
+
+static int take_device(const void *key, const void *value, struct state *have)
 {
-	AUTO_CLOSE int fd = bpf_map_open(bpf, map);
-	struct tp_sysctl_key key = {}, next; /* the largest of our keys */
-	void *from = NULL;
-	int r;
+	struct state_device *row = array_add(&have->devices);
 
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	while (!bpf_map_get_next_key(fd, from, &next)) {
-		memcpy(&key, &next, key_size);
-		from = &key;
-		r = read(fd, &key, have);
-		if (r)
-			return r;
-	}
-	return errno == ENOENT ? 0 : -errno;
-}
-
-static int read_device(int fd, const void *key, struct state *have)
-{
-	struct state_device device = {};
-	struct state_device *row;
-
-	memcpy(&device.ifindex, key, sizeof(device.ifindex));
-	if (bpf_map_lookup_elem(fd, key, &device.device))
-		return 0;
-	/* a device that is gone keeps a name that no device can have, so that the row goes too */
-	if (!if_indextoname(device.ifindex, device.name))
-		snprintf(device.name, sizeof(device.name), "gone:%u", device.ifindex);
-
-	row = array_add(&have->devices);
 	if (!row)
 		return -ENOMEM;
-	*row = device;
+	memcpy(&row->ifindex, key, sizeof(row->ifindex));
+	memcpy(&row->device, value, sizeof(row->device));
+	/* a device that is gone keeps a name that no device can have, so that the row goes too */
+	if (!if_indextoname(row->ifindex, row->name))
+		snprintf(row->name, sizeof(row->name), "gone:%u", row->ifindex);
 	return 0;
 }
 
-static int read_peer_info(int fd, const void *key, struct state *have)
+static int take_peer_info(const void *key, const void *value, struct state *have)
 {
 	struct peer_info_row *row = array_add(&have->peer_info);
 
 	if (!row)
 		return -ENOMEM;
 	memcpy(&row->id, key, sizeof(row->id));
-	if (bpf_map_lookup_elem(fd, key, &row->info))
-		have->peer_info.count--;
+	memcpy(&row->info, value, sizeof(row->info));
 	return 0;
 }
 
-static int read_route_info(int fd, const void *key, struct state *have)
+static int take_route_info(const void *key, const void *value, struct state *have)
 {
 	struct route_info_row *row = array_add(&have->route_info);
+	struct tp_route_info info;
 
 	if (!row)
 		return -ENOMEM;
+	memcpy(&info, value, sizeof(info));
+	/* whoever wrote into the map: texts end */
+	info.node[sizeof(info.node) - 1] = info.reason[sizeof(info.reason) - 1] = '\0';
+
 	memcpy(&row->id, key, sizeof(row->id));
-	if (bpf_map_lookup_elem(fd, key, &row->info))
-		have->route_info.count--;
+	memcpy(&row->prefix.addr, &info.prefix.addr, sizeof(row->prefix.addr));
+	row->prefix.len = (uint8_t)info.prefix.prefix_len;
+	row->state = info.state;
+	row->approved = info.approved;
+	row->snat = info.snat;
+	memcpy(&row->snat_addr, &info.snat_addr, sizeof(row->snat_addr));
+	if (state_add_text(have, info.node, &row->node) ||
+	    state_add_text(have, info.reason, &row->reason))
+		return -ENOMEM;
 	return 0;
 }
 
-static int read_sysctl(int fd, const void *key, struct state *have)
+static int take_sysctl(const void *key, const void *value, struct state *have)
 {
+	struct state_sysctl *row = array_add(&have->sysctls);
 	struct tp_sysctl saved;
-	struct state_sysctl *row;
 
-	if (bpf_map_lookup_elem(fd, key, &saved))
-		return 0;
-	row = array_add(&have->sysctls);
 	if (!row)
 		return -ENOMEM;
+	memcpy(&saved, value, sizeof(saved));
 	memcpy(row->path, key, sizeof(row->path));
 	row->before = saved.before;
 	row->set = saved.set;
 	/* the device may be gone: then there is nothing to put back */
 	row->saved = !sysctl_read(row->path, &row->value, NULL);
 	return 0;
+}
+
+static int take_rows(const struct table *table, const char *keys, const char *values, size_t count,
+		     struct state *have)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < count; i++)
+		r = table->take(keys + i * table->key_size, values + i * table->value_size, have);
+	return r;
+}
+
+static int read_table(const struct bpf *bpf, const struct table *table, struct state *have)
+{
+	AUTO_CLOSE int fd = bpf_map_open(bpf, table->map);
+	AUTO_FREE char *keys = mem_alloc(BATCH, table->key_size);
+	AUTO_FREE char *values = mem_alloc(BATCH, table->value_size);
+	uint32_t bucket, *from = NULL;
+	int r, end;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	if (!keys || !values)
+		return -ENOMEM;
+	do {
+		uint32_t count = BATCH;
+
+		end = bpf_map_lookup_batch(fd, from, &bucket, keys, values, &count, NULL);
+		if (end && end != -ENOENT)
+			return end;
+		r = take_rows(table, keys, values, count, have);
+		from = &bucket;
+	} while (!r && !end);
+	return r;
 }
 
 static int compare_devices(const void *a, const void *b)
@@ -129,16 +155,19 @@ static int compare_sysctls(const void *a, const void *b)
 			qsort((array).items, (array).count, sizeof(*(array).items), compare); \
 	} while (0)
 
+static const struct table tables[] = {
+	{ "tp_devices", sizeof(uint32_t), sizeof(struct tp_device), take_device },
+	{ "tp_peer_info", sizeof(uint32_t), sizeof(struct tp_peer_info), take_peer_info },
+	{ "tp_route_info", sizeof(uint32_t), sizeof(struct tp_route_info), take_route_info },
+	{ "tp_sysctls", sizeof(struct tp_sysctl_key), sizeof(struct tp_sysctl), take_sysctl },
+};
+
 static int read_tables(const struct bpf *bpf, struct state *have)
 {
-	int r = each_row(bpf, "tp_devices", sizeof(uint32_t), read_device, have);
+	int r = 0;
 
-	if (!r)
-		r = each_row(bpf, "tp_peer_info", sizeof(uint32_t), read_peer_info, have);
-	if (!r)
-		r = each_row(bpf, "tp_route_info", sizeof(uint32_t), read_route_info, have);
-	if (!r)
-		r = each_row(bpf, "tp_sysctls", sizeof(struct tp_sysctl_key), read_sysctl, have);
+	for (size_t i = 0; !r && i < ARRAY_SIZE(tables); i++)
+		r = read_table(bpf, &tables[i], have);
 	SORT(have->devices, compare_devices);
 	SORT(have->peer_info, compare_peers);
 	SORT(have->route_info, compare_routes);

@@ -126,9 +126,20 @@ int bpf_remove_peer_info(const struct bpf *bpf, uint32_t id, struct err *err)
 	return row_remove(bpf, "tp_peer_info", &id, err);
 }
 
-int bpf_set_route_info(const struct bpf *bpf, const struct route_info_row *row, struct err *err)
+int bpf_set_route_info(const struct bpf *bpf, const struct state *want,
+		       const struct route_info_row *row, struct err *err)
 {
-	return row_set(bpf, "tp_route_info", &row->id, &row->info, err);
+	struct tp_route_info info = {
+		.state = row->state, .approved = row->approved, .snat = row->snat, .in_use = 1
+	};
+
+	info.prefix.prefix_len = row->prefix.len;
+	memcpy(&info.prefix.addr, &row->prefix.addr, sizeof(info.prefix.addr));
+	memcpy(&info.snat_addr, &row->snat_addr, sizeof(info.snat_addr));
+	/* what is behind the NUL is zero */
+	strncpy(info.node, state_text(want, row->node), sizeof(info.node) - 1);
+	strncpy(info.reason, state_text(want, row->reason), sizeof(info.reason) - 1);
+	return row_set(bpf, "tp_route_info", &row->id, &info, err);
 }
 
 int bpf_remove_route_info(const struct bpf *bpf, uint32_t id, struct err *err)
@@ -264,12 +275,11 @@ int bpf_fill_ids(const struct state *have, struct facts *facts)
 	}
 	array_for_each(route, &have->route_info) {
 		struct facts_route_id *id = array_add(&facts->route_ids);
+		const char *node = state_text(have, route->node);
 
-		if (!id)
+		if (!id || intern_add(&facts->nodes, node, strlen(node), &id->node))
 			return -ENOMEM;
-		memcpy(&id->prefix.addr, &route->info.prefix.addr, sizeof(id->prefix.addr));
-		id->prefix.len = (uint8_t)route->info.prefix.prefix_len;
-		memcpy(id->node, route->info.node, sizeof(id->node));
+		id->prefix = route->prefix;
 		id->id = route->id;
 	}
 	return 0;

@@ -21,7 +21,8 @@ int bpf_note_xdp(const struct bpf *bpf, uint32_t ifindex, bool native, struct er
 bool bpf_made_qdisc(const struct bpf *bpf, uint32_t ifindex);
 int bpf_set_peer_info(const struct bpf *bpf, const struct peer_info_row *row, struct err *err);
 int bpf_remove_peer_info(const struct bpf *bpf, uint32_t id, struct err *err);
-int bpf_set_route_info(const struct bpf *bpf, const struct route_info_row *row, struct err *err);
+int bpf_set_route_info(const struct bpf *bpf, const struct state *want,
+		       const struct route_info_row *row, struct err *err); /* one of want's */
 int bpf_remove_route_info(const struct bpf *bpf, uint32_t id, struct err *err);
 /* Remembers what a sysctl was before its first change, by whichever instance in this netns. */
 int bpf_save_sysctl(const struct bpf *bpf, const char *path, int32_t before, int32_t set,

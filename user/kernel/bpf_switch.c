@@ -4,7 +4,6 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -14,8 +13,7 @@
 #include "base/mem.h"
 #include "kernel/bpf_judge.h"
 #include "kernel/bpf_netns.h"
-
-#define BATCH 1024
+#include "kernel/bpf_tables.h"
 
 /*
  * tp_state's row in our memory, so that its words can be stored atomically; state_unmap it. NULL
@@ -44,197 +42,50 @@ static void state_unmap(struct tp_state *state)
 	munmap(state, (size_t)sysconf(_SC_PAGESIZE)); /* cannot fail on what mmap gave */
 }
 
-/* Rows that have been laid out one behind the other, into a map. */
-static int write_batch(int fd, const void *keys, size_t key_size, const void *values,
-		       size_t value_size, size_t count)
-{
-	LIBBPF_OPTS(bpf_map_batch_opts, opts);
-	size_t done = 0;
-
-	while (done < count) {
-		__u32 step = (__u32)(count - done < BATCH ? count - done : BATCH);
-
-		if (bpf_map_update_batch(fd, (const char *)keys + done * key_size,
-					 (const char *)values + done * value_size, &step, &opts))
-			return -errno;
-		done += step;
-	}
-	return 0;
-}
-
-/* Room for count keys and values, to be filled and written. */
-struct rows {
-	void *keys;
-	void *values;
-	size_t key_size, value_size, count;
-};
-
-static int rows_make(struct rows *rows, size_t key_size, size_t value_size, size_t count)
-{
-	rows->key_size = key_size;
-	rows->value_size = value_size;
-	rows->count = count;
-	rows->keys = mem_alloc(count, key_size);
-	rows->values = mem_alloc(count, value_size);
-	return rows->keys && rows->values ? 0 : -ENOMEM;
-}
-
-static void rows_free(struct rows *rows)
-{
-	free(rows->keys);
-	free(rows->values);
-}
-
-static struct tp_prefix *rows_prefix(const struct rows *rows, size_t i, const struct prefix *prefix)
-{
-	struct tp_prefix *key = (struct tp_prefix *)rows->keys + i;
-
-	key->prefix_len = prefix->len;
-	memcpy(&key->addr, &prefix->addr, sizeof(key->addr));
-	return key;
-}
-
-static int fill_classes(struct rows *rows, const struct class_row *items, size_t count)
-{
-	size_t i;
-	int r = rows_make(rows, sizeof(struct tp_prefix), sizeof(uint32_t), count);
-
-	for (i = 0; !r && i < count; i++) {
-		rows_prefix(rows, i, &items[i].prefix);
-		((uint32_t *)rows->values)[i] = items[i].class_id;
-	}
-	return r;
-}
-
-static int fill_ports(struct rows *rows, const struct tables *tables)
-{
-	size_t i;
-	int r = rows_make(rows, sizeof(struct tp_port_key), sizeof(uint32_t), tables->ports.count);
-
-	for (i = 0; !r && i < tables->ports.count; i++) {
-		((struct tp_port_key *)rows->keys)[i] = tables->ports.items[i].key;
-		((uint32_t *)rows->values)[i] = tables->ports.items[i].class_id;
-	}
-	return r;
-}
-
-static int fill_rules(struct rows *rows, const struct tables *tables)
-{
-	size_t i;
-	int r = rows_make(rows, sizeof(uint32_t), sizeof(struct tp_rule_bits),
-			  tables->classes.count);
-
-	for (i = 0; !r && i < tables->classes.count; i++) {
-		((uint32_t *)rows->keys)[i] = (uint32_t)i;
-		((struct tp_rule_bits *)rows->values)[i] = tables->classes.items[i];
-	}
-	return r;
-}
-
-static int fill_rule_info(struct rows *rows, const struct tables *tables)
-{
-	size_t i;
-	int r = rows_make(rows, sizeof(uint32_t), sizeof(struct tp_rule_info), tables->rules.count);
-
-	for (i = 0; !r && i < tables->rules.count; i++) {
-		((uint32_t *)rows->keys)[i] = (uint32_t)i;
-		((struct tp_rule_info *)rows->values)[i] = tables->rules.items[i];
-	}
-	return r;
-}
-
-static size_t count_hosts(const struct tables *tables)
-{
-	const struct route_row *row;
-	size_t count = 0;
-
-	array_for_each(row, &tables->pieces)
-		count += prefix_is_host(&row->prefix);
-	return count;
-}
-
-/* Of single addresses. */
-static int fill_hosts(struct rows *rows, const struct tables *tables)
-{
-	const struct route_row *row;
-	size_t i = 0;
-	int r = rows_make(rows, sizeof(struct tp_addr), sizeof(struct tp_route),
-			  count_hosts(tables));
-
-	if (r)
-		return r;
-	array_for_each(row, &tables->pieces) {
-		if (!prefix_is_host(&row->prefix))
-			continue;
-		memcpy((struct tp_addr *)rows->keys + i, &row->prefix.addr, sizeof(struct tp_addr));
-		((struct tp_route *)rows->values)[i++] = row->route;
-	}
-	return 0;
-}
-
-/* Of larger prefixes. */
-static int fill_routes(struct rows *rows, const struct tables *tables)
-{
-	const struct route_row *row;
-	size_t i = 0;
-	int r = rows_make(rows, sizeof(struct tp_prefix), sizeof(struct tp_route),
-			  tables->pieces.count - count_hosts(tables));
-
-	if (r)
-		return r;
-	array_for_each(row, &tables->pieces) {
-		if (prefix_is_host(&row->prefix))
-			continue;
-		rows_prefix(rows, i, &row->prefix);
-		((struct tp_route *)rows->values)[i++] = row->route;
-	}
-	return 0;
-}
-
-static int fill_table(enum bpf_table table, const struct tables *tables, struct rows *rows)
-{
-	switch (table) {
-	case TABLE_SRC: return fill_classes(rows, tables->src.items, tables->src.count);
-	case TABLE_DST: return fill_classes(rows, tables->dst.items, tables->dst.count);
-	case TABLE_PORTS: return fill_ports(rows, tables);
-	case TABLE_RULES: return fill_rules(rows, tables);
-	case TABLE_HOSTS: return fill_hosts(rows, tables);
-	case TABLE_ROUTES: return fill_routes(rows, tables);
-	case TABLE_RULE_INFO: return fill_rule_info(rows, tables);
-	case TABLE_RULE_STATS: return 0; /* counters begin at zero */
-	}
-	return -EINVAL;
-}
-
 /* A new inner map with the rows of one table, put into the slot. */
-static int write_table(const struct bpf *bpf, enum bpf_table table, const struct tables *tables,
-		       uint32_t slot, struct err *err)
+static int write_table(const struct bpf *bpf, enum bpf_table table,
+		       const struct bpf_tables_source *source, uint32_t slot, struct err *err)
 {
 	const char *name = bpf_table_name(table);
 	AUTO_CLOSE int outer = bpf_map_open(bpf, name);
 	AUTO_CLOSE int inner = -1;
-	struct rows rows = {};
+	size_t count;
 	int r;
 
 	if (outer < 0)
 		return err_sys(err, outer, "open map %s", name);
-	r = fill_table(table, tables, &rows);
-	if (!r) {
-		/* all of tp_rule_stats are of one size: a per-CPU inner map may not vary */
-		size_t size = table == TABLE_RULE_STATS ? TP_RULE_MAX : rows.count;
+	r = bpf_tables_write(source, table, -1, &count);
+	if (r)
+		return err_sys(err, r, "count the rows of table %s", name);
+	/* all of tp_rule_stats are of one size: a per-CPU inner map may not vary */
+	if (table == TABLE_RULE_STATS)
+		count = TP_RULE_MAX;
+	inner = bpf_inner_create(bpf, table, count ? (uint32_t)count : 1, err);
+	if (inner < 0)
+		return inner;
 
-		inner = bpf_inner_create(bpf, table, size ? (uint32_t)size : 1, err);
-		if (inner < 0) {
-			rows_free(&rows);
-			return inner;
-		}
-		r = write_batch(inner, rows.keys, rows.key_size, rows.values, rows.value_size,
-				rows.count);
-	}
+	r = bpf_tables_write(source, table, inner, &count);
 	if (!r && bpf_map_update_elem(outer, &slot, &inner, BPF_ANY))
 		r = -errno;
-	rows_free(&rows);
 	return r ? err_sys(err, r, "write table %s", name) : 0;
+}
+
+/*
+ * Replacing an inner map waits for the programs that still use it (the kernel's
+ * maybe_wait_bpf_programs), so nobody reads the slot that is being filled.
+ */
+static int write_tables(const struct bpf *bpf, const struct tables *tables, uint32_t slot,
+			struct err *err)
+{
+	struct bpf_tables_source source;
+	int table, r = bpf_tables_begin(&source, tables);
+
+	if (r)
+		err_sys(err, r, "cut the routes");
+	for (table = 0; !r && table < BPF_TABLES; table++)
+		r = write_table(bpf, table, &source, slot, err);
+	bpf_tables_end(&source);
+	return r;
 }
 
 static uint64_t next_generation(const struct tp_state *state)
@@ -245,7 +96,7 @@ static uint64_t next_generation(const struct tp_state *state)
 int bpf_stage_policy(const struct bpf *bpf, const struct state *want, struct err *err)
 {
 	uint64_t generation;
-	int table, r;
+	int r;
 	struct tp_state *state = state_map(bpf, &r, err);
 
 	if (!state)
@@ -253,12 +104,7 @@ int bpf_stage_policy(const struct bpf *bpf, const struct state *want, struct err
 	generation = next_generation(state);
 	state_unmap(state);
 
-	/*
-	 * Replacing an inner map waits for the programs that still use it (the kernel's
-	 * maybe_wait_bpf_programs), so nobody reads the slot that is being filled.
-	 */
-	for (table = 0; !r && table < BPF_TABLES; table++)
-		r = write_table(bpf, table, &want->tables, (uint32_t)(generation & 1), err);
+	r = write_tables(bpf, &want->tables, (uint32_t)(generation & 1), err);
 	return r ? r : bpf_judge_probes(bpf, generation, &want->tables, err);
 }
 

@@ -169,7 +169,8 @@ static void set_route(const struct run *run, uint32_t id, struct trace *out)
 	array_for_each(row, &run->have->route_info) {
 		if (!id || row->id != id)
 			continue;
-		out->route = row->info.prefix;
+		out->route.prefix_len = row->prefix.len;
+		memcpy(&out->route.addr, &row->prefix.addr, sizeof(out->route.addr));
 		out->route_known = true;
 	}
 }

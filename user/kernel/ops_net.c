@@ -308,11 +308,11 @@ int ops_net_run(struct ops_net_context *context, const struct op *op, size_t cou
 	const struct state *state;
 
 	if (!kind)
-		return err_set(err, -EINVAL, "%s is not a step of the network's", op->text);
+		return err_set(err, -EINVAL, "no such step of the network's");
 
 	state = kind->scope == OFF_DEVICE ? have : want;
 	if (kind->scope != NO_TUNNEL && !state)
-		return err_set(err, -EINVAL, "%s: no state to take the tunnel from", op->text);
+		return err_set(err, -EINVAL, "%s: no state to take the tunnel from", op->verb);
 	if (state)
 		step.tunnel = &state->tunnel;
 	return run_step(kind, &step);

@@ -271,7 +271,6 @@ int compile_tables(const struct policy *policy, const struct view *view, struct 
 	if (!r) {
 		hash_tables(&tables);
 		date_to_jiffies(&tables, view->facts);
-		r = compile_told(&tables);
 	}
 	if (r) {
 		tables_free(&tables);
@@ -289,7 +288,6 @@ void tables_free(struct tables *tables)
 	array_clear(&tables->ports);
 	array_clear(&tables->classes);
 	array_clear(&tables->routes);
-	array_clear(&tables->pieces);
 	array_clear(&tables->rules);
 	array_clear(&tables->probes);
 }

@@ -19,9 +19,6 @@ int compile_rules(const struct policy *policy, struct tables *out);
 /* compile_routes.c: the node's routes, sorted. expires_at still is key_expiry, in seconds. */
 int compile_routes(const struct view *view, struct tables *out);
 
-/* compile_told.c: pieces, from src, dst and routes, all of which are sorted. 0 or -ENOMEM. */
-int compile_told(struct tables *tables);
-
 void tables_free(struct tables *tables);
 
 #endif

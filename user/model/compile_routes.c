@@ -32,10 +32,10 @@ static void set_carrier(const struct view *view, struct tp_route *row, uint32_t 
 static int add_member(const struct view *view, struct tables *out, uint32_t index)
 {
 	const struct policy_member *member = &view->policy->members.items[index];
-	const struct config_addr *addr;
+	const struct addr *addr;
 
 	array_for_each(addr, member->addresses) {
-		struct prefix host = prefix_host(&addr->addr);
+		struct prefix host = prefix_host(addr);
 		struct tp_route *row;
 
 		/* what the machine itself leads elsewhere is no member's here */
@@ -71,7 +71,8 @@ static int add_route(const struct view *view, struct tables *out, const struct v
 		return 0;
 	}
 	row->snat = snat[route->route->snat];
-	memcpy(&row->snat_addr, &route->route->snat_addr, sizeof(row->snat_addr));
+	if (route->route->snat_addr)
+		memcpy(&row->snat_addr, route->route->snat_addr, sizeof(row->snat_addr));
 	return 0;
 }
 
@@ -151,10 +152,11 @@ static int offer_snat_hosts(const struct view *view, struct tables *out)
 
 	for (i = 0; i < view->policy->routes.count; i++) {
 		const struct policy_route *route = view->routes[i].route;
-		struct prefix host = prefix_host(&route->snat_addr);
+		struct prefix host;
 
-		if (view->routes[i].kind != TP_ROUTE_LAN || route->snat != SNAT_ADDRESS)
+		if (view->routes[i].kind != TP_ROUTE_LAN || !route->snat_addr)
 			continue;
+		host = prefix_host(route->snat_addr);
 		if (!add_row(out, &host, TP_ROUTE_HOST))
 			return -ENOMEM;
 	}

@@ -84,7 +84,7 @@ static bool is_piece(const struct route_row *route, const struct prefix *prefix)
 	       (route->route.kind != TP_ROUTE_NONE || prefix_is_equal(&route->prefix, prefix));
 }
 
-int compile_told(struct tables *tables)
+int tables_cut_routes(const struct tables *tables, struct route_pieces *out)
 {
 	struct walk walks[WALKS] = { WALK(&tables->routes), WALK(&tables->src),
 				     WALK(&tables->dst) };
@@ -94,17 +94,17 @@ int compile_told(struct tables *tables)
 		const struct route_row *route = walk_to(&walks[ROUTES], prefix);
 		uint32_t src_class = class_to(&walks[SRC], prefix);
 		uint32_t dst_class = class_to(&walks[DST], prefix);
-		struct route_row *piece;
+		struct route_piece *piece;
 
 		if (!is_piece(route, prefix))
 			continue;
-		piece = array_add(&tables->pieces);
+		piece = array_add(out);
 		if (!piece)
 			return -ENOMEM;
 		piece->prefix = *prefix;
-		piece->route = route->route;
-		piece->route.src_class = src_class;
-		piece->route.dst_class = dst_class;
+		piece->route = (uint32_t)(route - tables->routes.items);
+		piece->src_class = src_class;
+		piece->dst_class = dst_class;
 	}
 	return 0;
 }

@@ -26,6 +26,7 @@ void facts_free(struct facts *facts)
 	array_clear(&facts->sysctls);
 	array_clear(&facts->peer_ids);
 	array_clear(&facts->route_ids);
+	intern_free(&facts->nodes);
 	array_clear(&facts->hosts);
 	array_clear(&facts->secrets);
 	array_clear(&facts->seen);

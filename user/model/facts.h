@@ -12,6 +12,7 @@
 
 #include "base/addr.h"
 #include "base/array.h"
+#include "model/intern.h"
 #include "secret/key.h"
 #include "towpath/layout.h"
 
@@ -76,7 +77,7 @@ struct facts_id {
 /* Which tp_route_info row a (prefix, node) already has. */
 struct facts_route_id {
 	struct prefix prefix;
-	char node[TP_NAME_SIZE];
+	uint32_t node; /* number of its name in facts.nodes */
 	uint32_t id;
 };
 
@@ -110,6 +111,7 @@ struct facts {
 	ARRAY_OF(struct facts_sysctl) sysctls;
 	ARRAY_OF(struct facts_id) peer_ids;
 	ARRAY_OF(struct facts_route_id) route_ids;
+	struct intern nodes; /* names of route_ids, without a NUL */
 	ARRAY_OF(struct facts_host) hosts;
 	ARRAY_OF(struct facts_secret) secrets;
 	ARRAY_OF(struct facts_seen) seen; /* sorted by key */

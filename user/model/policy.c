@@ -45,7 +45,7 @@ static int add_peer(struct policy *policy, const struct config_peer *peer)
 	member->user = peer->user;
 	member->preshared_key_file = peer->preshared_key_file;
 	member->keepalive = peer->persistent_keepalive;
-	member->gateway = peer->gateway.text;
+	member->gateway = peer->gateway;
 	member->mtu = peer->mtu;
 	member->key_expiry = peer->key_expiry;
 	return 0;

@@ -37,12 +37,12 @@ struct policy_member {
 /* A prefix that a member advertises. */
 struct policy_route {
 	struct prefix prefix;
-	const char *place;
-	uint32_t member; /* index */
-	uint32_t rank;   /* place in the "via" of its settings; behind all others when not there */
 	bool approved;
-	enum config_snat snat;
-	struct addr snat_addr; /* with SNAT_ADDRESS */
+	uint8_t snat;    /* enum config_snat */
+	uint32_t member; /* index */
+	uint32_t index;  /* in what the member advertises */
+	uint32_t rank;   /* place in the "via" of its settings; behind all others when not there */
+	const struct addr *snat_addr; /* NULL without SNAT_ADDRESS */
 };
 
 /* What one selector means. Equal selectors share one set. */
@@ -53,7 +53,7 @@ struct policy_set {
 	char *complaint;                      /* why it cannot be used; only while building */
 };
 
-/* The sets that `*` means, by side. */
+/* The sets that `*` means, by side; empty where nobody says it. */
 enum { POLICY_ANY_SRC, POLICY_ANY_DST, POLICY_SETS_FIXED };
 
 /* One bit of the compiled policy. A grant has one a service, and one for all else that it names. */
@@ -88,6 +88,9 @@ struct policy {
  */
 int policy_build(const struct config *config, struct policy **out, struct problems *problems);
 void policy_free(struct policy *policy);
+
+/* Where it stands in the file; the caller's, NULL when memory is out. */
+char *policy_route_place(const struct policy *policy, const struct policy_route *route);
 
 /*
  * The keys that expire within EXPIRY_DAYS of `now`, seconds since the epoch, or have. 0 or -ENOMEM.

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "model/policy_parts.h"
 
 /* Edit distances to ten thousand names take time; a person reads the first few suggestions. */
@@ -74,17 +75,24 @@ static int check_members(struct policy_builder *b, const struct config_texts *te
 	return r;
 }
 
+static int refuse_gateway(struct policy_builder *b, const struct config_peer *peer)
+{
+	AUTO_FREE char *place = mem_format("%s.gateway", peer->place);
+
+	return place ? policy_unknown(b, place, "node or gateway", peer->gateway, NAME_MEMBER)
+		     : -ENOMEM;
+}
+
 static int check_gateway_of_peers(struct policy_builder *b)
 {
 	const struct config_peer *peer;
 	int r = 0;
 
 	array_for_each(peer, &b->config->peers) {
-		const char *name = peer->gateway.text;
+		const char *name = peer->gateway;
 
 		if (!r && name && !is_node(b->policy, name) && !is_gateway(b->policy, name))
-			r = policy_unknown(b, peer->gateway.place, "node or gateway", name,
-					   NAME_MEMBER);
+			r = refuse_gateway(b, peer);
 	}
 	return r;
 }

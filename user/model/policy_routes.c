@@ -91,37 +91,38 @@ static uint32_t rank_of(const struct config_route *how, const char *member)
 }
 
 static int add_route(struct policy_builder *b, const struct settings *settings, uint32_t member,
-		     const struct config_prefix *from)
+		     uint32_t index)
 {
+	const struct policy_member *from = &b->policy->members.items[member];
+	const struct prefix *prefix = &from->advertised->items[index];
 	struct policy_route *route = array_add(&b->policy->routes);
-	const struct config_route *how = settings_find(settings, &from->prefix);
+	const struct config_route *how = settings_find(settings, prefix);
 
 	if (!route)
 		return -ENOMEM;
 
-	route->prefix = from->prefix;
-	route->place = from->place;
+	route->prefix = *prefix;
 	route->member = member;
-	route->rank = rank_of(how, b->policy->members.items[member].name);
+	route->index = index;
+	route->rank = rank_of(how, from->name);
 	route->approved = is_approved(b, route);
-	route->snat = how ? how->snat : SNAT_MASQUERADE;
+	route->snat = (uint8_t)(how ? how->snat : SNAT_MASQUERADE);
 	if (route->snat == SNAT_ADDRESS)
-		route->snat_addr = how->snat_addr;
+		route->snat_addr = &how->snat_addr;
 	return 0;
 }
 
 static int add_routes(struct policy_builder *b)
 {
-	const struct config_prefix *prefix;
+	const struct policy_member *members = b->policy->members.items;
 	struct settings settings = { 0 };
-	uint32_t i;
+	uint32_t i, j;
 	int r;
 
 	r = settings_build(b->config, &settings);
 	for (i = 0; i < b->policy->members.count; i++)
-		array_for_each(prefix, b->policy->members.items[i].advertised)
-			if (!r)
-				r = add_route(b, &settings, i, prefix);
+		for (j = 0; !r && j < members[i].advertised->count; j++)
+			r = add_route(b, &settings, i, j);
 	free(settings.sorted);
 	return r;
 }
@@ -162,7 +163,7 @@ static int owned_compare(const void *a, const void *b)
 static int owned_build(const struct policy *policy, struct owned_addrs *out)
 {
 	const struct policy_member *member;
-	const struct config_addr *addr;
+	const struct addr *addr;
 
 	array_for_each(member, &policy->members) {
 		array_for_each(addr, member->addresses) {
@@ -170,7 +171,7 @@ static int owned_build(const struct policy *policy, struct owned_addrs *out)
 
 			if (!added)
 				return -ENOMEM;
-			added->addr = addr->addr;
+			added->addr = *addr;
 			added->owner = member->name;
 		}
 	}
@@ -189,6 +190,22 @@ static const char *owned_find(const struct owned_addrs *owned, const struct addr
 	return found ? found->owner : NULL;
 }
 
+char *policy_route_place(const struct policy *policy, const struct policy_route *route)
+{
+	return mem_format("%s.advertise_routes[%u]", policy->members.items[route->member].place,
+			  route->index);
+}
+
+static int refuse_owned(struct policy_builder *b, const struct policy_route *route,
+			const char *owner)
+{
+	AUTO_FREE char *place = policy_route_place(b->policy, route);
+
+	return place ? problems_add(b->problems, place,
+				    "is the mesh address of \"%s\", which needs no route", owner)
+		     : -ENOMEM;
+}
+
 /* A host route to a member's own address would have two owners. */
 static int check_host_routes(struct policy_builder *b)
 {
@@ -203,9 +220,7 @@ static int check_host_routes(struct policy_builder *b)
 		if (!r && prefix_is_host(&route->prefix))
 			owner = owned_find(&owned, &route->prefix.addr);
 		if (owner)
-			r = problems_add(b->problems, route->place,
-					 "is the mesh address of \"%s\", which needs no route",
-					 owner);
+			r = refuse_owned(b, route, owner);
 	}
 	array_clear(&owned);
 	return r;

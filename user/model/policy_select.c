@@ -125,12 +125,12 @@ __attribute__((format(printf, 2, 3))) static int complain(struct policy_set *set
 
 static int add_member(const struct policy *policy, struct policy_set *set, size_t index)
 {
-	const struct config_addr *addr;
+	const struct addr *addr;
 	int r = 0;
 
 	array_for_each(addr, policy->members.items[index].addresses)
 		if (!r)
-			r = ranges_add_addr(&set->ranges, &addr->addr);
+			r = ranges_add_addr(&set->ranges, addr);
 	return r;
 }
 
@@ -206,28 +206,24 @@ static int resolve(struct policy_builder *b, struct policy_set *set)
 	return resolve_name(b, set);
 }
 
-/* Both sides: every mesh address and approved route; as a source no default route. */
-static int resolve_any(struct policy_builder *b)
+/*
+ * Every mesh address and approved route; as a source no default route. When the first one asks:
+ * it is as large as the policy, and a careful one never says `*`.
+ */
+static int resolve_any(const struct policy *policy, struct policy_set *set, bool is_src)
 {
-	struct policy_set *sets = b->policy->sets.items;
 	const struct policy_route *route;
 	size_t i;
 	int r = 0;
 
-	for (i = 0; !r && i < b->policy->members.count; i++) {
-		r = add_member(b->policy, &sets[POLICY_ANY_SRC], i);
-		if (!r)
-			r = add_member(b->policy, &sets[POLICY_ANY_DST], i);
-	}
-	array_for_each(route, &b->policy->routes) {
-		if (!r && route->approved)
-			r = ranges_add_prefix(&sets[POLICY_ANY_DST].ranges, &route->prefix);
-		if (!r && route->approved && !prefix_is_default(&route->prefix))
-			r = ranges_add_prefix(&sets[POLICY_ANY_SRC].ranges, &route->prefix);
-	}
-	for (i = 0; !r && i < POLICY_SETS_FIXED; i++)
-		if (!sets[i].ranges.count)
-			r = complain(&sets[i], "\"*\" resolves to no address");
+	for (i = 0; !r && i < policy->members.count; i++)
+		r = add_member(policy, set, i);
+	array_for_each(route, &policy->routes)
+		if (!r && route->approved && !(is_src && prefix_is_default(&route->prefix)))
+			r = ranges_add_prefix(&set->ranges, &route->prefix);
+	ranges_normalize(&set->ranges);
+	if (!r && !set->ranges.count)
+		r = complain(set, "\"*\" resolves to no address");
 	return r;
 }
 
@@ -242,8 +238,6 @@ int policy_build_sets(struct policy_builder *b)
 	if (!r)
 		r = add_sets(b->policy, &selectors);
 	array_clear(&selectors);
-	if (!r)
-		r = resolve_any(b);
 	for (i = POLICY_SETS_FIXED; !r && i < b->policy->sets.count; i++)
 		r = resolve(b, &b->policy->sets.items[i]);
 
@@ -276,9 +270,14 @@ int policy_use_set(struct policy_builder *b, const char *selector, bool is_src, 
 		   uint32_t *out)
 {
 	uint32_t index = find_set(b->policy, selector, is_src);
-	const struct policy_set *set = &b->policy->sets.items[index];
+	struct policy_set *set = &b->policy->sets.items[index];
+	int r = 0;
 
 	*out = POLICY_SET_NONE;
+	if (index < POLICY_SETS_FIXED && !set->ranges.count && !set->complaint)
+		r = resolve_any(b->policy, set, is_src);
+	if (r)
+		return r;
 	if (set->complaint)
 		return problems_add(b->problems, place, "%s", set->complaint);
 	if (!set->ranges.count)

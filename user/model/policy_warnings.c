@@ -6,19 +6,29 @@
 #include "model/expiry.h"
 #include "model/policy.h"
 
-static int warn_unapproved(const struct policy *policy, struct problems *out)
+static int warn_unapproved(const struct policy *policy, const struct policy_route *route,
+			   struct problems *out)
+{
+	AUTO_FREE char *place = policy_route_place(policy, route);
+	char text[PREFIX_TEXT_SIZE];
+
+	if (!place)
+		return -ENOMEM;
+	return problems_add(out, place,
+			    "%s is advertised but not approved: no entry of "
+			    "\"auto_approvers\" names \"%s\" for it",
+			    prefix_put(text, &route->prefix),
+			    policy->members.items[route->member].name);
+}
+
+static int warn_all_unapproved(const struct policy *policy, struct problems *out)
 {
 	const struct policy_route *route;
-	char text[PREFIX_TEXT_SIZE];
 	int r = 0;
 
 	array_for_each(route, &policy->routes)
 		if (!r && !route->approved)
-			r = problems_add(out, route->place,
-					 "%s is advertised but not approved: no entry of "
-					 "\"auto_approvers\" names \"%s\" for it",
-					 prefix_put(text, &route->prefix),
-					 policy->members.items[route->member].name);
+			r = warn_unapproved(policy, route, out);
 	return r;
 }
 
@@ -166,7 +176,7 @@ int policy_warnings(const struct policy *policy, struct problems *out)
 	if (!r && !policy->config->grants_set)
 		r = problems_add(out, "$", "there is no \"grants\" key: nothing is allowed");
 	if (!r)
-		r = warn_unapproved(policy, out);
+		r = warn_all_unapproved(policy, out);
 	if (!r)
 		r = warn_idle_routes(policy, out);
 	if (!r)

@@ -105,6 +105,7 @@ void ranges_normalize(struct ranges *ranges)
 			last->last = range->last;
 	}
 	ranges->count = (size_t)(last - ranges->items) + 1;
+	array_fit(ranges); /* neighbours have become few: thousands of addresses, some ranges */
 }
 
 bool ranges_has_family(const struct ranges *ranges, bool v4)

@@ -14,6 +14,7 @@
 #include "base/addr.h"
 #include "base/array.h"
 #include "model/decide_packet.h"
+#include "model/intern.h"
 #include "secret/key.h"
 #include "towpath/abi.h"
 #include "towpath/policy.h"
@@ -123,6 +124,17 @@ struct route_row {
 	struct tp_route route;
 };
 
+/* The part of a route whose addresses are of one class each. */
+struct route_piece {
+	struct prefix prefix;
+	uint32_t route; /* index into tables.routes */
+	uint32_t src_class, dst_class;
+};
+
+struct route_pieces {
+	ARRAY_OF(struct route_piece);
+};
+
 /* A packet that the kernel must judge like this before the tables go live. */
 struct probe {
 	struct decide_packet packet;
@@ -139,7 +151,6 @@ struct tables {
 	ARRAY_OF(struct route_row) routes;     /* their classes are not told yet */
 	ARRAY_OF(struct tp_rule_info) rules;   /* bit number = index */
 	uint8_t hash[HASH_SIZE];               /* of all rows above */
-	ARRAY_OF(struct route_row) pieces;     /* what is written of routes: each has one class */
 	ARRAY_OF(struct probe) probes;
 };
 
@@ -148,9 +159,15 @@ struct peer_info_row {
 	struct tp_peer_info info;
 };
 
+/* A row of tp_route_info. Thousands of routes share few names and reasons: see state_text. */
 struct route_info_row {
 	uint32_t id;
-	struct tp_route_info info;
+	uint32_t node, reason; /* numbers of texts */
+	struct prefix prefix;
+	uint8_t state; /* enum tp_route_state */
+	bool approved;
+	uint8_t snat; /* enum tp_snat */
+	struct addr snat_addr;
 };
 
 struct state {
@@ -165,6 +182,7 @@ struct state {
 	ARRAY_OF(struct peer_info_row) peer_info;         /* sorted by id */
 	ARRAY_OF(struct route_info_row) route_info;       /* sorted by id */
 	struct tp_limits limits;
+	struct intern texts;  /* of route_info, with their NUL */
 	struct tables tables; /* have: only hash is filled */
 	uint64_t generation;  /* have only */
 	bool only_logs;       /* have only: the live policy refuses nothing by its grants */
@@ -181,6 +199,16 @@ const char *state_xdp_name(enum state_xdp xdp); /* "auto", "native", "generic" *
 /* Wipes the keys and empties it; the struct itself is the caller's. NULL is fine. */
 void state_free(struct state *state);
 void state_tunnel_clear(struct state_tunnel *tunnel); /* the same for the tunnel alone */
+
+/*
+ * compile_told.c: what the maps get of the routes, which with src and dst are sorted. 0 or
+ * -ENOMEM; the caller's, also then.
+ */
+int tables_cut_routes(const struct tables *tables, struct route_pieces *out);
+
+/* 0 or -ENOMEM. */
+int state_add_text(struct state *state, const char *text, uint32_t *number);
+const char *state_text(const struct state *state, uint32_t number); /* until the next is added */
 
 /* The peer with that key; NULL when there is none. */
 const struct state_peer *state_find_peer(const struct state *state, const struct key *public_key);

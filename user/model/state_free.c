@@ -23,7 +23,6 @@ static void clear_tables(struct tables *tables)
 	array_clear(&tables->ports);
 	array_clear(&tables->classes);
 	array_clear(&tables->routes);
-	array_clear(&tables->pieces);
 	array_clear(&tables->rules);
 	array_clear(&tables->probes);
 }
@@ -42,5 +41,6 @@ void state_free(struct state *state)
 	array_clear(&state->devices);
 	array_clear(&state->peer_info);
 	array_clear(&state->route_info);
+	intern_free(&state->texts);
 	*state = (struct state){ 0 };
 }

@@ -2,8 +2,6 @@
 #include "model/view.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,18 +17,20 @@ const struct policy_member *view_carrier(const struct view *view, const struct v
 	return &view->policy->members.items[route->route->member];
 }
 
-__attribute__((format(printf, 4, 5))) static void decide(struct view_route *route,
-							 enum tp_route_state state,
-							 enum tp_route_kind kind,
-							 const char *format, ...)
+static void decide(struct view_route *route, enum tp_route_state state, enum tp_route_kind kind,
+		   enum view_reason reason)
 {
-	va_list args;
+	route->state = (uint8_t)state;
+	route->kind = (uint8_t)kind;
+	route->reason = (uint8_t)reason;
+}
 
-	route->state = state;
-	route->kind = kind;
-	va_start(args, format);
-	vsnprintf(route->reason, sizeof(route->reason), format, args);
-	va_end(args);
+/* The same, where the reason names another member. */
+static void decide_by(struct view_route *route, enum tp_route_state state, enum tp_route_kind kind,
+		      enum view_reason reason, uint32_t other)
+{
+	decide(route, state, kind, reason);
+	route->other = other;
 }
 
 /* The advertisers of one prefix, in order of preference. */
@@ -58,13 +58,13 @@ static void note_advertiser(const struct view *view, struct advertisers *all,
 
 static bool accepts(const struct policy_member *self, const struct prefix *prefix)
 {
-	const struct config_prefix *accepted;
+	const struct prefix *accepted;
 
 	if (self->node->accept != ACCEPT_LIST)
 		return self->node->accept == ACCEPT_ALL;
 
 	array_for_each(accepted, &self->node->accept_routes)
-		if (prefix_contains(&accepted->prefix, prefix))
+		if (prefix_contains(accepted, prefix))
 			return true;
 	return false;
 }
@@ -75,52 +75,38 @@ static bool is_held_back(const struct view *view, struct view_route *route)
 
 	if (!guard_holds(&view->guard, &route->route->prefix, &verdict))
 		return false;
-	decide(route, TP_ROUTE_CONFLICT, TP_ROUTE_NONE, "%s", verdict.reason);
+	decide(route, TP_ROUTE_CONFLICT, TP_ROUTE_NONE, VIEW_HELD);
 	return true;
 }
 
-static void decide_own(const struct view *view, const struct advertisers *all,
-		       struct view_route *route)
+static void decide_own(const struct advertisers *all, struct view_route *route)
 {
 	if (!all->preferred || all->preferred == route)
-		decide(route, TP_ROUTE_ACTIVE, TP_ROUTE_LAN, "through this node's own LAN");
+		decide(route, TP_ROUTE_ACTIVE, TP_ROUTE_LAN, VIEW_OWN_LAN);
 	else
-		decide(route, TP_ROUTE_STANDBY, TP_ROUTE_LAN, "%s is preferred",
-		       view_carrier(view, all->preferred)->name);
-}
-
-static void decide_active(const struct view *view, struct view_route *route)
-{
-	uint32_t hop = policy_next_hop(view->policy, view->self, route->route->member);
-	const char *name = view_carrier(view, route)->name;
-
-	if (hop == route->route->member)
-		decide(route, TP_ROUTE_ACTIVE, TP_ROUTE_MESH, "through the tunnel to %s", name);
-	else
-		decide(route, TP_ROUTE_ACTIVE, TP_ROUTE_MESH, "through the tunnel to %s, for %s",
-		       view->policy->members.items[hop].name, name);
+		decide_by(route, TP_ROUTE_STANDBY, TP_ROUTE_LAN, VIEW_PREFERRED,
+			  all->preferred->route->member);
 }
 
 static void decide_other(const struct view *view, const struct advertisers *all,
 			 struct view_route *route)
 {
-	const char *name = view_carrier(view, route)->name;
+	bool expired = view_member_is_expired(view, view_carrier(view, route));
 
-	if (view_member_is_expired(view, view_carrier(view, route)) && !all->preferred &&
-	    all->around)
-		decide(route, TP_ROUTE_DOWN, TP_ROUTE_NONE,
-		       "the key of %s has expired, %s has it too", name,
-		       view_carrier(view, all->around)->name);
-	else if (view_member_is_expired(view, view_carrier(view, route)))
+	if (expired && !all->preferred && all->around)
+		decide_by(route, TP_ROUTE_DOWN, TP_ROUTE_NONE, VIEW_STAND_IN,
+			  all->around->route->member);
+	else if (expired)
 		/* with nobody else to carry it, the row stays, so that the data path says why */
 		decide(route, TP_ROUTE_DOWN,
 		       !all->preferred && all->first == route ? TP_ROUTE_MESH : TP_ROUTE_NONE,
-		       "the key of %s has expired", name);
+		       VIEW_EXPIRED);
 	else if (all->preferred && all->preferred != route)
-		decide(route, TP_ROUTE_STANDBY, TP_ROUTE_NONE, "%s is preferred",
-		       view_carrier(view, all->preferred)->name);
+		decide_by(route, TP_ROUTE_STANDBY, TP_ROUTE_NONE, VIEW_PREFERRED,
+			  all->preferred->route->member);
 	else
-		decide_active(view, route);
+		decide_by(route, TP_ROUTE_ACTIVE, TP_ROUTE_MESH, VIEW_TUNNEL,
+			  policy_next_hop(view->policy, view->self, route->route->member));
 }
 
 static void decide_route(const struct view *view, const struct advertisers *all,
@@ -129,15 +115,13 @@ static void decide_route(const struct view *view, const struct advertisers *all,
 	const struct policy_member *member = view_carrier(view, route);
 
 	if (!route->route->approved)
-		decide(route, TP_ROUTE_UNAPPROVED, TP_ROUTE_NONE,
-		       "no entry of auto_approvers names %s for it", member->name);
+		decide(route, TP_ROUTE_UNAPPROVED, TP_ROUTE_NONE, VIEW_UNAPPROVED);
 	else if (member == view->self)
-		decide_own(view, all, route);
+		decide_own(all, route);
 	else if (all->self)
-		decide(route, TP_ROUTE_STANDBY, TP_ROUTE_NONE,
-		       "this node reaches it through its own LAN");
+		decide(route, TP_ROUTE_STANDBY, TP_ROUTE_NONE, VIEW_REACHED_BY_LAN);
 	else if (!accepts(view->self, &route->route->prefix))
-		decide(route, TP_ROUTE_STANDBY, TP_ROUTE_NONE, "this node does not accept it");
+		decide(route, TP_ROUTE_STANDBY, TP_ROUTE_NONE, VIEW_NOT_ACCEPTED);
 	else if (!is_held_back(view, route))
 		decide_other(view, all, route);
 }

@@ -8,12 +8,26 @@
 #include "model/policy.h"
 #include "towpath/route.h"
 
+/* Why a route is in its state. */
+enum view_reason {
+	VIEW_UNAPPROVED,
+	VIEW_OWN_LAN,        /* it is this node's own */
+	VIEW_REACHED_BY_LAN, /* somebody else's, but this node has it too */
+	VIEW_NOT_ACCEPTED,
+	VIEW_HELD,      /* by the guard */
+	VIEW_EXPIRED,   /* who advertises it */
+	VIEW_STAND_IN,  /* the same, and `other` has a shorter one in use */
+	VIEW_PREFERRED, /* other is */
+	VIEW_TUNNEL,    /* other is the next hop */
+};
+
 struct view_route {
 	const struct policy_route *route;
 	uint32_t id;
-	enum tp_route_state state;
-	enum tp_route_kind kind; /* TP_ROUTE_NONE: gets no row here */
-	char reason[sizeof(((struct tp_route_info *)0)->reason)];
+	uint32_t other; /* index of a member, where the reason names one */
+	uint8_t state;  /* enum tp_route_state */
+	uint8_t kind;   /* enum tp_route_kind; TP_ROUTE_NONE: gets no row here */
+	uint8_t reason; /* enum view_reason */
 };
 
 /* Points into policy and facts, which must outlive it. */
@@ -34,6 +48,10 @@ void view_free(struct view *view);
 bool view_member_is_expired(const struct view *view, const struct policy_member *member);
 /* Who advertises it. */
 const struct policy_member *view_carrier(const struct view *view, const struct view_route *route);
+
+/* view_reason.c: the reason in words. A buffer of VIEW_REASON_SIZE, which is returned. */
+#define VIEW_REASON_SIZE sizeof(((struct tp_route_info *)0)->reason)
+const char *view_put_reason(char *buf, const struct view *view, const struct view_route *route);
 
 /* view_ids.c: rows keep their numbers as long as their owner lives; new ones get the lowest. */
 int view_assign_ids(struct view *view, struct err *err);

@@ -143,7 +143,7 @@ static int route_compare(const void *a, const void *b)
 	const struct facts_route_id *y = *(const struct facts_route_id *const *)b;
 	int r = prefix_compare(&x->prefix, &y->prefix);
 
-	return r ? r : strncmp(x->node, y->node, sizeof(x->node));
+	return r ? r : (x->node > y->node) - (x->node < y->node);
 }
 
 static const struct facts_route_id **sort_routes(const struct facts *facts)
@@ -175,8 +175,10 @@ static int keep_routes(struct view *view, struct pool *pool)
 		struct facts_route_id key = { .prefix = route->route->prefix };
 		const struct facts_route_id *wanted = &key;
 		const struct facts_route_id **found;
+		const char *node = view_carrier(view, route)->name;
 
-		strncpy(key.node, view_carrier(view, route)->name, sizeof(key.node) - 1);
+		if (!intern_find(&view->facts->nodes, node, strlen(node), &key.node))
+			continue;
 		found = bsearch(&wanted, sorted, count, sizeof(*sorted), route_compare);
 		if (found && pool_claim(pool, (*found)->id))
 			route->id = (*found)->id;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "model/compile.h"
 #include "model/want_parts.h"
 
@@ -16,11 +17,11 @@ int want_no_memory(struct want_builder *b)
 
 const struct addr *want_mesh_addr(const struct view *view, bool v4)
 {
-	const struct config_addr *addr;
+	const struct addr *addr;
 
 	array_for_each(addr, view->self->addresses)
-		if (addr_is_v4(&addr->addr) == v4)
-			return &addr->addr;
+		if (addr_is_v4(addr) == v4)
+			return addr;
 	return NULL;
 }
 
@@ -59,12 +60,14 @@ static int route_compare(const void *a, const void *b)
 }
 
 /* Somebody's route to the very address: the machine's own, whatever it is for. */
-static int warn_held(struct want_builder *b, const struct config_addr *addr,
+static int warn_held(struct want_builder *b, const struct policy_member *member, size_t index,
 		     const struct facts_route *own)
 {
+	AUTO_FREE char *place = mem_format("%s.addresses[%zu]", member->place, index);
 	char text[GUARD_ROUTE_SIZE];
 
-	if (problems_add(b->warnings, addr->place,
+	if (!place ||
+	    problems_add(b->warnings, place,
 			 "is not reached through the tunnel: this machine has a route of its own, "
 			 "%s, which is left alone",
 			 guard_put_route(text, &b->view->guard, own)))
@@ -75,16 +78,17 @@ static int warn_held(struct want_builder *b, const struct config_addr *addr,
 /* An expired peer keeps its route: the data path refuses it, rather than the default route. */
 static int add_member_routes(struct want_builder *b, const struct policy_member *member)
 {
-	const struct config_addr *addr;
+	const struct addr *addr;
 	int r = 0;
 
 	array_for_each(addr, member->addresses) {
-		struct prefix host = prefix_host(&addr->addr);
+		struct prefix host = prefix_host(addr);
 		const struct facts_route *own = guard_find_route(&b->view->guard, &host);
 
 		if (r || member == b->view->self)
 			continue;
-		r = own ? warn_held(b, addr, own) : add_route(b, &host, member);
+		r = own ? warn_held(b, member, (size_t)(addr - member->addresses->items), own)
+			: add_route(b, &host, member);
 	}
 	return r;
 }

@@ -35,24 +35,23 @@ static int add_route(struct want_builder *b, const struct view_route *route)
 	static const uint8_t snat[] = { [SNAT_MASQUERADE] = TP_SNAT_MASQUERADE,
 					[SNAT_NONE] = TP_SNAT_NONE,
 					[SNAT_ADDRESS] = TP_SNAT_ADDRESS };
+	const struct policy_route *from = route->route;
 	struct route_info_row *row = array_add(&b->out->route_info);
-	struct tp_route_info *info;
+	char reason[VIEW_REASON_SIZE];
 
 	if (!row)
 		return want_no_memory(b);
 
 	row->id = route->id;
-	info = &row->info;
-	info->prefix.prefix_len = route->route->prefix.len;
-	memcpy(&info->prefix.addr, &route->route->prefix.addr, sizeof(info->prefix.addr));
-	info->state = (uint8_t)route->state;
-	info->approved = route->route->approved;
-	info->snat = snat[route->route->snat];
-	memcpy(&info->snat_addr, &route->route->snat_addr, sizeof(info->snat_addr));
-	info->in_use = 1;
-	strncpy(info->node, view_carrier(b->view, route)->name, sizeof(info->node) - 1);
-	/* what is behind the NUL is zero in the view too: it was calloc'ed */
-	memcpy(info->reason, route->reason, sizeof(info->reason));
+	row->prefix = from->prefix;
+	row->state = route->state;
+	row->approved = from->approved;
+	row->snat = snat[from->snat];
+	if (from->snat_addr)
+		row->snat_addr = *from->snat_addr;
+	if (state_add_text(b->out, view_carrier(b->view, route)->name, &row->node) ||
+	    state_add_text(b->out, view_put_reason(reason, b->view, route), &row->reason))
+		return want_no_memory(b);
 	return 0;
 }
 

@@ -26,7 +26,7 @@ static const struct state_device *find_place(const struct want_builder *b,
 	array_for_each(addr, &b->view->facts->addrs) {
 		struct prefix connected = guard_connected(addr);
 
-		if (prefix_has_addr(&connected, &route->snat_addr) && find_lan(b, addr->ifindex))
+		if (prefix_has_addr(&connected, route->snat_addr) && find_lan(b, addr->ifindex))
 			return find_lan(b, addr->ifindex);
 	}
 	return way ? find_lan(b, way->ifindex) : NULL;
@@ -39,14 +39,14 @@ static int check_free(const struct want_builder *b, const struct policy_route *r
 	const struct facts_addr *addr;
 
 	array_for_each(addr, &b->view->facts->addrs) {
-		if (addr_compare(&addr->addr, &route->snat_addr) != 0)
+		if (addr_compare(&addr->addr, route->snat_addr) != 0)
 			continue;
 		link = facts_find_ifindex(b->view->facts, addr->ifindex);
 		return err_set(b->err, -EADDRINUSE,
 			       "routes.%s.snat: %s is an address of %s already, and not of our "
 			       "making: use \"masquerade\", or an address that is free",
 			       prefix_put(prefix, &route->prefix),
-			       addr_put(text, &route->snat_addr),
+			       addr_put(text, route->snat_addr),
 			       link ? link->name : "this machine");
 	}
 	return 0;
@@ -69,7 +69,7 @@ static int add_address(struct want_builder *b, const struct policy_route *route)
 	char prefix[PREFIX_TEXT_SIZE];
 	int r;
 
-	if (has_address(b->out, &route->snat_addr))
+	if (has_address(b->out, route->snat_addr))
 		return 0;
 	if (!device)
 		return err_set(b->err, -ENODEV,
@@ -82,7 +82,7 @@ static int add_address(struct want_builder *b, const struct policy_route *route)
 	if (!address)
 		return want_no_memory(b);
 	memcpy(address->device, device->name, sizeof(address->device));
-	address->addr = route->snat_addr;
+	address->addr = *route->snat_addr;
 	return 0;
 }
 

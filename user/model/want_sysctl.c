@@ -87,12 +87,12 @@ static int forward_ipv6(struct want_builder *b)
 static bool has_ipv6(const struct view *view)
 {
 	const struct policy_member *member;
-	const struct config_addr *addr;
+	const struct addr *addr;
 	size_t i;
 
 	array_for_each(member, &view->policy->members)
 		array_for_each(addr, member->addresses)
-			if (!addr_is_v4(&addr->addr))
+			if (!addr_is_v4(addr))
 				return true;
 	for (i = 0; i < view->policy->routes.count; i++)
 		if (view->routes[i].kind != TP_ROUTE_NONE &&

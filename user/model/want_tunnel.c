@@ -86,14 +86,14 @@ static int addr_order(const void *a, const void *b)
 static int add_addresses(struct want_builder *b)
 {
 	struct state_tunnel *tunnel = &b->out->tunnel;
-	const struct config_addr *addr;
+	const struct addr *addr;
 
 	array_for_each(addr, b->view->self->addresses) {
 		struct addr *added = array_add(&tunnel->addresses);
 
 		if (!added)
 			return want_no_memory(b);
-		*added = addr->addr;
+		*added = *addr;
 	}
 	if (tunnel->addresses.count)
 		qsort(tunnel->addresses.items, tunnel->addresses.count, sizeof(struct addr),
@@ -136,6 +136,17 @@ static bool was_seen(const struct want_builder *b, const struct state_peer *peer
 	return true;
 }
 
+static int warn_unresolved(struct want_builder *b, const struct policy_member *member)
+{
+	AUTO_FREE char *place = mem_format("%s.endpoint", member->place);
+
+	return place ? problems_add(b->warnings, place,
+				    "\"%s\" does not resolve to an address: "
+				    "%s must make contact first",
+				    member->endpoint->host, member->name)
+		     : -ENOMEM;
+}
+
 static int set_endpoint(struct want_builder *b, const struct policy_member *member,
 			struct state_peer *peer)
 {
@@ -149,10 +160,7 @@ static int set_endpoint(struct want_builder *b, const struct policy_member *memb
 		if (found && found->pending)
 			return 0;
 		if (!found || addr_is_zero(&found->addr))
-			return problems_add(b->warnings, endpoint->place,
-					    "\"%s\" does not resolve to an address: "
-					    "%s must make contact first",
-					    endpoint->host, member->name);
+			return warn_unresolved(b, member);
 		peer->endpoint.addr = found->addr;
 	}
 	peer->endpoint.port = endpoint->port;
@@ -243,11 +251,11 @@ static int add_peers(struct want_builder *b, uint32_t *of)
 static int add_member_addresses(struct want_builder *b, const struct policy_member *member,
 				struct state_peer *peer)
 {
-	const struct config_addr *addr;
+	const struct addr *addr;
 	int r = 0;
 
 	array_for_each(addr, member->addresses) {
-		struct prefix host = prefix_host(&addr->addr);
+		struct prefix host = prefix_host(addr);
 
 		if (!r)
 			r = add_allowed(b, peer, &host);

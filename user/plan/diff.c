@@ -3,7 +3,6 @@
  * The order of a plan. The programs are attached before the tunnel comes up and before anything
  * forwards: until the switch they refuse all of the mesh, so there is no moment without a policy.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -19,30 +18,21 @@ static bool is_zero(const uint8_t hash[HASH_SIZE])
 
 static int load_programs(struct diff *d)
 {
-	char hash[2 * HASH_SIZE + 1], details[OP_DETAILS_SIZE];
-
 	if (!d->fresh)
 		return 0;
 
-	hash_put(hash, d->want->object_hash);
-	object_printf(details, "object %.12s flows %u", hash, d->want->limits.flows);
 	return op_add(&d->plan, PHASE_ADD, OP_PROGRAMS_LOAD,
-		      is_zero(d->have->object_hash) ? "load" : "upgrade", "programs", details)
+		      is_zero(d->have->object_hash) ? "load" : "upgrade")
 		       ? 0
 		       : -ENOMEM;
 }
 
 static int set_limits(struct diff *d)
 {
-	const struct tp_limits *limits = &d->want->limits;
-	char details[OP_DETAILS_SIZE];
-
-	if (!d->fresh && !memcmp(limits, &d->have->limits, sizeof(*limits)))
+	if (!d->fresh && !memcmp(&d->want->limits, &d->have->limits, sizeof(d->want->limits)))
 		return 0;
 
-	object_printf(details, "flows %u ports %u-%u tunnel-port %u", limits->flows,
-		      limits->port_min, limits->port_max, ntohs(limits->tunnel_port));
-	return op_add(&d->plan, PHASE_ADD, OP_LIMITS_SET, "set", "limits", details) ? 0 : -ENOMEM;
+	return op_add(&d->plan, PHASE_ADD, OP_LIMITS_SET, "set") ? 0 : -ENOMEM;
 }
 
 static bool device_carries_alike(const struct tp_device *a, const struct tp_device *b)
@@ -68,7 +58,7 @@ static bool needs_switch(const struct diff *d)
 {
 	const struct state *want = d->want, *have = d->have;
 
-	return d->fresh || d->new_link || !have->generation ||
+	return d->fresh || d->plan.new_link || !have->generation ||
 	       memcmp(want->tables.hash, have->tables.hash, HASH_SIZE) != 0 ||
 	       devices_have_changed(d) || strcmp(want->node, have->node) != 0;
 }
@@ -84,42 +74,27 @@ static bool is_another_file(const struct diff *d)
  */
 static int stage_policy(struct diff *d)
 {
-	const struct tables *tables = &d->want->tables;
-	char hash[2 * HASH_SIZE + 1], details[OP_DETAILS_SIZE];
 	bool stage = needs_switch(d);
 
-	if (!stage && !(is_another_file(d) && tables->probes.count))
+	if (!stage && !(is_another_file(d) && d->want->tables.probes.count))
 		return 0;
 
-	hash_put(hash, d->want->policy_hash);
-	object_printf(details, "%.12s rules %zu test-packets %zu", hash, tables->rules.count,
-		      tables->probes.count);
 	return op_add(&d->plan, PHASE_ADD, stage ? OP_POLICY_STAGE : OP_POLICY_TEST,
-		      stage ? "stage" : "test", "policy", details)
+		      stage ? "stage" : "test")
 		       ? 0
 		       : -ENOMEM;
-}
-
-static bool only_logs(const struct tables *tables)
-{
-	return tables->classes.count > TP_CLASS_LOG && tables->classes.items[TP_CLASS_LOG].summary;
 }
 
 /* The tables as a whole, or the name of the file when it means the same as before. */
 static int switch_policy(struct diff *d)
 {
-	const struct state *want = d->want;
-	char hash[2 * HASH_SIZE + 1], details[OP_DETAILS_SIZE];
 	bool tables = needs_switch(d);
 
 	if (!tables && !is_another_file(d))
 		return 0;
 
-	hash_put(hash, want->policy_hash);
-	object_printf(details, "%.12s rules %zu%s", hash, want->tables.rules.count,
-		      only_logs(&want->tables) ? " NOT ENFORCED" : "");
 	return op_add(&d->plan, PHASE_SWITCH, tables ? OP_POLICY_SWITCH : OP_POLICY_NOTE,
-		      tables ? "switch" : "note", "policy", details)
+		      tables ? "switch" : "note")
 		       ? 0
 		       : -ENOMEM;
 }
@@ -162,12 +137,12 @@ static int run_steps(struct diff *d)
 int plan_build(const struct state *want, const struct state *have, struct plan *out,
 	       struct err *err)
 {
-	struct diff d = { .want = want, .have = have };
+	struct diff d = { .want = want, .have = have, .plan = { .want = want, .have = have } };
 	int r;
 
 	d.fresh = memcmp(want->object_hash, have->object_hash, HASH_SIZE) != 0;
-	d.new_link = !have->tunnel.exists || want->tunnel.backend != have->tunnel.backend ||
-		     strcmp(want->tunnel.name, have->tunnel.name) != 0;
+	d.plan.new_link = !have->tunnel.exists || want->tunnel.backend != have->tunnel.backend ||
+			  strcmp(want->tunnel.name, have->tunnel.name) != 0;
 
 	r = run_steps(&d);
 	array_clear(&d.owned);

@@ -15,14 +15,10 @@ static int lan_address_compare(const void *a, const void *b)
 
 int op_add_lan_address(struct plan *plan, bool is_add, const struct state_lan_address *address)
 {
-	struct prefix host = prefix_host(&address->addr);
-	char object[OP_OBJECT_SIZE], details[OP_DETAILS_SIZE];
-	struct op *op;
+	struct op *op = op_add(plan, is_add ? PHASE_ADD : PHASE_REMOVE,
+			       is_add ? OP_LAN_ADDRESS_ADD : OP_LAN_ADDRESS_REMOVE,
+			       is_add ? "add" : "remove");
 
-	object_printf(details, "dev %s", address->device);
-	op = op_add(plan, is_add ? PHASE_ADD : PHASE_REMOVE,
-		    is_add ? OP_LAN_ADDRESS_ADD : OP_LAN_ADDRESS_REMOVE, is_add ? "add" : "remove",
-		    object_prefix(object, "address", &host), details);
 	if (!op)
 		return -ENOMEM;
 	op->args.lan_address = address;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Kernel routes and sysctls. */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "plan/plan_parts.h"
@@ -17,22 +16,9 @@ static int route_compare(const void *a, const void *b)
 static int add_route_op(struct diff *d, enum op_kind kind, const char *verb,
 			const struct state_route *route)
 {
-	bool is_add = kind == OP_ROUTE_ADD;
-	char object[OP_OBJECT_SIZE], details[OP_DETAILS_SIZE], src[ADDR_TEXT_SIZE];
-	bool has_src = is_add && !addr_is_zero(&route->prefsrc);
-	char mtu[sizeof(" mtu lock 4294967295")] = "", metric[sizeof(" metric 4294967295")] = "";
-	struct op *op;
+	struct op *op =
+		op_add(&d->plan, kind == OP_ROUTE_ADD ? PHASE_ADD : PHASE_REMOVE, kind, verb);
 
-	if (is_add && route->mtu)
-		snprintf(mtu, sizeof(mtu), " mtu lock %u", route->mtu);
-	if (route->metric != TP_RT_METRIC) /* an older version's */
-		snprintf(metric, sizeof(metric), " metric %u", route->metric);
-
-	object_printf(details, "dev %s proto %d%s%s%s%s",
-		      is_add ? d->want->tunnel.name : d->have->tunnel.name, TP_RTPROT, metric,
-		      has_src ? " src " : "", has_src ? addr_put(src, &route->prefsrc) : "", mtu);
-	op = op_add(&d->plan, is_add ? PHASE_ADD : PHASE_REMOVE, kind, verb,
-		    object_prefix(object, "route", &route->prefix), details);
 	if (!op)
 		return -ENOMEM;
 	op->args.route = route;
@@ -63,7 +49,7 @@ static int walk_routes(struct diff *d, int (*visit)(struct diff *, const void *,
 {
 	struct walk walk = *WALK_OF(d->want->routes, d->have->routes, route_compare, visit);
 
-	if (d->new_link)
+	if (d->plan.new_link)
 		walk.have_count = 0;
 	return walk_both(d, &walk);
 }
@@ -94,7 +80,7 @@ static bool is_on_new_link(const struct diff *d, const char *path)
 	const char *name = strstr(path, "/conf/");
 	size_t length = strlen(d->want->tunnel.name);
 
-	if (!d->new_link || !name)
+	if (!d->plan.new_link || !name)
 		return false;
 	name += strlen("/conf/");
 	return !strncmp(name, d->want->tunnel.name, length) && name[length] == '/';
@@ -104,7 +90,6 @@ static bool is_on_new_link(const struct diff *d, const char *path)
 int diff_sysctls(struct diff *d)
 {
 	const struct state_sysctl *want, *have;
-	char object[OP_OBJECT_SIZE], value[OP_DETAILS_SIZE];
 	struct op *op;
 
 	array_for_each(want, &d->want->sysctls) {
@@ -112,9 +97,7 @@ int diff_sysctls(struct diff *d)
 		if (have && have->value == want->value && !is_on_new_link(d, want->path))
 			continue;
 
-		object_printf(object, "sysctl %s", want->path);
-		object_printf(value, "%d", want->value);
-		op = op_add(&d->plan, PHASE_ADD, OP_SYSCTL_SET, "set", object, value);
+		op = op_add(&d->plan, PHASE_ADD, OP_SYSCTL_SET, "set");
 		if (!op)
 			return -ENOMEM;
 		op->args.sysctl = want;

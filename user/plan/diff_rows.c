@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Rows that programs and `status` read: devices, names of peers and routes; and attachments. */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "plan/plan_parts.h"
@@ -27,13 +26,12 @@ static bool device_is_equal(const struct state_device *want, const struct state_
 
 static bool is_on_new_link(const struct diff *d, const char *device)
 {
-	return d->new_link && !strcmp(device, d->want->tunnel.name);
+	return d->plan.new_link && !strcmp(device, d->want->tunnel.name);
 }
 
 static int visit_device_set(struct diff *d, const void *w, const void *h)
 {
 	const struct state_device *want = w, *have = h;
-	char object[OP_OBJECT_SIZE], details[OP_DETAILS_SIZE];
 	struct op *op;
 
 	if (!want)
@@ -41,12 +39,7 @@ static int visit_device_set(struct diff *d, const void *w, const void *h)
 	if (have && !d->fresh && !is_on_new_link(d, want->name) && device_is_equal(want, have))
 		return 0;
 
-	object_printf(object, "device %s", want->name);
-	object_printf(details, "role %s mtu %u%s%s",
-		      want->device.role == TP_DEV_TUNNEL ? "tunnel" : "lan", want->device.mtu,
-		      want->device.flags & TP_DEV_JUDGE ? " judged" : "",
-		      want->device.flags & TP_DEV_XDP_FORCED ? " xdp-forced" : "");
-	op = op_add(&d->plan, PHASE_ADD, OP_DEVICE_SET, "set", object, details);
+	op = op_add(&d->plan, PHASE_ADD, OP_DEVICE_SET, "set");
 	if (!op)
 		return -ENOMEM;
 	op->args.device = want;
@@ -55,18 +48,15 @@ static int visit_device_set(struct diff *d, const void *w, const void *h)
 
 static int visit_device_gone(struct diff *d, const void *w, const void *h)
 {
-	const struct state_device *have = h;
-	char object[OP_OBJECT_SIZE];
 	struct op *op;
 
 	if (w)
 		return 0;
 
-	op = op_add(&d->plan, PHASE_REMOVE, OP_DEVICE_REMOVE, "remove",
-		    object_printf(object, "device %s", have->name), "");
+	op = op_add(&d->plan, PHASE_REMOVE, OP_DEVICE_REMOVE, "remove");
 	if (!op)
 		return -ENOMEM;
-	op->args.device = have;
+	op->args.device = h;
 	return 0;
 }
 
@@ -96,24 +86,10 @@ static int route_compare(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
-/* The name comes from a map for what is being removed: it may lack its NUL. */
-static const char *object_peer_info(char *buf, const struct peer_info_row *row)
-{
-	return object_printf(buf, "peer-info %u", row->id);
-}
-
-static const char *object_route_info(char *buf, const struct route_info_row *row)
-{
-	return object_printf(buf, "route-info %u", row->id);
-}
-
 static int set_peer_info(struct diff *d, const struct peer_info_row *want)
 {
-	char object[OP_OBJECT_SIZE];
-	struct op *op;
+	struct op *op = op_add(&d->plan, PHASE_ADD, OP_PEER_INFO_SET, "set");
 
-	op = op_add(&d->plan, PHASE_ADD, OP_PEER_INFO_SET, "set", object_peer_info(object, want),
-		    want->info.name);
 	if (!op)
 		return -ENOMEM;
 	op->args.peer_info = want;
@@ -149,41 +125,27 @@ static int visit_peer_info_changed(struct diff *d, const void *w, const void *h)
 	return set_peer_info(d, want);
 }
 
-static const char *route_state_name(uint8_t state)
+static bool route_info_is_equal(const struct diff *d, const struct route_info_row *want,
+				const struct route_info_row *have)
 {
-	static const char *const names[] = { [TP_ROUTE_UNAPPROVED] = "unapproved",
-					     [TP_ROUTE_ACTIVE] = "active",
-					     [TP_ROUTE_STANDBY] = "standby",
-					     [TP_ROUTE_CONFLICT] = "conflict",
-					     [TP_ROUTE_DOWN] = "down" };
-
-	return names[state];
-}
-
-static void put_route_info(char *buf, const struct tp_route_info *info)
-{
-	struct prefix prefix = { .len = (uint8_t)info->prefix.prefix_len };
-	char text[PREFIX_TEXT_SIZE];
-
-	memcpy(&prefix.addr, &info->prefix.addr, sizeof(prefix.addr));
-	object_printf(buf, "%s of %s: %s, %.80s", prefix_put(text, &prefix), info->node,
-		      route_state_name(info->state), info->reason);
+	return want->state == have->state && want->approved == have->approved &&
+	       want->snat == have->snat && addr_is_equal(&want->snat_addr, &have->snat_addr) &&
+	       prefix_is_equal(&want->prefix, &have->prefix) &&
+	       !strcmp(state_text(d->want, want->node), state_text(d->have, have->node)) &&
+	       !strcmp(state_text(d->want, want->reason), state_text(d->have, have->reason));
 }
 
 static int visit_route_info(struct diff *d, const void *w, const void *h)
 {
 	const struct route_info_row *want = w, *have = h;
-	char object[OP_OBJECT_SIZE], details[OP_DETAILS_SIZE];
 	struct op *op;
 
 	if (!want)
 		return 0;
-	if (have && !d->fresh && !memcmp(&want->info, &have->info, sizeof(want->info)))
+	if (have && !d->fresh && route_info_is_equal(d, want, have))
 		return 0;
 
-	put_route_info(details, &want->info);
-	op = op_add(&d->plan, PHASE_ADD, OP_ROUTE_INFO_SET, "set", object_route_info(object, want),
-		    details);
+	op = op_add(&d->plan, PHASE_ADD, OP_ROUTE_INFO_SET, "set");
 	if (!op)
 		return -ENOMEM;
 	op->args.route_info = want;
@@ -192,14 +154,12 @@ static int visit_route_info(struct diff *d, const void *w, const void *h)
 
 static int visit_peer_info_gone(struct diff *d, const void *w, const void *h)
 {
-	char object[OP_OBJECT_SIZE];
 	struct op *op;
 
 	if (w)
 		return 0;
 
-	op = op_add(&d->plan, PHASE_REMOVE, OP_PEER_INFO_REMOVE, "remove",
-		    object_peer_info(object, h), "");
+	op = op_add(&d->plan, PHASE_REMOVE, OP_PEER_INFO_REMOVE, "remove");
 	if (!op)
 		return -ENOMEM;
 	op->args.peer_info = h;
@@ -208,14 +168,12 @@ static int visit_peer_info_gone(struct diff *d, const void *w, const void *h)
 
 static int visit_route_info_gone(struct diff *d, const void *w, const void *h)
 {
-	char object[OP_OBJECT_SIZE];
 	struct op *op;
 
 	if (w)
 		return 0;
 
-	op = op_add(&d->plan, PHASE_REMOVE, OP_ROUTE_INFO_REMOVE, "remove",
-		    object_route_info(object, h), "");
+	op = op_add(&d->plan, PHASE_REMOVE, OP_ROUTE_INFO_REMOVE, "remove");
 	if (!op)
 		return -ENOMEM;
 	op->args.route_info = h;
@@ -277,7 +235,6 @@ static bool is_attached(const struct state_attachment *want, const struct state_
 static int visit_attach(struct diff *d, const void *w, const void *h)
 {
 	const struct state_attachment *want = w, *have = h;
-	char object[OP_OBJECT_SIZE], details[OP_DETAILS_SIZE] = "";
 	struct op *op;
 
 	if (!want)
@@ -285,10 +242,7 @@ static int visit_attach(struct diff *d, const void *w, const void *h)
 	if (is_attached(want, have) && !d->fresh && !is_on_new_link(d, want->device))
 		return 0;
 
-	if (want->hook == HOOK_XDP_LAN)
-		object_printf(details, "mode %s", state_xdp_name(want->xdp));
-	op = op_add(&d->plan, PHASE_ADD, OP_ATTACH, "attach", object_attachment(object, want),
-		    details);
+	op = op_add(&d->plan, PHASE_ADD, OP_ATTACH, "attach");
 	if (!op)
 		return -ENOMEM;
 	op->args.attachment = want;
@@ -297,13 +251,12 @@ static int visit_attach(struct diff *d, const void *w, const void *h)
 
 static int visit_detach(struct diff *d, const void *w, const void *h)
 {
-	char object[OP_OBJECT_SIZE];
 	struct op *op;
 
 	if (w)
 		return 0;
 
-	op = op_add(&d->plan, PHASE_REMOVE, OP_DETACH, "detach", object_attachment(object, h), "");
+	op = op_add(&d->plan, PHASE_REMOVE, OP_DETACH, "detach");
 	if (!op)
 		return -ENOMEM;
 	op->args.attachment = h;

@@ -1,45 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "plan/plan_parts.h"
-
-#define ALLOWED_SHOWN 4
 
 static const struct state_tunnel no_tunnel;
 
 /* The device we go on with; an old one under another name or backend does not count. */
 static const struct state_tunnel *have_tunnel(const struct diff *d)
 {
-	return d->new_link ? &no_tunnel : &d->have->tunnel;
+	return d->plan.new_link ? &no_tunnel : &d->have->tunnel;
 }
 
-static int add(struct diff *d, enum op_phase phase, enum op_kind kind, const char *verb,
-	       const char *object, const char *details)
+static int add(struct diff *d, enum op_kind kind, const char *verb)
 {
-	return op_add(&d->plan, phase, kind, verb, object, details) ? 0 : -ENOMEM;
+	return op_add(&d->plan, PHASE_ADD, kind, verb) ? 0 : -ENOMEM;
 }
 
 /* An old device goes first: it holds the name, or at least the port. */
 int diff_link_add(struct diff *d)
 {
-	char object[OP_OBJECT_SIZE], details[OP_DETAILS_SIZE];
 	int r = 0;
 
-	if (!d->new_link)
+	if (!d->plan.new_link)
 		return 0;
 	if (d->have->tunnel.exists)
-		r = add(d, PHASE_ADD, OP_LINK_REMOVE, "remove",
-			object_printf(object, "link %s", d->have->tunnel.name), "to make it anew");
-	if (r)
-		return r;
-
-	object_printf(object, "link %s", d->want->tunnel.name);
-	object_printf(details, "type wireguard backend %s",
-		      d->want->tunnel.backend == STATE_BACKEND_KERNEL ? "kernel" : "userspace");
-	return add(d, PHASE_ADD, OP_LINK_ADD, "add", object, details);
+		r = add(d, OP_LINK_REMOVE, "remove");
+	return r ? r : add(d, OP_LINK_ADD, "add");
 }
 
 int diff_tunnel_set(struct diff *d)
@@ -47,37 +35,27 @@ int diff_tunnel_set(struct diff *d)
 	const struct state_tunnel *want = &d->want->tunnel, *have = have_tunnel(d);
 	bool key = !key_is_zero(&want->private_key) &&
 		   !key_is_equal(&want->private_key, &have->private_key);
-	bool port = d->new_link || want->listen_port != have->listen_port;
-	char object[OP_OBJECT_SIZE], details[OP_DETAILS_SIZE];
+	bool port = d->plan.new_link || want->listen_port != have->listen_port;
 	struct op *op;
 
 	if (!key && !port)
 		return 0;
 
-	object_printf(object, "tunnel %s", want->name);
-	if (port)
-		object_printf(details, "listen-port %u%s%s", want->listen_port,
-			      key ? " private-key" : "", key && !d->new_link ? " (changed)" : "");
-	else
-		object_printf(details, "private-key (changed)");
-	op = op_add(&d->plan, PHASE_ADD, OP_TUNNEL_SET, "set", object, details);
+	op = op_add(&d->plan, PHASE_ADD, OP_TUNNEL_SET, "set");
 	if (!op)
 		return -ENOMEM;
 	op->keep_port = !port;
+	op->sets_key = key;
 	return 0;
 }
 
 int diff_link_set(struct diff *d)
 {
 	const struct state_tunnel *want = &d->want->tunnel, *have = have_tunnel(d);
-	char object[OP_OBJECT_SIZE], details[OP_DETAILS_SIZE];
 
 	if (want->mtu == have->mtu && want->up == have->up)
 		return 0;
-
-	object_printf(object, "link %s", want->name);
-	object_printf(details, "mtu %u %s", want->mtu, want->up ? "up" : "down");
-	return add(d, PHASE_ADD, OP_LINK_SET, "set", object, details);
+	return add(d, OP_LINK_SET, "set");
 }
 
 static int peer_compare(const void *a, const void *b)
@@ -172,35 +150,10 @@ static bool wants_endpoint(const struct state_peer *want, const struct state_pee
 	return !have->endpoint.port || !have->latest_handshake || want->said != have->said;
 }
 
-static void put_allowed(char *buf, size_t size, const struct state_peer *peer)
-{
-	size_t i, used = 0;
-	char text[PREFIX_TEXT_SIZE];
-
-	buf[0] = '\0';
-	for (i = 0; i < peer->allowed_ips.count && i < ALLOWED_SHOWN && used < size; i++)
-		used += (size_t)snprintf(buf + used, size - used, "%s%s", i ? "," : "",
-					 prefix_put(text, &peer->allowed_ips.items[i]));
-	if (i < peer->allowed_ips.count && used < size)
-		snprintf(buf + used, size - used, " and %zu more", peer->allowed_ips.count - i);
-}
-
 static int set_peer(struct diff *d, const struct peer_change *change)
 {
-	const struct state_peer *want = change->want;
-	bool endpoint = change->endpoint;
-	char object[OP_OBJECT_SIZE], details[OP_DETAILS_SIZE], allowed[256];
-	char endpoint_text[ENDPOINT_TEXT_SIZE];
-	struct op *op;
+	struct op *op = op_add(&d->plan, PHASE_ADD, OP_PEER_SET, change->have ? "set" : "add");
 
-	put_allowed(allowed, sizeof(allowed), want);
-	snprintf(details, sizeof(details), "allowed-ips %s%s%s keepalive %u%s", allowed,
-		 endpoint ? " endpoint " : "",
-		 endpoint ? endpoint_put(endpoint_text, &want->endpoint) : "", want->keepalive,
-		 key_is_zero(&want->preshared_key) ? "" : " preshared-key");
-
-	op = op_add(&d->plan, PHASE_ADD, OP_PEER_SET, change->have ? "set" : "add",
-		    object_peer(object, want), details);
 	if (!op)
 		return -ENOMEM;
 	op->args.change = *change;
@@ -266,14 +219,12 @@ int diff_peers_set(struct diff *d)
 static int visit_gone(struct diff *d, const void *want, const void *have)
 {
 	const struct state_peer *gone = have;
-	char object[OP_OBJECT_SIZE];
 	struct op *op;
 
 	if (want || !gone->ours)
 		return 0;
 
-	op = op_add(&d->plan, PHASE_REMOVE, OP_PEER_REMOVE, "remove", object_peer(object, gone),
-		    "");
+	op = op_add(&d->plan, PHASE_REMOVE, OP_PEER_REMOVE, "remove");
 	if (!op)
 		return -ENOMEM;
 	op->args.peer = gone;
@@ -293,14 +244,10 @@ static int address_compare(const void *a, const void *b)
 
 static int add_address_op(struct diff *d, bool is_add, const struct addr *addr)
 {
-	char object[OP_OBJECT_SIZE], details[OP_DETAILS_SIZE];
-	struct prefix host = prefix_host(addr);
-	struct op *op;
+	struct op *op =
+		op_add(&d->plan, is_add ? PHASE_ADD : PHASE_REMOVE,
+		       is_add ? OP_ADDRESS_ADD : OP_ADDRESS_REMOVE, is_add ? "add" : "remove");
 
-	object_printf(details, "dev %s", d->want->tunnel.name);
-	op = op_add(&d->plan, is_add ? PHASE_ADD : PHASE_REMOVE,
-		    is_add ? OP_ADDRESS_ADD : OP_ADDRESS_REMOVE, is_add ? "add" : "remove",
-		    object_prefix(object, "address", &host), details);
 	if (!op)
 		return -ENOMEM;
 	op->args.addr = addr;

@@ -12,12 +12,10 @@
 static int remove_routes(struct plan *plan, const struct state *have)
 {
 	const struct state_route *route;
-	char object[OP_OBJECT_SIZE];
 	struct op *op;
 
 	array_for_each(route, &have->routes) {
-		op = op_add(plan, PHASE_REMOVE, OP_ROUTE_REMOVE, "remove",
-			    object_prefix(object, "route", &route->prefix), "");
+		op = op_add(plan, PHASE_REMOVE, OP_ROUTE_REMOVE, "remove");
 		if (!op)
 			return -ENOMEM;
 		op->args.route = route;
@@ -38,24 +36,18 @@ static int remove_lan_addresses(struct plan *plan, const struct state *have)
 
 static int remove_link(struct plan *plan, const struct state *have)
 {
-	char object[OP_OBJECT_SIZE];
-
 	if (!have->tunnel.exists)
 		return 0;
-
-	object_printf(object, "link %s", have->tunnel.name);
-	return op_add(plan, PHASE_REMOVE, OP_LINK_REMOVE, "remove", object, "") ? 0 : -ENOMEM;
+	return op_add(plan, PHASE_REMOVE, OP_LINK_REMOVE, "remove") ? 0 : -ENOMEM;
 }
 
 static int detach_all(struct plan *plan, const struct state *have)
 {
 	const struct state_attachment *attachment;
-	char object[OP_OBJECT_SIZE];
 	struct op *op;
 
 	array_for_each(attachment, &have->attachments) {
-		op = op_add(plan, PHASE_REMOVE, OP_DETACH, "detach",
-			    object_attachment(object, attachment), "");
+		op = op_add(plan, PHASE_REMOVE, OP_DETACH, "detach");
 		if (!op)
 			return -ENOMEM;
 		op->args.attachment = attachment;
@@ -73,7 +65,7 @@ static bool is_accept_ra(const struct state_sysctl *sysctl)
 /* The tunnel's own go with it; one that somebody has changed since is no longer ours. */
 static bool must_restore(const struct state *have, const struct state_sysctl *sysctl)
 {
-	char device[OP_OBJECT_SIZE];
+	char device[IF_NAMESIZE + sizeof("/conf//")];
 
 	snprintf(device, sizeof(device), "/conf/%s/", have->tunnel.name);
 	if (have->tunnel.exists && strstr(sysctl->path, device))
@@ -83,7 +75,6 @@ static bool must_restore(const struct state *have, const struct state_sysctl *sy
 
 static int restore_some(struct plan *plan, const struct state *have, bool accept_ra)
 {
-	char object[OP_OBJECT_SIZE], value[OP_DETAILS_SIZE];
 	struct op *op;
 	size_t i;
 
@@ -92,9 +83,7 @@ static int restore_some(struct plan *plan, const struct state *have, bool accept
 
 		if (!must_restore(have, sysctl) || is_accept_ra(sysctl) != accept_ra)
 			continue;
-		object_printf(object, "sysctl %s", sysctl->path);
-		object_printf(value, "%d", sysctl->before);
-		op = op_add(plan, PHASE_REMOVE, OP_SYSCTL_RESTORE, "restore", object, value);
+		op = op_add(plan, PHASE_REMOVE, OP_SYSCTL_RESTORE, "restore");
 		if (!op)
 			return -ENOMEM;
 		op->args.sysctl = sysctl;
@@ -117,8 +106,7 @@ static int remove_programs(struct plan *plan, const struct state *have)
 {
 	if (!have->exists)
 		return 0;
-	return op_add(plan, PHASE_REMOVE, OP_PROGRAMS_REMOVE, "remove", "programs", "") ? 0
-											: -ENOMEM;
+	return op_add(plan, PHASE_REMOVE, OP_PROGRAMS_REMOVE, "remove") ? 0 : -ENOMEM;
 }
 
 int plan_build_down(const struct state *have, struct plan *out, struct err *err)
@@ -127,7 +115,7 @@ int plan_build_down(const struct state *have, struct plan *out, struct err *err)
 		remove_routes, remove_link,     remove_lan_addresses,
 		detach_all,    restore_sysctls, remove_programs,
 	};
-	struct plan plan = { 0 };
+	struct plan plan = { .have = have };
 	size_t i;
 	int r = 0;
 

@@ -46,14 +46,12 @@ enum op_kind {
 };
 
 struct op {
-	enum op_phase phase;
-	enum op_kind kind;
-	bool keep_port; /* OP_TUNNEL_SET: another key alone; its socket is left alone */
-	uint16_t object_length;
+	enum op_phase phase : 8;
+	enum op_kind kind : 8;
+	bool keep_port;   /* OP_TUNNEL_SET: another key alone; its socket is left alone */
+	bool sets_key;    /* OP_TUNNEL_SET */
 	const char *verb; /* "add", "set", "attach", "switch", "remove", …; not the op's */
-	/* One line for people: the verb, the object, and with which values; no secret. */
-	char *text;
-	union {
+	union op_args {
 		struct peer_change change;
 		const struct state_peer *peer;
 		const struct addr *addr;
@@ -68,6 +66,9 @@ struct op {
 };
 
 struct plan {
+	const struct state *want; /* NULL in the plan of `down` */
+	const struct state *have;
+	bool new_link; /* the tunnel device is made anew: what hangs on an old one goes with it */
 	ARRAY_OF(struct op) ops;
 };
 
@@ -80,7 +81,13 @@ void plan_free(struct plan *plan);
 
 /* "route 10.10.30.0/24": names the thing, stable. A buffer of OP_OBJECT_SIZE, which is returned. */
 #define OP_OBJECT_SIZE 192
-const char *op_object(char *buf, const struct op *op);
+const char *op_object(char *buf, const struct plan *plan, const struct op *op);
+/*
+ * One line for people: the verb, the object, and with which values; no secret. A buffer of
+ * OP_TEXT_SIZE, which is returned.
+ */
+#define OP_TEXT_SIZE 768
+const char *op_text(char *buf, const struct plan *plan, const struct op *op);
 
 const char *op_phase_name(enum op_phase phase); /* "add", "switch", "remove" */
 

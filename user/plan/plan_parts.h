@@ -6,21 +6,13 @@
 #include "plan/ops.h"
 
 /*
- * Appends an op whose text is "VERB OBJECT DETAILS"; verb is a literal. The result is valid until
- * the next one is added: fill in its args at once. NULL when memory is out.
+ * Appends an op; verb is a literal. The result is valid until the next one is added: fill in its
+ * args at once. NULL when memory is out.
  */
-struct op *op_add(struct plan *plan, enum op_phase phase, enum op_kind kind, const char *verb,
-		  const char *object, const char *details);
+struct op *op_add(struct plan *plan, enum op_phase phase, enum op_kind kind, const char *verb);
 
 /* OP_LAN_ADDRESS_ADD or _REMOVE: 0 or -ENOMEM. */
 int op_add_lan_address(struct plan *plan, bool is_add, const struct state_lan_address *address);
-
-/* "route 10.0.0.0/8" and the like. A buffer of OP_OBJECT_SIZE; each returns it. */
-#define OP_DETAILS_SIZE 512
-const char *object_prefix(char *buf, const char *what, const struct prefix *prefix);
-const char *object_peer(char *buf, const struct state_peer *peer);
-const char *object_attachment(char *buf, const struct state_attachment *attachment);
-const char *object_printf(char *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* What is being compared. */
 struct diff {
@@ -28,8 +20,7 @@ struct diff {
 	const struct state *have;
 	struct plan plan;
 	ARRAY_OF(struct prefix) owned; /* allowed IPs that somebody is to have, once asked for */
-	bool fresh;    /* the programs are not those we want: everything in maps is written again */
-	bool new_link; /* the tunnel device is made anew: what hangs on an old one goes with it */
+	bool fresh; /* the programs are not those we want: everything in maps is written again */
 };
 
 /* Each appends its ops; 0 or -ENOMEM. */

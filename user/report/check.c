@@ -97,12 +97,12 @@ int plan_print_json(FILE *out, const char *node, const struct plan *plan)
 	array = cJSON_AddArrayToObject(root, "ops");
 	array_for_each(op, &plan->ops) {
 		cJSON *item = json_out_item(array);
-		char object[OP_OBJECT_SIZE];
+		char object[OP_OBJECT_SIZE], text[OP_TEXT_SIZE];
 
 		cJSON_AddStringToObject(item, "phase", op_phase_name(op->phase));
 		cJSON_AddStringToObject(item, "verb", op->verb);
-		cJSON_AddStringToObject(item, "object", op_object(object, op));
-		cJSON_AddStringToObject(item, "text", op->text);
+		cJSON_AddStringToObject(item, "object", op_object(object, plan, op));
+		cJSON_AddStringToObject(item, "text", op_text(text, plan, op));
 	}
 	r = json_out_print(out, root);
 	cJSON_Delete(root);
@@ -111,11 +111,12 @@ int plan_print_json(FILE *out, const char *node, const struct plan *plan)
 
 int plan_print_text(FILE *out, const char *node, const struct plan *plan)
 {
+	char text[OP_TEXT_SIZE];
 	const struct op *op;
 
 	if (!plan->ops.count)
 		fprintf(out, "node %s: nothing to do\n", node);
 	array_for_each(op, &plan->ops)
-		fprintf(out, "%-7s %s\n", op_phase_name(op->phase), op->text);
+		fprintf(out, "%-7s %s\n", op_phase_name(op->phase), op_text(text, plan, op));
 	return fflush(out) || ferror(out) ? -EIO : 0;
 }

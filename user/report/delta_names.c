@@ -56,7 +56,7 @@ static int add_members(struct delta_names *names, const struct policy *policy,
 		       const struct intern *before)
 {
 	const struct policy_member *member;
-	const struct config_addr *addr;
+	const struct addr *addr;
 	int r = 0;
 
 	array_for_each(member, &policy->members) {
@@ -66,7 +66,7 @@ static int add_members(struct delta_names *names, const struct policy *policy,
 			continue;
 		array_for_each(addr, member->addresses)
 			if (!r)
-				r = ranges_add_addr(&ranges, &addr->addr);
+				r = ranges_add_addr(&ranges, addr);
 		if (!r)
 			r = add_name(names, &ranges, member->name);
 		array_clear(&ranges);
@@ -112,7 +112,7 @@ static int add_selectors(struct delta_names *names, const struct policy *policy,
 	int r = 0;
 
 	array_for_each(set, &policy->sets)
-		if (!r && set != other && !is_literal(set->selector) &&
+		if (!r && set->ranges.count && set != other && !is_literal(set->selector) &&
 		    !is_taken(before, set->selector))
 			r = add_name(names, &set->ranges, set->selector);
 	return r;

@@ -130,15 +130,6 @@ void metrics_print_peers(FILE *out, const struct status *status)
 
 /* ---- routes ---- */
 
-static const char *route_text(char buf[PREFIX_TEXT_SIZE], const struct tp_route_info *info)
-{
-	struct prefix prefix;
-
-	memcpy(&prefix.addr, &info->prefix.addr, sizeof(prefix.addr));
-	prefix.len = (uint8_t)info->prefix.prefix_len;
-	return prefix_put(buf, &prefix);
-}
-
 static void print_route_counter(FILE *out, const struct status *status, const char *name,
 				const char *help, bool bytes)
 {
@@ -147,12 +138,12 @@ static void print_route_counter(FILE *out, const struct status *status, const ch
 
 	metrics_family(out, name, "counter", help);
 	for (i = 0; i < status->have->route_info.count; i++) {
-		const struct tp_route_info *info = &status->have->route_info.items[i].info;
+		const struct route_info_row *info = &status->have->route_info.items[i];
 		const struct tp_counter *counter = &status->stats->routes.items[i].counter;
 
 		metrics_sample(out, name, bytes ? counter->bytes : counter->packets,
-			       METRICS_LABELS({ "route", route_text(text, info) },
-					      { "node", info->node }));
+			       METRICS_LABELS({ "route", prefix_put(text, &info->prefix) },
+					      { "node", state_text(status->have, info->node) }));
 	}
 }
 
@@ -165,15 +156,15 @@ static void print_route_states(FILE *out, const struct status *status)
 
 	metrics_family(out, name, "gauge", "1 for the state that the route is in, 0 for others.");
 	for (i = 0; i < status->have->route_info.count; i++) {
-		const struct tp_route_info *info = &status->have->route_info.items[i].info;
+		const struct route_info_row *info = &status->have->route_info.items[i];
 		const char *reason;
 		uint8_t now = status_route_now(status, i, &reason);
 
 		for (state = 0; state <= TP_ROUTE_DOWN; state++)
 			metrics_sample(
 				out, name, now == state,
-				METRICS_LABELS({ "route", route_text(text, info) },
-					       { "node", info->node },
+				METRICS_LABELS({ "route", prefix_put(text, &info->prefix) },
+					       { "node", state_text(status->have, info->node) },
 					       { "state", status_route_state((uint8_t)state) }));
 	}
 }

@@ -94,26 +94,23 @@ const char *status_route_state(uint8_t state)
 
 uint8_t status_route_now(const struct status *status, size_t row, const char **reason)
 {
-	const struct tp_route_info *info = &status->have->route_info.items[row].info;
+	const struct route_info_row *info = &status->have->route_info.items[row];
 
 	if (!status->routes) {
-		*reason = info->reason;
+		*reason = state_text(status->have, info->reason);
 		return info->state;
 	}
 	*reason = status->routes->items[row].reason;
 	return status->routes->items[row].state;
 }
 
-const char *status_snat(char *buf, const struct tp_route_info *info)
+const char *status_snat(char *buf, const struct route_info_row *info)
 {
-	struct addr addr;
-
 	if (info->snat == TP_SNAT_MASQUERADE)
 		return "masquerade";
 	if (info->snat == TP_SNAT_NONE)
 		return "none";
-	memcpy(&addr, &info->snat_addr, sizeof(addr));
-	return addr_put(buf, &addr);
+	return addr_put(buf, &info->snat_addr);
 }
 
 int status_put_problem(struct status_problems *out, const char *mend, const char *format,

@@ -63,7 +63,7 @@ const char *status_route_state(uint8_t state); /* enum tp_route_state */
 /* Of the row at that place of have->route_info: its state at this moment, and why. */
 uint8_t status_route_now(const struct status *status, size_t row, const char **reason);
 /* buf of ADDR_TEXT_SIZE; "masquerade", "none" or the address. */
-const char *status_snat(char *buf, const struct tp_route_info *info);
+const char *status_snat(char *buf, const struct route_info_row *info);
 /* The WireGuard peer of an info row, NULL when the device has none. */
 const struct state_peer *status_find_peer(const struct state *have,
 					  const struct tp_peer_info *info);

@@ -193,18 +193,15 @@ static void add_peers(cJSON *root, const struct status *status)
 /* stats has one row for each info row, in the same order */
 static void add_route(cJSON *array, const struct status *status, size_t row)
 {
-	const struct tp_route_info *info = &status->have->route_info.items[row].info;
+	const struct route_info_row *info = &status->have->route_info.items[row];
 	const struct tp_counter *counter = &status->stats->routes.items[row].counter;
 	char text[PREFIX_TEXT_SIZE], snat[ADDR_TEXT_SIZE];
 	cJSON *item = json_out_item(array);
-	struct prefix prefix;
 	const char *reason;
 	uint8_t state = status_route_now(status, row, &reason);
 
-	memcpy(&prefix.addr, &info->prefix.addr, sizeof(prefix.addr));
-	prefix.len = (uint8_t)info->prefix.prefix_len;
-	cJSON_AddStringToObject(item, "prefix", prefix_put(text, &prefix));
-	cJSON_AddStringToObject(item, "node", info->node);
+	cJSON_AddStringToObject(item, "prefix", prefix_put(text, &info->prefix));
+	cJSON_AddStringToObject(item, "node", state_text(status->have, info->node));
 	cJSON_AddBoolToObject(item, "advertised", true);
 	cJSON_AddBoolToObject(item, "approved", info->approved);
 	cJSON_AddStringToObject(item, "state", status_route_state(state));

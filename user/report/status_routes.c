@@ -107,47 +107,37 @@ static bool has_kernel_route(const struct state *have, const struct prefix *pref
 					     sizeof(*have->routes.items), compare_route);
 }
 
-static struct prefix prefix_of(const struct tp_route_info *info)
-{
-	struct prefix prefix = { .len = (uint8_t)info->prefix.prefix_len };
-
-	memcpy(&prefix.addr, &info->prefix.addr, sizeof(prefix.addr));
-	return prefix;
-}
-
 /* One that apply has led into the tunnel. */
-static void look_at_active(const struct look *look, const struct tp_route_info *info,
+static void look_at_active(const struct look *look, const struct route_info_row *info,
 			   struct status_route *route)
 {
-	struct prefix prefix = prefix_of(info);
 	struct guard_verdict verdict;
 
-	if (guard_holds(&look->guard, &prefix, &verdict)) {
+	if (guard_holds(&look->guard, &info->prefix, &verdict)) {
 		decide(route, TP_ROUTE_CONFLICT, "%s", verdict.reason);
 		route->stale = true;
-	} else if (!has_kernel_route(look->status->have, &prefix)) {
+	} else if (!has_kernel_route(look->status->have, &info->prefix)) {
 		decide(route, TP_ROUTE_DOWN, "its kernel route is gone");
 	} else {
-		look_at_carrier(look, info->node, route);
+		look_at_carrier(look, state_text(look->status->have, info->node), route);
 	}
 }
 
-static int look_at_row(struct look *look, const struct tp_route_info *info)
+static int look_at_row(struct look *look, const struct route_info_row *info)
 {
+	const struct state *have = look->status->have;
 	struct status_route *route = array_add(look->out);
-	struct prefix prefix = prefix_of(info);
 	struct guard_verdict verdict;
 
 	if (!route)
 		return -ENOMEM;
-	route->state = info->state;
-	memcpy(route->reason, info->reason, sizeof(route->reason));
+	decide(route, info->state, "%s", state_text(have, info->reason));
 	if (info->state == TP_ROUTE_CONFLICT) {
-		route->stale = !guard_holds(&look->guard, &prefix, &verdict);
+		route->stale = !guard_holds(&look->guard, &info->prefix, &verdict);
 		if (!route->stale)
 			decide(route, TP_ROUTE_CONFLICT, "%s", verdict.reason);
-	} else if (info->state == TP_ROUTE_ACTIVE && look->status->have->tunnel.exists &&
-		   strncmp(info->node, look->status->have->node, sizeof(info->node)) != 0) {
+	} else if (info->state == TP_ROUTE_ACTIVE && have->tunnel.exists &&
+		   strcmp(state_text(have, info->node), have->node) != 0) {
 		look_at_active(look, info, route);
 	}
 	return 0;
@@ -176,19 +166,19 @@ static int report_stale(struct look *look)
 
 	for (i = 0; !r && i < look->out->count; i++) {
 		const struct status_route *route = &look->out->items[i];
-		const struct tp_route_info *info = &have->route_info.items[i].info;
-		struct prefix prefix = prefix_of(info);
+		const struct route_info_row *info = &have->route_info.items[i];
+		const char *node = state_text(have, info->node);
 
 		if (!route->stale)
 			continue;
-		prefix_put(text, &prefix);
+		prefix_put(text, &info->prefix);
 		if (info->state == TP_ROUTE_CONFLICT)
 			r = report(look, apply_again, "nothing holds %s of %.40s back any more",
-				   text, info->node);
+				   text, node);
 		else
 			r = report(look, apply_again,
 				   "%s of %.40s is in force, and is to be held back: %.90s", text,
-				   info->node, route->reason);
+				   node, route->reason);
 	}
 	return r;
 }
@@ -272,7 +262,7 @@ static int look_at_all(struct look *look)
 
 	array_for_each(row, &look->status->have->route_info)
 		if (!r)
-			r = look_at_row(look, &row->info);
+			r = look_at_row(look, row);
 	if (!r)
 		r = report_stale(look);
 	if (!r)

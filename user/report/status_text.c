@@ -140,18 +140,16 @@ static void print_routes(FILE *out, const struct status *status)
 	fprintf(out, "\n%-24s %-16s %-10s %-16s %10s %10s  %s\n", "ROUTE", "NODE", "STATE", "SNAT",
 		"PACKETS", "BYTES", "REASON");
 	for (i = 0; i < status->have->route_info.count; i++) {
-		const struct tp_route_info *info = &status->have->route_info.items[i].info;
+		const struct route_info_row *info = &status->have->route_info.items[i];
 		const struct tp_counter *counter = &status->stats->routes.items[i].counter;
 		char text[PREFIX_TEXT_SIZE], snat[ADDR_TEXT_SIZE], bytes[16];
-		struct prefix prefix;
 		const char *reason;
 		uint8_t state = status_route_now(status, i, &reason);
 
-		memcpy(&prefix.addr, &info->prefix.addr, sizeof(prefix.addr));
-		prefix.len = (uint8_t)info->prefix.prefix_len;
-		fprintf(out, "%-24s %-16s %-10s %-16s %10llu %10s  %s\n", prefix_put(text, &prefix),
-			info->node, status_route_state(state), status_snat(snat, info),
-			counter->packets, put_bytes(bytes, counter->bytes), reason);
+		fprintf(out, "%-24s %-16s %-10s %-16s %10llu %10s  %s\n",
+			prefix_put(text, &info->prefix), state_text(status->have, info->node),
+			status_route_state(state), status_snat(snat, info), counter->packets,
+			put_bytes(bytes, counter->bytes), reason);
 	}
 }
 
