@@ -10,11 +10,11 @@
 #include "base/mem.h"
 #include "kernel/bpf_live.h"
 #include "kernel/bpf_rows.h"
+#include "kernel/bpf_service.h"
 #include "kernel/sysctl.h"
 
-/* Calls read for each key of a hash map. A row that vanishes meanwhile is passed over. */
-static int each_row(const struct bpf *bpf, const char *map, size_t key_size,
-		    int (*read)(int fd, const void *key, struct state *have), struct state *have)
+int bpf_each_row(const struct bpf *bpf, const char *map, size_t key_size,
+		 int (*read)(int fd, const void *key, struct state *have), struct state *have)
 {
 	AUTO_CLOSE int fd = bpf_map_open(bpf, map);
 	struct tp_sysctl_key key = {}, next; /* the largest of our keys */
@@ -131,14 +131,17 @@ static int compare_sysctls(const void *a, const void *b)
 
 static int read_tables(const struct bpf *bpf, struct state *have)
 {
-	int r = each_row(bpf, "tp_devices", sizeof(uint32_t), read_device, have);
+	int r = bpf_each_row(bpf, "tp_devices", sizeof(uint32_t), read_device, have);
 
 	if (!r)
-		r = each_row(bpf, "tp_peer_info", sizeof(uint32_t), read_peer_info, have);
+		r = bpf_each_row(bpf, "tp_peer_info", sizeof(uint32_t), read_peer_info, have);
 	if (!r)
-		r = each_row(bpf, "tp_route_info", sizeof(uint32_t), read_route_info, have);
+		r = bpf_each_row(bpf, "tp_route_info", sizeof(uint32_t), read_route_info, have);
 	if (!r)
-		r = each_row(bpf, "tp_sysctls", sizeof(struct tp_sysctl_key), read_sysctl, have);
+		r = bpf_each_row(bpf, "tp_sysctls", sizeof(struct tp_sysctl_key), read_sysctl,
+				 have);
+	if (!r)
+		r = bpf_read_services(bpf, have);
 	SORT(have->devices, compare_devices);
 	SORT(have->peer_info, compare_peers);
 	SORT(have->route_info, compare_routes);

@@ -14,6 +14,7 @@
 #include "base/addr.h"
 #include "base/array.h"
 #include "model/decide_packet.h"
+#include "model/services.h"
 #include "secret/key.h"
 #include "towpath/abi.h"
 #include "towpath/policy.h"
@@ -164,6 +165,7 @@ struct state {
 	ARRAY_OF(struct state_device) devices;            /* sorted by name */
 	ARRAY_OF(struct peer_info_row) peer_info;         /* sorted by id */
 	ARRAY_OF(struct route_info_row) route_info;       /* sorted by id */
+	struct socket_lb socket_lb;
 	struct tp_limits limits;
 	struct tables tables; /* have: only hash is filled */
 	uint64_t generation;  /* have only */

@@ -49,8 +49,8 @@ static void add_socket_lb(struct list *list, const struct config_socket_lb *lb)
 {
 	if (!lb->set)
 		return;
-	if (lb->mode != LB_MODE_OFF || lb->exempt.count || lb->foreign != FOREIGN_OFF)
-		add(list, "$.socket_lb", NULL, "socket load balancing");
+	if (lb->foreign != FOREIGN_OFF)
+		add(list, "$.socket_lb", "foreign", "hiding from another tool's load balancer");
 }
 
 int unserved_list(const struct config *config, struct problems *out)
@@ -72,7 +72,8 @@ int unserved_list(const struct config *config, struct problems *out)
 	array_for_each(route, &config->routes)
 		add_route(&list, route);
 	array_for_each(service, &config->services)
-		add(&list, service->place, NULL, "a service");
+		if (service->health.set)
+			add(&list, service->place, "health", "probing backends");
 	add_socket_lb(&list, &config->socket_lb);
 	return list.r;
 }

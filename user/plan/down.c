@@ -63,6 +63,11 @@ static int detach_all(struct plan *plan, const struct state *have)
 	return 0;
 }
 
+static int detach_sockets(struct plan *plan, const struct state *have)
+{
+	return socket_lb_links(&have->socket_lb) ? op_add_socket_detach(plan) : 0;
+}
+
 static bool is_accept_ra(const struct state_sysctl *sysctl)
 {
 	const char *name = strrchr(sysctl->path, '/');
@@ -124,8 +129,8 @@ static int remove_programs(struct plan *plan, const struct state *have)
 int plan_build_down(const struct state *have, struct plan *out, struct err *err)
 {
 	static int (*const steps[])(struct plan *, const struct state *) = {
-		remove_routes, remove_link,     remove_lan_addresses,
-		detach_all,    restore_sysctls, remove_programs,
+		remove_routes,  remove_link,     remove_lan_addresses, detach_all,
+		detach_sockets, restore_sysctls, remove_programs,
 	};
 	struct plan plan = { 0 };
 	size_t i;

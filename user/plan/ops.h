@@ -36,6 +36,15 @@ enum op_kind {
 	OP_ROUTE_INFO_REMOVE,  /* route_info */
 	OP_ATTACH,             /* attachment; an existing one is updated in place */
 	OP_DETACH,             /* attachment */
+	OP_BACKENDS_SET,       /* backends: a row of tp_backends */
+	OP_BACKENDS_REMOVE,    /* backends */
+	OP_SERVICE_SET,        /* service: a row of tp_services */
+	OP_SERVICE_REMOVE,     /* service */
+	OP_EXEMPT_SET,         /* exempt: a row of tp_exempt */
+	OP_EXEMPT_REMOVE,      /* exempt */
+	OP_SOCKET_LB_SET,      /* want->socket_lb.settings */
+	OP_SOCKET_LB_ATTACH,   /* want->socket_lb: its programs to its cgroup */
+	OP_SOCKET_LB_DETACH,   /* all of them */
 	OP_POLICY_STAGE,       /* want->tables into the idle slot, and their probes through it */
 	OP_POLICY_TEST,        /* want->tables' probes through the live ones, which are the same */
 	OP_POLICY_SWITCH,      /* the generation word, behind OP_POLICY_STAGE */
@@ -64,6 +73,9 @@ struct op {
 		const struct state_attachment *attachment;
 		const struct peer_info_row *peer_info;
 		const struct route_info_row *route_info;
+		const struct backends_row *backends;
+		const struct service_row *service;
+		const struct exempt_row *exempt;
 	} args; /* points into want (add, set) or have (remove): both must outlive the plan */
 };
 

@@ -15,6 +15,9 @@ struct op *op_add(struct plan *plan, enum op_phase phase, enum op_kind kind, con
 /* OP_LAN_ADDRESS_ADD or _REMOVE: 0 or -ENOMEM. */
 int op_add_lan_address(struct plan *plan, bool is_add, const struct state_lan_address *address);
 
+/* 0 or -ENOMEM. */
+int op_add_socket_detach(struct plan *plan);
+
 /* "route 10.0.0.0/8" and the like. A buffer of OP_OBJECT_SIZE; each returns it. */
 #define OP_DETAILS_SIZE 512
 const char *object_prefix(char *buf, const char *what, const struct prefix *prefix);
@@ -53,6 +56,8 @@ int diff_infos_set(struct diff *d);
 int diff_infos_change(struct diff *d);
 int diff_infos_remove(struct diff *d);
 int diff_attach(struct diff *d);
+int diff_services_set(struct diff *d); /* and the programs of sockets */
+int diff_services_remove(struct diff *d);
 int diff_detach(struct diff *d);
 
 /*

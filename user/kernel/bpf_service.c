@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel/bpf_service.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "kernel/bpf_rows.h"
+
+int bpf_set_backends(const struct bpf *bpf, const struct backends_row *row, struct err *err)
+{
+	return bpf_row_set(bpf, "tp_backends", &row->id, &row->backends, err);
+}
+
+int bpf_remove_backends(const struct bpf *bpf, uint32_t id, struct err *err)
+{
+	return bpf_row_remove(bpf, "tp_backends", &id, err);
+}
+
+int bpf_set_service(const struct bpf *bpf, const struct service_row *row, struct err *err)
+{
+	return bpf_row_set(bpf, "tp_services", &row->key, &row->service, err);
+}
+
+int bpf_remove_service(const struct bpf *bpf, const struct tp_service_key *key, struct err *err)
+{
+	return bpf_row_remove(bpf, "tp_services", key, err);
+}
+
+int bpf_set_exempt(const struct bpf *bpf, const struct exempt_row *row, struct err *err)
+{
+	return bpf_row_set(bpf, "tp_exempt", &row->cookie, &row->exempt, err);
+}
+
+int bpf_remove_exempt(const struct bpf *bpf, uint64_t cookie, struct err *err)
+{
+	return bpf_row_remove(bpf, "tp_exempt", &cookie, err);
+}
+
+int bpf_set_socket_lb(const struct bpf *bpf, const struct tp_socket_lb *settings, struct err *err)
+{
+	const uint32_t zero = 0;
+
+	return bpf_row_set(bpf, "tp_socket_lb", &zero, settings, err);
+}
+
+/* A row that vanishes while it is read is none. */
+#define READ_ROW(array, key_member, value_member)                               \
+	({                                                                      \
+		__typeof__((array)->items) row = array_add(array);              \
+		if (row) {                                                      \
+			memcpy(&row->key_member, key, sizeof(row->key_member)); \
+			if (bpf_map_lookup_elem(fd, key, &row->value_member))   \
+				(array)->count--;                               \
+		}                                                               \
+		row ? 0 : -ENOMEM;                                              \
+	})
+
+static int read_service(int fd, const void *key, struct state *have)
+{
+	return READ_ROW(&have->socket_lb.services, key, service);
+}
+
+static int read_backends(int fd, const void *key, struct state *have)
+{
+	return READ_ROW(&have->socket_lb.backends, id, backends);
+}
+
+static int read_exempt(int fd, const void *key, struct state *have)
+{
+	return READ_ROW(&have->socket_lb.exempt, cookie, exempt);
+}
+
+int bpf_read_services(const struct bpf *bpf, struct state *have)
+{
+	AUTO_CLOSE int fd = bpf_map_open(bpf, "tp_socket_lb");
+	const uint32_t zero = 0;
+	int r;
+
+	/* no map: the zeroes that are there differ from any wanted settings */
+	if (fd >= 0 && bpf_map_lookup_elem(fd, &zero, &have->socket_lb.settings))
+		memset(&have->socket_lb.settings, 0, sizeof(have->socket_lb.settings));
+	r = bpf_each_row(bpf, "tp_services", sizeof(struct tp_service_key), read_service, have);
+	if (!r)
+		r = bpf_each_row(bpf, "tp_backends", sizeof(uint32_t), read_backends, have);
+	if (!r)
+		r = bpf_each_row(bpf, "tp_exempt", sizeof(uint64_t), read_exempt, have);
+	socket_lb_sort(&have->socket_lb);
+	return r;
+}
