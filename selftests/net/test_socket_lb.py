@@ -8,10 +8,12 @@ import errno
 import json
 import os
 import socket
+import struct
 import subprocess
 import threading
 
-from lib import Lab, case, check, check_equal, main, run, wait_until
+from daemon import Daemon
+from lib import DEADLINE_S, Lab, case, check, check_equal, inside, main, run, wait_until
 from services import (SECOND, SECOND6, TCP, UDP, VIP, VIP6, Row, served, service_policy,
                       socket_in, true_peers)
 
@@ -19,6 +21,7 @@ V4, V6 = socket.AF_INET, socket.AF_INET6
 # the service's address, its first backend and its second, by family
 FAMILIES = ((V4, VIP, Lab.WEB, Lab.DNS), (V6, VIP6, Lab.WEB6, Lab.DNS6))
 AF_UNSPEC_ADDRESS = bytes(16)
+SO_NETNS_COOKIE = 71
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -289,6 +292,78 @@ def many_threads_on_one_socket_reach_whom_they_mean(lab):
         wrong = [(name, question) for name, question, _ in lab.servers.heard
                  if meant[question.decode()] != name]
         check_equal(wrong[:5], [], f"misdelivered of {len(lab.servers.heard)}")
+
+
+def aside(lab):
+    return lab.name + "aside"
+
+
+def remake_aside(lab):
+    """A namespace of that name that was not there before, as a pod that starts again has it."""
+    run("ip", "netns", "del", aside(lab), ok=False)
+    run("ip", "netns", "add", aside(lab))
+    run("ip", "-n", aside(lab), "link", "set", "lo", "up")
+    run("ip", "-n", aside(lab), "route", "add", "default", "dev", "lo")
+    run("ip", "-n", aside(lab), "-6", "route", "add", "default", "dev", "lo")
+
+
+def cookie_of(netns):
+    with inside(netns):
+        with socket.socket() as sock:
+            return struct.unpack("=Q", sock.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8))[0]
+
+
+@case
+def run_follows_namespaces_as_they_come_and_go(lab):
+    def cookies():
+        return [row["cookie"] for row in lab.json("status")["exempt"]]
+
+    remake_aside(lab)
+    exempt = [{"netns": aside(lab)}, {"interface": "late*"}]
+    path = lab.write_policy(service_policy(lab, lab.cgroup, exempt=exempt))
+    try:
+        with Daemon(lab, path) as daemon:
+            first = cookie_of(aside(lab))
+            check_equal(cookies(), [first], "exempt at the start")
+            remake_aside(lab)
+            second = cookie_of(aside(lab))
+            check(second != first, "another namespace")
+            wait_until(lambda: cookies() == [second], "the new namespace to be exempt")
+            check(not is_translated(lab, "aside"), "its sockets are left alone")
+            run("ip", "-n", lab.netns("phone"), "link", "add", "late0", "type",
+                "veth", "peer", "name", "other0")
+            phone = cookie_of(lab.netns("phone"))
+            wait_until(lambda: cookies() == sorted([second, phone]), "the device to exempt its own")
+            run("ip", "-n", lab.netns("phone"), "link", "del", "late0")
+            wait_until(lambda: cookies() == [second], "it to be exempt no more")
+            repairs = daemon.metrics().values("towpath_repairs_total")
+            check_equal(sum(repairs.values()), 0, "repairs")
+    finally:
+        run("ip", "netns", "del", aside(lab), ok=False)
+    lab.apply(service_policy(lab, lab.cgroup))
+
+
+@case
+def run_puts_a_detached_program_back(lab):
+    def programs():
+        return sum(a["hook"] == "cgroup" for a in lab.json("status")["attachments"])
+
+    pins = f"{lab.pins}/links/cgroup-tp_"
+    path = lab.write_policy(service_policy(lab, lab.cgroup))
+    with Daemon(lab, path):
+        for damage in (("bpftool", "link", "detach", "pinned", pins + "connect4"),
+                       ("rm", pins + "recvmsg6")):
+            run(*damage)
+            check_equal(programs(), 7, f"programs after {damage[0]}")
+            status = lab.json("status")
+            check_equal((status["healthy"], [p["what"] for p in status["problems"]]),
+                        (False, [f"7 of the 8 programs of sockets are attached to {lab.cgroup}"]),
+                        "status meanwhile")
+            # nothing tells of it, so it is seen at the next look, which a slow machine has later
+            wait_until(lambda: programs() == 8, "all programs to be back", 4 * DEADLINE_S)
+            check_equal(len(cgroup_programs(lab)), 8, "programs in the cgroup")
+        with connected(lab, TCP, V4, VIP) as sock:
+            check_equal(whom(sock), "web-tcp", "who answers")
 
 
 @case

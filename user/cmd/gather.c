@@ -2,17 +2,16 @@
 #include "cmd/gather.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/mem.h"
+#include "cmd/exempts.h"
 #include "cmd/lookup.h"
 #include "kernel/bpf_netns.h"
 #include "kernel/bpf_object.h"
 #include "kernel/cgroup.h"
-#include "kernel/exempt.h"
 
 static bool key_fits(const struct key *private_key, const struct policy_member *member)
 {
@@ -177,44 +176,6 @@ uint64_t gather_jiffies(uint32_t hz)
 	       (uint64_t)now.tv_nsec * hz / 1000000000;
 }
 
-/* What of the policy says which network namespaces are exempt: its list, and the tunnel's own. */
-static int add_rules(const struct policy *policy, const struct policy_member *self,
-		     struct exempt_rule *rules, char (*pids)[12])
-{
-	const struct config_exempt *exempt;
-	size_t count = 0;
-
-	if (self->node->tunnel.netns)
-		rules[count++] = (struct exempt_rule){ TP_EXEMPT_TUNNEL, self->node->tunnel.netns };
-	array_for_each(exempt, &policy->config->socket_lb.exempt) {
-		struct exempt_rule *rule = &rules[count++];
-
-		if (exempt->netns) {
-			*rule = (struct exempt_rule){ TP_EXEMPT_NETNS, exempt->netns };
-		} else if (exempt->interface) {
-			*rule = (struct exempt_rule){ TP_EXEMPT_INTERFACE, exempt->interface };
-		} else {
-			snprintf(*pids, sizeof(*pids), "%u", exempt->pid);
-			*rule = (struct exempt_rule){ TP_EXEMPT_PID, *pids++ };
-		}
-	}
-	return (int)count;
-}
-
-static int find_exempt(const struct policy *policy, const struct policy_member *self,
-		       struct facts *facts, struct err *err)
-{
-	size_t room = policy->config->socket_lb.exempt.count + 1;
-	AUTO_FREE struct exempt_rule *rules = mem_alloc(room, sizeof(*rules));
-	AUTO_FREE char(*pids)[12] = mem_alloc(room, sizeof(*pids));
-	int count;
-
-	if (!rules || !pids)
-		return err_sys(err, -ENOMEM, "look for network namespaces to exempt");
-	count = add_rules(policy, self, rules, pids);
-	return count ? exempt_find(rules, (size_t)count, &facts->exempt, err) : 0;
-}
-
 static int gather_socket_lb(const struct policy *policy, const struct policy_member *self,
 			    struct facts *facts, struct err *err)
 {
@@ -225,7 +186,7 @@ static int gather_socket_lb(const struct policy *policy, const struct policy_mem
 		return 0;
 	facts->netns_cookie = bpf_netns_cookie();
 	r = cgroup_find(config->socket_lb.cgroup, &facts->cgroup, err);
-	return r ? r : find_exempt(policy, self, facts, err);
+	return r ? r : exempts_find(policy, self, &facts->exempt, err);
 }
 
 int gather_facts(const struct policy *policy, const struct policy_member *self,

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -101,12 +102,15 @@ static int look_at(struct search *search, const char *path, const char *name)
 {
 	AUTO_CLOSE int fd = -1;
 	struct netns_id id, *seen;
+	struct stat found;
 
-	netns_identify(path, &id);
+	if (stat(path, &found))
+		return 0;
+	id = (struct netns_id){ .device = found.st_dev, .inode = found.st_ino };
 	array_for_each(seen, &search->seen)
 		if (is_same(seen, &id))
 			return 0;
-	fd = id.inode ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would have us wait */
 	if (fd < 0)
 		return 0;
 	seen = array_add(&search->seen);

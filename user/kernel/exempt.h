@@ -10,7 +10,7 @@
 
 struct exempt_rule {
 	enum tp_exempt_why why;
-	const char *what; /* a name or path; a glob of device names; a pid */
+	char *what; /* a name or path; a glob of device names; a pid */
 };
 
 /*
