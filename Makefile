@@ -61,6 +61,9 @@ $(B)/bpf/%.bpf.o: bpf/%.bpf.c
 $(B)/bpf/%.bpf.o: selftests/bench/%.bpf.c
 	$(build_bpf)
 
+$(B)/bpf/%.bpf.o: selftests/sock/%.bpf.c
+	$(build_bpf)
+
 $(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
 	$(call say,SKEL,$@)
 	@mkdir -p $(@D)

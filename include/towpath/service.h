@@ -71,7 +71,7 @@ enum tp_socket_mode {
 struct tp_socket_lb {
 	__u64 host_cookie; /* of the network namespace that towpath runs in */
 	__u32 mode;        /* enum tp_socket_mode */
-	__u32 zero;
+	__u32 hide;        /* 1: other tools' load balancers are kept away from exempt ones */
 	char cgroup[TP_CGROUP_SIZE]; /* for people: where the programs are */
 };
 
@@ -87,6 +87,13 @@ struct tp_sock_rev {
 	__u32 direct; /* 1: the last datagram went to the backend by its own address */
 };
 
+/* Where a socket wants to go, while other tools' programs do not see it. */
+struct tp_sock_hidden {
+	struct tp_addr addr;
+	__be16 port;
+	__u16 now; /* 1: hidden, and not put back yet */
+};
+
 /* Of an unconnected UDP socket: as many services as one socket can talk to at a time. */
 #define TP_SOCK_SERVICES 16
 
@@ -100,6 +107,7 @@ _Static_assert(sizeof(struct tp_service_key) == 20, "no hole");
 _Static_assert(sizeof(struct tp_service) == 8, "no hole");
 _Static_assert(sizeof(struct tp_backends) == 80 + 16 * TP_BACKEND_MAX, "no hole");
 _Static_assert(sizeof(struct tp_exempt) == 136, "no hole");
+_Static_assert(sizeof(struct tp_sock_hidden) == 20, "no hole");
 _Static_assert(sizeof(struct tp_sock_rev) == 48, "no hole");
 
 #endif

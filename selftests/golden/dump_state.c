@@ -168,9 +168,11 @@ static void dump_socket_lb(FILE *out, const struct socket_lb *lb)
 	const struct service_row *service;
 	const struct exempt_row *exempt;
 
-	if (lb->cgroup_id)
-		fprintf(out, "socket-lb mode %u cgroup %llu %s\n", lb->settings.mode,
-			(unsigned long long)lb->cgroup_id, lb->settings.cgroup);
+	if (lb->settings.cgroup[0])
+		fprintf(out, "sockets mode %u cgroup %s socket-lb %llu socket-hide %llu\n",
+			lb->settings.mode, lb->settings.cgroup,
+			(unsigned long long)lb->cgroup_id[SOCKET_SET_LB],
+			(unsigned long long)lb->cgroup_id[SOCKET_SET_HIDE]);
 	array_for_each(exempt, &lb->exempt)
 		fprintf(out, "exempt %llu %s\n", (unsigned long long)exempt->cookie,
 			exempt->exempt.what);

@@ -182,7 +182,7 @@ static int gather_socket_lb(const struct policy *policy, const struct policy_mem
 	const struct config *config = policy->config;
 	int r;
 
-	if (!config->services.count || config->socket_lb.mode == LB_MODE_OFF)
+	if (!config_uses_cgroup(config))
 		return 0;
 	facts->netns_cookie = bpf_netns_cookie();
 	r = cgroup_find(config->socket_lb.cgroup, &facts->cgroup, err);

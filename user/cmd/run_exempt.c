@@ -55,7 +55,7 @@ void run_exempt_follow(struct run *run, const struct pipeline *p)
 
 	exempts_free(&exempt->rules);
 	loop_timer_disarm(&exempt->timer);
-	if (!p->want.socket_lb.cgroup_id)
+	if (!p->want.socket_lb.settings.cgroup[0])
 		return;
 	if (exempts_read(p->policy, p->self, &exempt->rules)) {
 		log_warn("run: out of memory: exempt network namespaces are not followed");

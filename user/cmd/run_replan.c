@@ -70,8 +70,8 @@ static enum running_object object_of(enum op_kind kind)
 	case OP_PROGRAMS_REMOVE:
 	case OP_ATTACH:
 	case OP_DETACH:
-	case OP_SOCKET_LB_ATTACH:
-	case OP_SOCKET_LB_DETACH: return RUNNING_PROGRAM;
+	case OP_SOCKET_ATTACH:
+	case OP_SOCKET_DETACH: return RUNNING_PROGRAM;
 	default: return RUNNING_MAP;
 	}
 }

@@ -138,16 +138,16 @@ static int load_programs(const struct apply *apply, struct err *err)
 {
 	int r = bpf_load(apply->bpf, apply->want, err);
 
-	return r || !apply->want->socket_lb.cgroup_id
+	return r || !apply->want->socket_lb.settings.cgroup[0]
 		       ? r
-		       : bpf_load_socket(apply->bpf, apply->want, err);
+		       : bpf_load_sockets(apply->bpf, apply->want, err);
 }
 
 /* The maps of services come with the programs of sockets, which are loaded when there are any. */
 static int set_service_row(const struct apply *apply, const struct op *op, struct err *err)
 {
 	struct bpf *bpf = apply->bpf;
-	int r = bpf_map_size(bpf, "tp_services") ? 0 : bpf_load_socket(bpf, apply->want, err);
+	int r = bpf_map_size(bpf, "tp_services") ? 0 : bpf_load_sockets(bpf, apply->want, err);
 
 	if (r)
 		return r;
@@ -167,12 +167,13 @@ static int run_service_op(const struct apply *apply, const struct op *op, struct
 	case OP_BACKENDS_SET:
 	case OP_SERVICE_SET:
 	case OP_EXEMPT_SET:
-	case OP_SOCKET_LB_SET: return set_service_row(apply, op, err);
+	case OP_SOCKET_SETTINGS_SET: return set_service_row(apply, op, err);
 	case OP_BACKENDS_REMOVE: return bpf_remove_backends(bpf, op->args.backends->id, err);
 	case OP_SERVICE_REMOVE: return bpf_remove_service(bpf, &op->args.service->key, err);
 	case OP_EXEMPT_REMOVE: return bpf_remove_exempt(bpf, op->args.exempt->cookie, err);
-	case OP_SOCKET_LB_ATTACH: return bpf_attach_socket(bpf, apply->want, err);
-	case OP_SOCKET_LB_DETACH: return bpf_detach_socket(bpf, err);
+	case OP_SOCKET_ATTACH:
+		return bpf_attach_sockets(bpf, apply->want, op->args.socket_set, err);
+	case OP_SOCKET_DETACH: return bpf_detach_sockets(bpf, op->args.socket_set, err);
 	default: return err_set(err, -EINVAL, "no such step");
 	}
 }

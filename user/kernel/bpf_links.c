@@ -227,7 +227,7 @@ int bpf_read_attachments(const struct bpf *bpf, const struct facts *facts, struc
 			have->exists = true;
 		}
 	}
-	bpf_read_socket_links(bpf, have);
+	bpf_read_sockets(bpf, have);
 	if (have->attachments.count)
 		qsort(have->attachments.items, have->attachments.count,
 		      sizeof(*have->attachments.items), compare_devices);

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "kernel/bpf_log.h"
 #include "kernel/bpf_owner.h"
+#include "sock_hide.skel.h"
 #include "sock_lb.skel.h"
 #include "tc_router.skel.h"
 #include "xdp_lan.skel.h"
@@ -41,18 +42,20 @@ void bpf_close(struct bpf *bpf)
 {
 	tp_tc_router__destroy(bpf->skeleton);
 	tp_xdp_lan__destroy(bpf->xdp);
-	tp_sock_lb__destroy(bpf->socket);
+	tp_sock_lb__destroy(bpf->sock_lb);
+	tp_sock_hide__destroy(bpf->sock_hide);
 	forget_found(bpf);
 	bpf_forget_inner(bpf);
 	bpf->skeleton = NULL;
 	bpf->xdp = NULL;
-	bpf->socket = NULL;
+	bpf->sock_lb = NULL;
+	bpf->sock_hide = NULL;
 }
 
 /* A hash over the objects' hashes: a change of any is a change. */
 void bpf_object_hash(uint8_t out[HASH_SIZE])
 {
-	uint8_t hashes[3][HASH_SIZE];
+	uint8_t hashes[4][HASH_SIZE];
 	const void *bytes;
 	size_t size;
 
@@ -62,6 +65,8 @@ void bpf_object_hash(uint8_t out[HASH_SIZE])
 	hash_bytes(bytes, size, hashes[1]);
 	bytes = tp_sock_lb__elf_bytes(&size);
 	hash_bytes(bytes, size, hashes[2]);
+	bytes = tp_sock_hide__elf_bytes(&size);
+	hash_bytes(bytes, size, hashes[3]);
 	hash_bytes(hashes, sizeof(hashes), out);
 }
 

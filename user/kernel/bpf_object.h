@@ -13,6 +13,7 @@
 struct tp_tc_router;
 struct tp_xdp_lan;
 struct tp_sock_lb;
+struct tp_sock_hide;
 struct bpf_object;
 
 /* The two-slot tables, by the name of their outer map. */
@@ -39,7 +40,8 @@ struct bpf {
 	char instance[32];
 	struct tp_tc_router *skeleton; /* NULL until bpf_load */
 	struct tp_xdp_lan *xdp;        /* NULL until bpf_load_xdp */
-	struct tp_sock_lb *socket;     /* NULL until bpf_load_socket */
+	struct tp_sock_lb *sock_lb;    /* NULL until bpf_load_sockets */
+	struct tp_sock_hide *sock_hide;
 	struct bpf_inner inner[BPF_TABLES];
 	int found[STATE_HOOKS]; /* what bpf_find gave, plus one; 0: nothing */
 	int btf_fd;             /* that inner's type ids are of: the skeleton's, or our own */

@@ -11,164 +11,165 @@
 
 #include "base/mem.h"
 #include "kernel/bpf_log.h"
+#include "kernel/bpf_socket_link.h"
+#include "sock_hide.skel.h"
 #include "sock_lb.skel.h"
 
-static const enum bpf_attach_type attach_types[SOCKET_HOOKS] = {
-	[SOCKET_GETPEERNAME4] = BPF_CGROUP_INET4_GETPEERNAME,
-	[SOCKET_GETPEERNAME6] = BPF_CGROUP_INET6_GETPEERNAME,
-	[SOCKET_RECVMSG4] = BPF_CGROUP_UDP4_RECVMSG,
-	[SOCKET_RECVMSG6] = BPF_CGROUP_UDP6_RECVMSG,
-	[SOCKET_SENDMSG4] = BPF_CGROUP_UDP4_SENDMSG,
-	[SOCKET_SENDMSG6] = BPF_CGROUP_UDP6_SENDMSG,
-	[SOCKET_CONNECT4] = BPF_CGROUP_INET4_CONNECT,
-	[SOCKET_CONNECT6] = BPF_CGROUP_INET6_CONNECT,
-};
-
-int bpf_load_socket(struct bpf *bpf, const struct state *want, struct err *err)
+static int load_lb(struct bpf *bpf, const struct state *want, struct err *err)
 {
-	int r = 0;
+	int r;
 
-	if (bpf->socket)
-		return 0;
-	bpf_log_begin();
-	bpf->socket = tp_sock_lb__open();
-	if (!bpf->socket)
+	bpf->sock_lb = tp_sock_lb__open();
+	if (!bpf->sock_lb)
 		return bpf_log_error(err, -errno);
-	r = bpf_prepare(bpf, bpf->socket->obj, want, err);
-	if (!r && tp_sock_lb__load(bpf->socket))
+	r = bpf_prepare(bpf, bpf->sock_lb->obj, want, err);
+	if (!r && tp_sock_lb__load(bpf->sock_lb))
 		r = bpf_log_error(err, -errno);
-	if (r) {
-		tp_sock_lb__destroy(bpf->socket);
-		bpf->socket = NULL;
-	}
+	if (r)
+		tp_sock_lb__destroy(TAKE(bpf->sock_lb));
 	return r;
 }
 
-/* "links/cgroup-tp_connect4": no device's hook is called so. */
-static void pin_path(char out[BPF_FS_PATH_SIZE], const struct bpf *bpf, enum socket_hook hook)
+static int load_hide(struct bpf *bpf, const struct state *want, struct err *err)
 {
-	char dir[BPF_FS_PATH_SIZE];
+	int r;
 
-	bpf_fs_link_dir(dir, bpf->bpffs, bpf->instance);
-	if (snprintf(out, BPF_FS_PATH_SIZE, "%s/cgroup-%s", dir, socket_program_name(hook)) >=
-	    BPF_FS_PATH_SIZE)
-		out[0] = '\0';
+	bpf->sock_hide = tp_sock_hide__open();
+	if (!bpf->sock_hide)
+		return bpf_log_error(err, -errno);
+	r = bpf_prepare(bpf, bpf->sock_hide->obj, want, err);
+	if (!r && tp_sock_hide__load(bpf->sock_hide))
+		r = bpf_log_error(err, -errno);
+	if (r)
+		tp_sock_hide__destroy(TAKE(bpf->sock_hide));
+	return r;
 }
 
-/* The pinned link's fd, or -1; info is zero then. Of a cgroup that is gone, cgroup_id is 0. */
-static int open_link(const struct bpf *bpf, enum socket_hook hook, struct bpf_link_info *info)
+int bpf_load_sockets(struct bpf *bpf, const struct state *want, struct err *err)
 {
-	char path[BPF_FS_PATH_SIZE];
-	__u32 length = sizeof(*info);
-	AUTO_CLOSE int fd = -1;
+	int r = 0;
 
-	pin_path(path, bpf, hook);
-	memset(info, 0, sizeof(*info));
-	fd = bpf_obj_get(path);
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, info, &length) ||
-	    info->type != BPF_LINK_TYPE_CGROUP) {
-		memset(info, 0, sizeof(*info));
-		return -1;
-	}
-	return mem_take_fd(&fd);
+	bpf_log_begin();
+	if (!bpf->sock_lb) /* first: all maps that the two share are in its object */
+		r = load_lb(bpf, want, err);
+	if (!r && !bpf->sock_hide)
+		r = load_hide(bpf, want, err);
+	return r;
 }
 
-static int pin_link(const struct bpf *bpf, int fd, enum socket_hook hook, struct err *err)
+static int program_fd(const struct bpf *bpf, enum socket_program program)
 {
-	char path[BPF_FS_PATH_SIZE];
+	const char *name = socket_program_name(program);
+	const struct bpf_object *object =
+		program < SOCKET_SET_SIZE ? bpf->sock_lb->obj : bpf->sock_hide->obj;
 
-	pin_path(path, bpf, hook);
-	if (unlink(path) && errno != ENOENT)
-		return err_sys(err, -errno, "unpin %s", path);
-	return bpf_obj_pin(fd, path) ? err_sys(err, -errno, "pin %s", path) : 0;
+	return bpf_program__fd(bpf_object__find_program_by_name(object, name));
 }
 
-static int explain(const struct state *want, enum socket_hook hook, int r, struct err *err)
+static int explain(const struct state *want, enum socket_program program, int r, struct err *err)
 {
 	const char *cgroup = want->socket_lb.settings.cgroup;
+	const char *name = socket_program_name(program);
 
 	if (r == -EPERM)
 		return err_set(err, r,
 			       "attach %s to %s: another tool's program is there that was attached "
 			       "without BPF_F_ALLOW_MULTI and lets none run beside it: "
 			       "`bpftool cgroup show %s effective` names it",
-			       socket_program_name(hook), cgroup, cgroup);
-	return err_sys(err, r, "attach %s to %s", socket_program_name(hook), cgroup);
+			       name, cgroup, cgroup);
+	if (r == -EINVAL && bpf_socket_goes_first(program))
+		return err_set(err, -EOPNOTSUPP,
+			       "attach %s to %s: this kernel has no BPF_F_PREORDER (Linux 6.15, "
+			       "6.12.30, 6.6.93), so nothing can be hidden from other tools: "
+			       "\"foreign\": \"off\" in \"socket_lb\"",
+			       name, cgroup);
+	return err_sys(err, r, "attach %s to %s", name, cgroup);
 }
 
 static int attach_one(const struct bpf *bpf, const struct state *want, int cgroup,
-		      enum socket_hook hook, struct err *err)
+		      enum socket_program program, struct err *err)
 {
-	struct bpf_program *program =
-		bpf_object__find_program_by_name(bpf->socket->obj, socket_program_name(hook));
-	struct bpf_link_info info;
-	AUTO_CLOSE int old = open_link(bpf, hook, &info);
+	uint64_t wanted = want->socket_lb.cgroup_id[program / SOCKET_SET_SIZE];
+	struct socket_link link;
+	AUTO_CLOSE int old = bpf_socket_link_open(bpf, program, &link);
 	AUTO_CLOSE int fd = -1;
 
-	if (old >= 0 && info.cgroup.cgroup_id == want->socket_lb.cgroup_id)
-		return bpf_link_update(old, bpf_program__fd(program), NULL)
-			       ? explain(want, hook, -errno, err)
+	if (old >= 0 && link.cgroup_id == wanted && bpf_socket_link_is_placed(bpf, cgroup, program))
+		return bpf_link_update(old, program_fd(bpf, program), NULL)
+			       ? explain(want, program, -errno, err)
 			       : 0;
-	fd = bpf_link_create(bpf_program__fd(program), cgroup, attach_types[hook], NULL);
+	fd = bpf_socket_link_create(program_fd(bpf, program), cgroup, program);
 	if (fd < 0)
-		return explain(want, hook, -errno, err);
-	return pin_link(bpf, fd, hook, err);
+		return explain(want, program, fd, err);
+	return bpf_socket_link_pin(bpf, fd, program, err);
 }
 
-int bpf_attach_socket(struct bpf *bpf, const struct state *want, struct err *err)
+int bpf_attach_sockets(struct bpf *bpf, const struct state *want, enum socket_set set,
+		       struct err *err)
 {
 	AUTO_CLOSE int cgroup =
 		open(want->socket_lb.settings.cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	enum socket_hook hook;
-	int r = 0;
+	unsigned int i;
+	int r;
 
 	if (cgroup < 0)
 		return err_sys(err, -errno, "open cgroup %s", want->socket_lb.settings.cgroup);
-	r = bpf_load_socket(bpf, want, err);
-	for (hook = 0; !r && hook < SOCKET_HOOKS; hook++)
-		r = attach_one(bpf, want, cgroup, hook, err);
+	r = bpf_load_sockets(bpf, want, err);
+	for (i = 0; !r && i < SOCKET_SET_SIZE; i++)
+		r = attach_one(bpf, want, cgroup, set * SOCKET_SET_SIZE + i, err);
 	return r;
 }
 
-static int detach_one(const struct bpf *bpf, enum socket_hook hook, struct err *err)
+int bpf_detach_sockets(const struct bpf *bpf, enum socket_set set, struct err *err)
 {
-	struct bpf_link_info info;
-	AUTO_CLOSE int fd = open_link(bpf, hook, &info);
-	char path[BPF_FS_PATH_SIZE];
-
-	/* ENOLINK: the cgroup is gone, and the attachment with it */
-	if (fd >= 0 && bpf_link_detach(fd) && errno != ENOLINK)
-		return err_sys(err, -errno, "detach %s", socket_program_name(hook));
-	pin_path(path, bpf, hook);
-	if (unlink(path) && errno != ENOENT)
-		return err_sys(err, -errno, "unpin %s", path);
-	return 0;
-}
-
-int bpf_detach_socket(const struct bpf *bpf, struct err *err)
-{
-	enum socket_hook hook = SOCKET_HOOKS;
+	unsigned int i = SOCKET_SET_SIZE;
 	int r = 0;
 
-	while (!r && hook-- > 0)
-		r = detach_one(bpf, hook, err);
+	while (!r && i-- > 0)
+		r = bpf_socket_link_remove(bpf, set * SOCKET_SET_SIZE + i, err);
 	return r;
 }
 
-void bpf_read_socket_links(const struct bpf *bpf, struct state *have)
+/* The cgroup that all programs of a set are attached to; 0: there is none. */
+static uint64_t read_set(const struct bpf *bpf, struct socket_lb *lb, enum socket_set set)
+{
+	uint64_t cgroup_id = 0;
+	unsigned int i;
+
+	for (i = 0; i < SOCKET_SET_SIZE; i++) {
+		enum socket_program program = set * SOCKET_SET_SIZE + i;
+		struct socket_link link;
+		AUTO_CLOSE int fd = bpf_socket_link_open(bpf, program, &link);
+
+		if (fd >= 0 && link.cgroup_id)
+			lb->link_ids[program] = link.id;
+		if (!i)
+			cgroup_id = link.cgroup_id;
+		else if (cgroup_id != link.cgroup_id)
+			cgroup_id = 0;
+	}
+	return socket_lb_links(lb, set) == SOCKET_SET_SIZE ? cgroup_id : 0;
+}
+
+static bool is_placed(const struct bpf *bpf, const struct socket_lb *lb, enum socket_set set)
+{
+	AUTO_CLOSE int cgroup = open(lb->settings.cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	unsigned int i;
+
+	for (i = 0; cgroup >= 0 && i < SOCKET_SET_SIZE; i++)
+		if (!bpf_socket_link_is_placed(bpf, cgroup, set * SOCKET_SET_SIZE + i))
+			return false;
+	return cgroup >= 0;
+}
+
+void bpf_read_sockets(const struct bpf *bpf, struct state *have)
 {
 	struct socket_lb *lb = &have->socket_lb;
-	enum socket_hook hook;
+	enum socket_set set;
 
-	for (hook = 0; hook < SOCKET_HOOKS; hook++) {
-		struct bpf_link_info info;
-		AUTO_CLOSE int fd = open_link(bpf, hook, &info);
-
-		if (fd >= 0 && info.cgroup.cgroup_id)
-			lb->link_ids[hook] = info.id;
-		if (!hook)
-			lb->cgroup_id = info.cgroup.cgroup_id;
-		else if (lb->cgroup_id != info.cgroup.cgroup_id)
-			lb->cgroup_id = 0;
+	for (set = 0; set < SOCKET_SETS; set++) {
+		lb->cgroup_id[set] = read_set(bpf, lb, set);
+		if (lb->cgroup_id[set] && !is_placed(bpf, lb, set))
+			lb->cgroup_id[set] = 0;
 	}
 }

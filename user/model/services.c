@@ -46,18 +46,18 @@ void socket_lb_clear(struct socket_lb *lb)
 	*lb = (struct socket_lb){ 0 };
 }
 
-unsigned int socket_lb_links(const struct socket_lb *lb)
+unsigned int socket_lb_links(const struct socket_lb *lb, enum socket_set set)
 {
-	unsigned int count = 0, hook;
+	unsigned int count = 0, i;
 
-	for (hook = 0; hook < SOCKET_HOOKS; hook++)
-		count += lb->link_ids[hook] != 0;
+	for (i = 0; i < SOCKET_SET_SIZE; i++)
+		count += lb->link_ids[set * SOCKET_SET_SIZE + i] != 0;
 	return count;
 }
 
-const char *socket_program_name(enum socket_hook hook)
+const char *socket_program_name(enum socket_program program)
 {
-	static const char *const names[SOCKET_HOOKS] = {
+	static const char *const names[SOCKET_PROGRAMS] = {
 		[SOCKET_GETPEERNAME4] = "tp_getpeername4",
 		[SOCKET_GETPEERNAME6] = "tp_getpeername6",
 		[SOCKET_RECVMSG4] = "tp_recvmsg4",
@@ -66,7 +66,20 @@ const char *socket_program_name(enum socket_hook hook)
 		[SOCKET_SENDMSG6] = "tp_sendmsg6",
 		[SOCKET_CONNECT4] = "tp_connect4",
 		[SOCKET_CONNECT6] = "tp_connect6",
+		[SOCKET_RESTORE_CONNECT4] = "tp_restore_c4",
+		[SOCKET_RESTORE_CONNECT6] = "tp_restore_c6",
+		[SOCKET_RESTORE_SENDMSG4] = "tp_restore_s4",
+		[SOCKET_RESTORE_SENDMSG6] = "tp_restore_s6",
+		[SOCKET_HIDE_CONNECT4] = "tp_hide_c4",
+		[SOCKET_HIDE_CONNECT6] = "tp_hide_c6",
+		[SOCKET_HIDE_SENDMSG4] = "tp_hide_s4",
+		[SOCKET_HIDE_SENDMSG6] = "tp_hide_s6",
 	};
 
-	return names[hook];
+	return names[program];
+}
+
+const char *socket_set_name(enum socket_set set)
+{
+	return set == SOCKET_SET_LB ? "socket-lb" : "socket-hide";
 }

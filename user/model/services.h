@@ -27,8 +27,11 @@ struct exempt_rows {
 	ARRAY_OF(struct exempt_row);
 };
 
-/* Hooks of a cgroup. What shows a socket its service comes before what sends it to a backend. */
-enum socket_hook {
+/*
+ * Programs of sockets, in the order in which they are attached: what shows a socket its service
+ * comes before what sends it to a backend, and what puts a destination back before what hides it.
+ */
+enum socket_program {
 	SOCKET_GETPEERNAME4,
 	SOCKET_GETPEERNAME6,
 	SOCKET_RECVMSG4,
@@ -37,16 +40,30 @@ enum socket_hook {
 	SOCKET_SENDMSG6,
 	SOCKET_CONNECT4,
 	SOCKET_CONNECT6,
+	SOCKET_RESTORE_CONNECT4, /* from here on: keeping other tools away */
+	SOCKET_RESTORE_CONNECT6,
+	SOCKET_RESTORE_SENDMSG4,
+	SOCKET_RESTORE_SENDMSG6,
+	SOCKET_HIDE_CONNECT4,
+	SOCKET_HIDE_CONNECT6,
+	SOCKET_HIDE_SENDMSG4,
+	SOCKET_HIDE_SENDMSG6,
 };
-#define SOCKET_HOOKS 8
+#define SOCKET_PROGRAMS 16
+
+/* Programs that are attached together: the load balancer's, or those that hide from others'. */
+enum socket_set { SOCKET_SET_LB, SOCKET_SET_HIDE };
+#define SOCKET_SETS     2
+#define SOCKET_SET_SIZE 8
 
 struct socket_lb {
-	uint64_t cgroup_id; /* 0: nowhere; have: where all of its programs are */
+	/* 0: nowhere; have: where all of a set's programs are, and in force */
+	uint64_t cgroup_id[SOCKET_SETS];
 	struct tp_socket_lb settings;
 	ARRAY_OF(struct service_row) services;  /* sorted by service_compare */
 	ARRAY_OF(struct backends_row) backends; /* sorted by id */
 	struct exempt_rows exempt;              /* sorted by cookie */
-	uint32_t link_ids[SOCKET_HOOKS];        /* have: 0 = that program is not attached */
+	uint32_t link_ids[SOCKET_PROGRAMS];     /* have: 0 = that program is not attached */
 };
 
 /* For qsort: by address, port, protocol; by id; by cookie. */
@@ -56,9 +73,11 @@ int exempt_compare(const void *a, const void *b);
 
 void socket_lb_sort(struct socket_lb *lb);
 void socket_lb_clear(struct socket_lb *lb);
-unsigned int socket_lb_links(const struct socket_lb *lb); /* how many programs are attached */
+/* How many programs of a set are attached. */
+unsigned int socket_lb_links(const struct socket_lb *lb, enum socket_set set);
 
 /* "tp_connect4" and so on. */
-const char *socket_program_name(enum socket_hook hook);
+const char *socket_program_name(enum socket_program program);
+const char *socket_set_name(enum socket_set set); /* "socket-lb", "socket-hide" */
 
 #endif

@@ -45,14 +45,6 @@ static void add_route(struct list *list, const struct config_route *route)
 		add(list, route->place, "probe", "probing a route");
 }
 
-static void add_socket_lb(struct list *list, const struct config_socket_lb *lb)
-{
-	if (!lb->set)
-		return;
-	if (lb->foreign != FOREIGN_OFF)
-		add(list, "$.socket_lb", "foreign", "hiding from another tool's load balancer");
-}
-
 int unserved_list(const struct config *config, struct problems *out)
 {
 	struct list list = { .out = out };
@@ -74,7 +66,6 @@ int unserved_list(const struct config *config, struct problems *out)
 	array_for_each(service, &config->services)
 		if (service->health.set)
 			add(&list, service->place, "health", "probing backends");
-	add_socket_lb(&list, &config->socket_lb);
 	return list.r;
 }
 

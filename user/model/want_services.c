@@ -119,27 +119,42 @@ static void want_settings(const struct want_builder *b)
 	const struct facts *facts = b->view->facts;
 	struct socket_lb *lb = &b->out->socket_lb;
 
-	lb->cgroup_id = facts->cgroup.id;
+	if (lb->services.count)
+		lb->cgroup_id[SOCKET_SET_LB] = facts->cgroup.id;
+	if (b->view->policy->config->socket_lb.foreign == FOREIGN_HIDE)
+		lb->cgroup_id[SOCKET_SET_HIDE] = facts->cgroup.id;
+	lb->settings.hide = lb->cgroup_id[SOCKET_SET_HIDE] != 0;
 	memcpy(lb->settings.cgroup, facts->cgroup.path, sizeof(lb->settings.cgroup));
 	lb->settings.host_cookie = facts->netns_cookie;
 	lb->settings.mode = modes[b->view->policy->config->socket_lb.mode];
 }
 
-int want_services(struct want_builder *b)
+static int add_services(struct want_builder *b)
 {
 	const struct config *config = b->view->policy->config;
 	const struct config_service *service;
 	struct numbers numbers = { 0 };
-	int r;
+	int r = 0;
 
-	if (!config->services.count || config->socket_lb.mode == LB_MODE_OFF)
+	if (config->socket_lb.mode == LB_MODE_OFF)
 		return 0;
-	want_settings(b);
 	keep_numbers(b, &numbers);
-	r = add_exempt(b);
 	array_for_each(service, &config->services)
 		if (!r)
 			r = add_service(b, service, number_of(b, &numbers, service));
+	return r;
+}
+
+int want_services(struct want_builder *b)
+{
+	int r;
+
+	if (!b->view->facts->cgroup.id)
+		return 0;
+	r = add_exempt(b);
+	if (!r)
+		r = add_services(b);
+	want_settings(b);
 	socket_lb_sort(&b->out->socket_lb);
 	return r;
 }

@@ -132,29 +132,37 @@ static int visit_exempt_gone(struct diff *d, const void *w, const void *h)
 
 static int set_settings(struct diff *d)
 {
+	static const char *const modes[] = { [TP_SOCKET_OFF] = "off",
+					     [TP_SOCKET_ALL] = "all",
+					     [TP_SOCKET_HOST_ONLY] = "host-only" };
 	const struct socket_lb *want = &d->want->socket_lb, *have = &d->have->socket_lb;
 	char details[OP_DETAILS_SIZE];
 
-	if (!want->cgroup_id ||
-	    (!d->fresh && !memcmp(&want->settings, &have->settings, sizeof(want->settings))))
+	bool same = !memcmp(&want->settings, &have->settings, sizeof(want->settings));
+
+	if (same && (!d->fresh || !want->settings.cgroup[0]))
 		return 0;
-	object_printf(details, "mode %s",
-		      want->settings.mode == TP_SOCKET_HOST_ONLY ? "host-only" : "all");
-	return op_add(&d->plan, PHASE_ADD, OP_SOCKET_LB_SET, "set", "socket-lb", details) ? 0
-											  : -ENOMEM;
+	object_printf(details, "mode %s foreign %s", modes[want->settings.mode],
+		      want->settings.hide ? "hide" : "off");
+	return op_add(&d->plan, PHASE_ADD, OP_SOCKET_SETTINGS_SET, "set", "sockets", details)
+		       ? 0
+		       : -ENOMEM;
 }
 
-static int attach(struct diff *d)
+static int attach(struct diff *d, enum socket_set set)
 {
 	const struct socket_lb *want = &d->want->socket_lb, *have = &d->have->socket_lb;
 	char details[OP_DETAILS_SIZE];
+	struct op *op;
 
-	if (!want->cgroup_id || (!d->fresh && want->cgroup_id == have->cgroup_id))
+	if (!want->cgroup_id[set] || (!d->fresh && want->cgroup_id[set] == have->cgroup_id[set]))
 		return 0;
 	object_printf(details, "to %s", want->settings.cgroup);
-	return op_add(&d->plan, PHASE_ADD, OP_SOCKET_LB_ATTACH, "attach", "socket-lb", details)
-		       ? 0
-		       : -ENOMEM;
+	op = op_add(&d->plan, PHASE_ADD, OP_SOCKET_ATTACH, "attach", socket_set_name(set), details);
+	if (!op)
+		return -ENOMEM;
+	op->args.socket_set = set;
+	return 0;
 }
 
 int diff_services_set(struct diff *d)
@@ -170,22 +178,40 @@ int diff_services_set(struct diff *d)
 			d, WALK_OF(want->services, have->services, service_compare, visit_service));
 	if (!r)
 		r = set_settings(d);
-	return r ? r : attach(d);
+	if (!r)
+		r = attach(d, SOCKET_SET_LB);
+	return r ? r : attach(d, SOCKET_SET_HIDE);
 }
 
-int op_add_socket_detach(struct plan *plan)
+int op_add_socket_detach(struct plan *plan, const struct socket_lb *have, enum socket_set set)
 {
-	return op_add(plan, PHASE_REMOVE, OP_SOCKET_LB_DETACH, "detach", "socket-lb", "") ? 0
-											  : -ENOMEM;
+	struct op *op;
+
+	if (!socket_lb_links(have, set))
+		return 0;
+	op = op_add(plan, PHASE_REMOVE, OP_SOCKET_DETACH, "detach", socket_set_name(set), "");
+	if (!op)
+		return -ENOMEM;
+	op->args.socket_set = set;
+	return 0;
+}
+
+static int detach(struct diff *d)
+{
+	enum socket_set set;
+	int r = 0;
+
+	for (set = 0; !r && set < SOCKET_SETS; set++)
+		if (!d->want->socket_lb.cgroup_id[set])
+			r = op_add_socket_detach(&d->plan, &d->have->socket_lb, set);
+	return r;
 }
 
 int diff_services_remove(struct diff *d)
 {
 	const struct socket_lb *want = &d->want->socket_lb, *have = &d->have->socket_lb;
-	int r = 0;
+	int r = detach(d);
 
-	if (!want->cgroup_id && socket_lb_links(have))
-		r = op_add_socket_detach(&d->plan);
 	if (!r)
 		r = walk_both(d, WALK_OF(want->services, have->services, service_compare,
 					 visit_service_gone));

@@ -65,7 +65,9 @@ static int detach_all(struct plan *plan, const struct state *have)
 
 static int detach_sockets(struct plan *plan, const struct state *have)
 {
-	return socket_lb_links(&have->socket_lb) ? op_add_socket_detach(plan) : 0;
+	int r = op_add_socket_detach(plan, &have->socket_lb, SOCKET_SET_HIDE);
+
+	return r ? r : op_add_socket_detach(plan, &have->socket_lb, SOCKET_SET_LB);
 }
 
 static bool is_accept_ra(const struct state_sysctl *sysctl)

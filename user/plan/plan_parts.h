@@ -15,8 +15,8 @@ struct op *op_add(struct plan *plan, enum op_phase phase, enum op_kind kind, con
 /* OP_LAN_ADDRESS_ADD or _REMOVE: 0 or -ENOMEM. */
 int op_add_lan_address(struct plan *plan, bool is_add, const struct state_lan_address *address);
 
-/* 0 or -ENOMEM. */
-int op_add_socket_detach(struct plan *plan);
+/* When anything of the set is attached: 0 or -ENOMEM. */
+int op_add_socket_detach(struct plan *plan, const struct socket_lb *have, enum socket_set set);
 
 /* "route 10.0.0.0/8" and the like. A buffer of OP_OBJECT_SIZE; each returns it. */
 #define OP_DETAILS_SIZE 512

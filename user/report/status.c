@@ -284,12 +284,17 @@ static int check_waiting(const struct running *running, struct status_problems *
 
 static int check_sockets(const struct socket_lb *lb, const char *mend, struct status_problems *out)
 {
-	unsigned int links = socket_lb_links(lb);
+	unsigned int links = socket_lb_links(lb, SOCKET_SET_LB);
+	int r = 0;
 
-	if (!lb->services.count || links == SOCKET_HOOKS)
-		return 0;
-	return add_problem(out, mend, "%u of the %d programs of sockets are attached to %s", links,
-			   SOCKET_HOOKS, lb->settings.cgroup);
+	if (lb->services.count && links != SOCKET_SET_SIZE)
+		r = add_problem(out, mend, "%u of the %d programs of sockets are attached to %s",
+				links, SOCKET_SET_SIZE, lb->settings.cgroup);
+	if (!r && lb->settings.hide && !lb->cgroup_id[SOCKET_SET_HIDE])
+		r = add_problem(out, mend,
+				"exempt sockets are not hidden from other tools' programs in %s",
+				lb->settings.cgroup);
+	return r;
 }
 
 int status_find_problems(const struct status *status, struct status_problems *out)

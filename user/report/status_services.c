@@ -132,19 +132,19 @@ void status_add_services(cJSON *root, const struct socket_lb *lb)
 
 void status_add_socket_links(cJSON *attachments, const struct socket_lb *lb)
 {
-	enum socket_hook hook;
+	enum socket_program program;
 
-	for (hook = 0; hook < SOCKET_HOOKS; hook++) {
+	for (program = 0; program < SOCKET_PROGRAMS; program++) {
 		cJSON *item;
 
-		if (!lb->link_ids[hook])
+		if (!lb->link_ids[program])
 			continue;
 		item = json_out_item(attachments);
 		cJSON_AddStringToObject(item, "hook", "cgroup");
 		cJSON_AddStringToObject(item, "device", lb->settings.cgroup);
-		cJSON_AddStringToObject(item, "program", socket_program_name(hook));
+		cJSON_AddStringToObject(item, "program", socket_program_name(program));
 		cJSON_AddStringToObject(item, "mode", "multi");
-		json_out_number(item, "link_id", lb->link_ids[hook]);
+		json_out_number(item, "link_id", lb->link_ids[program]);
 	}
 }
 
