@@ -74,11 +74,19 @@ class Servers:
         self.sockets.append((sock, thread))
         thread.start()
 
-    def close(self):
+    def start_on(self, hosts):
+        """On both addresses of each, TCP and UDP."""
+        for host in hosts:
+            for address in (getattr(Lab, host.upper()), getattr(Lab, host.upper() + "6")):
+                self.start(host + "-tcp", host, TCP, address, 8880)
+                self.start(host + "-udp", host, UDP, address, 9090)
+
+    def stop(self):
         self.ended = True
         for sock, thread in self.sockets:
             thread.join()
             sock.close()
+        self.sockets, self.ended = [], False
 
 
 def socket_in(lab, short, kind, family):
@@ -157,12 +165,9 @@ def served():
         run("ip", "-n", lab.netns("router"), "route", "add", VIP + "/31", "via", lab.WEB)
         run("ip", "-n", lab.netns("router"), "route", "add", VIP6 + "/127", "via", lab.WEB6)
         lab.servers = Servers(lab)
-        for host, addresses in (("web", (lab.WEB, lab.WEB6)), ("dns", (lab.DNS, lab.DNS6))):
-            for address in addresses:
-                lab.servers.start(host + "-tcp", host, TCP, address, 8880)
-                lab.servers.start(host + "-udp", host, UDP, address, 9090)
+        lab.servers.start_on(("web", "dns"))
         try:
             yield lab
         finally:
-            lab.servers.close()
+            lab.servers.stop()
             lab.towpath("down")

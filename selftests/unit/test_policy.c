@@ -288,8 +288,6 @@ TEST(notes_what_no_command_uses_yet)
 TEST(serves_services_but_to_sockets_alone)
 {
 	AUTO_FREE char *plain = mem_format(MEMBERS SERVICE, "");
-	AUTO_FREE char *probed =
-		mem_format(MEMBERS SERVICE, ", \"health\": { \"probe\": \"udp:53\" }");
 
 	check_unserved(plain, "");
 	check_listed(plain, unserved_notes,

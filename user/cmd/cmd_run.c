@@ -147,6 +147,7 @@ static void close_sources(struct run *run)
 	control_close(&run->control);
 	run_netns_close(run);
 	run_exempt_close(run);
+	run_health_close(run);
 	kernel_watch_close(&run->kernel);
 	watch_close(&run->watch);
 	run_endpoints_close(&run->endpoints);

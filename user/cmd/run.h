@@ -32,6 +32,13 @@ struct run_exempt {
 	struct exempt_rows seen; /* at the last look */
 };
 
+struct health_target;
+
+/* Backends that are asked whether they live. */
+struct run_health {
+	ARRAY_OF(struct health_target *);
+};
+
 struct run {
 	const struct args *args;
 	struct loop loop;
@@ -44,6 +51,7 @@ struct run {
 	struct kernel_watch kernel;
 	struct run_netns netns;
 	struct run_exempt exempt;
+	struct run_health health;
 	struct notify notify;
 	struct control control;
 	struct http *http;         /* NULL: no metrics */
@@ -115,6 +123,12 @@ int run_exempt_open(struct run *run, struct err *err);
 void run_exempt_close(struct run *run); /* one that was never opened is fine */
 /* The policy of p is in force. */
 void run_exempt_follow(struct run *run, const struct pipeline *p);
+
+/* ---- run_health.c ---- */
+
+/* The policy of p is in force: its backends are probed, where it says so. */
+void run_health_follow(struct run *run, const struct pipeline *p);
+void run_health_close(struct run *run);
 
 /* ---- run_replan.c ---- */
 

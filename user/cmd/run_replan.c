@@ -38,6 +38,7 @@ void run_in_force(struct run *run, const struct pipeline *p, bool said)
 	run_mind_keys(run, p, said);
 	run_netns_follow(run, p);
 	run_exempt_follow(run, p);
+	run_health_follow(run, p);
 	if (run_endpoints_follow(&run->endpoints, p))
 		log_error("run: out of memory: not all names of endpoints are followed");
 	if (seen_note(&run->seen, &p->want, &p->have))

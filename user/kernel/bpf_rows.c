@@ -249,6 +249,29 @@ int bpf_read_state(const struct bpf *bpf, struct tp_state *out, struct err *err)
 	return 0;
 }
 
+static int fill_service(const struct backends_row *row, struct facts *facts)
+{
+	struct facts_service_id *id = array_add(&facts->service_ids);
+	uint32_t i;
+
+	if (!id)
+		return -ENOMEM;
+	memcpy(id->name, row->backends.name, sizeof(id->name));
+	id->id = row->id;
+	for (i = 0; i < row->backends.count && i < TP_BACKEND_MAX; i++) {
+		struct facts_dead *dead;
+
+		if (row->backends.healthy >> i & 1)
+			continue;
+		dead = array_add(&facts->dead);
+		if (!dead)
+			return -ENOMEM;
+		memcpy(dead->service, row->backends.name, sizeof(dead->service));
+		dead->backend = row->backends.addrs[i];
+	}
+	return 0;
+}
+
 int bpf_fill_ids(const struct state *have, struct facts *facts)
 {
 	const struct backends_row *backends;
@@ -273,13 +296,8 @@ int bpf_fill_ids(const struct state *have, struct facts *facts)
 		memcpy(id->node, route->info.node, sizeof(id->node));
 		id->id = route->id;
 	}
-	array_for_each(backends, &have->socket_lb.backends) {
-		struct facts_service_id *id = array_add(&facts->service_ids);
-
-		if (!id)
+	array_for_each(backends, &have->socket_lb.backends)
+		if (fill_service(backends, facts))
 			return -ENOMEM;
-		memcpy(id->name, backends->backends.name, sizeof(id->name));
-		id->id = backends->id;
-	}
 	return 0;
 }

@@ -89,3 +89,40 @@ int bpf_read_services(const struct bpf *bpf, struct state *have)
 	socket_lb_sort(&have->socket_lb);
 	return r;
 }
+
+static struct backends_row *find_backends(struct state *have, const char *service)
+{
+	struct backends_row *row;
+
+	array_for_each(row, &have->socket_lb.backends)
+		if (!strncmp(row->backends.name, service, sizeof(row->backends.name)))
+			return row;
+	return NULL;
+}
+
+int bpf_set_health(const struct bpf *bpf, const char *service, const struct tp_addr *backend,
+		   bool healthy, struct err *err)
+{
+	struct state have = { 0 };
+	struct backends_row *row;
+	uint64_t before;
+	uint32_t i;
+	int r = bpf_each_row(bpf, "tp_backends", sizeof(uint32_t), read_backends, &have);
+
+	row = find_backends(&have, service);
+	for (i = 0; !r && row && i < row->backends.count && i < TP_BACKEND_MAX; i++)
+		if (!memcmp(&row->backends.addrs[i], backend, sizeof(*backend)))
+			break;
+	if (r) {
+		err_sys(err, r, "read tp_backends");
+	} else if (!row || i >= row->backends.count || i >= TP_BACKEND_MAX) {
+		r = err_set(err, -ENOENT, "it has no such backend");
+	} else {
+		before = row->backends.healthy;
+		row->backends.healthy &= ~(1ULL << i);
+		row->backends.healthy |= (uint64_t)healthy << i;
+		r = before == row->backends.healthy ? 0 : bpf_set_backends(bpf, row, err);
+	}
+	state_free(&have);
+	return r;
+}

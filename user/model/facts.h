@@ -87,6 +87,12 @@ struct facts_service_id {
 	uint32_t id;
 };
 
+/* A backend that was found dead, which outlives the daemon that found it. */
+struct facts_dead {
+	char service[TP_NAME_SIZE];
+	struct tp_addr backend;
+};
+
 /* The cgroup that the policy's socket load balancer belongs in. */
 struct facts_cgroup {
 	uint64_t id; /* 0: the policy wants none */
@@ -124,6 +130,7 @@ struct facts {
 	ARRAY_OF(struct facts_id) peer_ids;
 	ARRAY_OF(struct facts_route_id) route_ids;
 	ARRAY_OF(struct facts_service_id) service_ids;
+	ARRAY_OF(struct facts_dead) dead;
 	struct exempt_rows exempt; /* network namespaces that the policy exempts, as far as found */
 	struct facts_cgroup cgroup;
 	uint64_t netns_cookie; /* of the one that towpath runs in */

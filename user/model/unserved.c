@@ -49,7 +49,6 @@ int unserved_list(const struct config *config, struct problems *out)
 {
 	struct list list = { .out = out };
 	const struct config_gateway *gateway;
-	const struct config_service *service;
 	const struct config_route *route;
 	const struct config_node *node;
 
@@ -63,9 +62,6 @@ int unserved_list(const struct config *config, struct problems *out)
 		add(&list, gateway->place, NULL, "a gateway");
 	array_for_each(route, &config->routes)
 		add_route(&list, route);
-	array_for_each(service, &config->services)
-		if (service->health.set)
-			add(&list, service->place, "health", "probing backends");
 	return list.r;
 }
 

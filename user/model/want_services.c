@@ -50,6 +50,21 @@ static uint32_t number_of(const struct want_builder *b, struct numbers *numbers,
 	return id;
 }
 
+/* What is not probed counts as healthy; what is, as it was last found. */
+static bool is_dead(const struct facts *facts, const struct config_service *service,
+		    const struct addr *backend)
+{
+	const struct facts_dead *dead;
+
+	if (!service->health.set)
+		return false;
+	array_for_each(dead, &facts->dead)
+		if (!strncmp(dead->service, service->name, sizeof(dead->service)) &&
+		    !memcmp(&dead->backend, backend, sizeof(dead->backend)))
+			return true;
+	return false;
+}
+
 static int add_backends(struct want_builder *b, const struct config_service *service, uint32_t id)
 {
 	struct backends_row *row = array_add(&b->out->socket_lb.backends);
@@ -60,7 +75,8 @@ static int add_backends(struct want_builder *b, const struct config_service *ser
 	row->id = id;
 	snprintf(row->backends.name, sizeof(row->backends.name), "%s", service->name);
 	array_for_each(addr, &service->backends) {
-		row->backends.healthy |= 1ULL << row->backends.count;
+		if (!is_dead(b->view->facts, service, &addr->addr))
+			row->backends.healthy |= 1ULL << row->backends.count;
 		memcpy(&row->backends.addrs[row->backends.count++], &addr->addr,
 		       sizeof(struct tp_addr));
 	}
