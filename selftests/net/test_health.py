@@ -79,8 +79,8 @@ def tcp_a_dead_backend_is_passed_over_and_comes_back(lab):
         wait_for(lab, [True, True])
         for line in ("backend 10.10.30.20 does not answer", "backend fd10:30::20 answers again"):
             check(line in daemon.log(), daemon.log())
-        samples = daemon.metrics().values("towpath_backend_healthy", service="vip")
-        check_equal(list(samples.values()), [1, 1], "metrics")
+        samples = daemon.metrics().values("towpath_backend_healthy")
+        check_equal([samples["vip", Lab.WEB], samples["vip6", Lab.DNS6]], [1, 1], "metrics")
         repairs = daemon.metrics().values("towpath_repairs_total")
         check_equal(sum(repairs.values()), 0, "repairs")
 

@@ -293,9 +293,6 @@ TEST(serves_services_but_to_sockets_alone)
 	check_listed(plain, unserved_notes,
 		     "$.services.dns: served to sockets of the machine; packets that are only "
 		     "forwarded to it are refused in this version\n");
-	check_unserved(
-		probed,
-		"$.services.dns.health: probing backends is not served by this version yet\n");
 }
 
 TEST(serves_a_plain_policy_whole)
