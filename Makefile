@@ -61,6 +61,9 @@ $(B)/bpf/%.bpf.o: bpf/%.bpf.c
 $(B)/bpf/%.bpf.o: selftests/bench/%.bpf.c
 	$(build_bpf)
 
+$(B)/bpf/%.bpf.o: selftests/sock/%.bpf.c
+	$(build_bpf)
+
 $(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
 	$(call say,SKEL,$@)
 	@mkdir -p $(@D)
@@ -83,6 +86,7 @@ $(B)/$(1)/%.o: %.c | $(B)/version.h
 
 # the files that include the skeletons, and their test
 $(B)/$(1)/user/kernel/bpf_object.o $(B)/$(1)/user/kernel/bpf_sandbox.o \
+$(B)/$(1)/user/kernel/bpf_socket.o \
 $(B)/$(1)/selftests/packet/test_object.o: $$(SKEL)
 
 $(B)/$(1)/libtowpath.a: $$(USER_SRC:%.c=$(B)/$(1)/%.o)

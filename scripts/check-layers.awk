@@ -27,13 +27,15 @@ BEGIN {
 	rule("user/model/",  "model/ base/ secret/ config/config.h$ " towpath)
 	rule("user/plan/",   "plan/ base/ secret/ model/ " towpath)
 	rule("user/kernel/", "kernel/ base/ secret/ plan/ops.h$ <linux/ " \
-	     "model/state.h$ model/facts.h$ model/stats.h$ model/decide_packet.h$ " \
-	     "model/trace.h$ " towpath)
+	     "model/state.h$ model/services.h$ model/facts.h$ model/stats.h$ " \
+	     "model/decide_packet.h$ model/trace.h$ " towpath)
 	rule("user/kernel/nl",   "<libmnl/")
 	rule("user/kernel/wg",   "<libmnl/")
 	rule("user/kernel/rt",   "<libmnl/")
 	rule("user/kernel/bpf_", "<bpf/")
-	rule("user/kernel/bpf_object.c", "tc_router.skel.h$ xdp_lan.skel.h$")
+	rule("user/kernel/bpf_object.c", "tc_router.skel.h$ xdp_lan.skel.h$ " \
+	     "sock_lb.skel.h$ sock_hide.skel.h$")
+	rule("user/kernel/bpf_socket.c", "sock_lb.skel.h$ sock_hide.skel.h$")
 	rule("user/kernel/bpf_sandbox.c", "tc_router.skel.h$")
 	rule("user/report/", "report/ base/ secret/ model/ plan/ops.h$ <cjson/ " towpath)
 	rule("user/daemon/", "daemon/ base/ secret/ model/ plan/ kernel/ report/ " towpath)

@@ -4,7 +4,7 @@
 #define TOWPATH_LAYOUT_H
 
 /* Bump when the meaning or size of anything below include/towpath changes. */
-#define TP_ABI 14
+#define TP_ABI 15
 
 #define TP_RULE_MAX       4096 /* rules of one policy; a bit each */
 #define TP_RULE_WORDS     (TP_RULE_MAX / 64)

@@ -139,12 +139,55 @@ static void dump_infos(FILE *out, const struct state *state)
 		(unsigned long long)limits->second);
 }
 
+static void dump_service(FILE *out, const struct service_row *row)
+{
+	static const char *const policies[] = { "failover", "random", "source" };
+	char vip[ADDR_TEXT_SIZE];
+
+	fprintf(out, "service %s port %u protocol %u to backends %u port %u %s\n",
+		tp_addr_put(vip, &row->key.vip), ntohs(row->key.port), row->key.protocol,
+		row->service.backends, ntohs(row->service.target_port),
+		policies[row->service.policy]);
+}
+
+static void dump_backends(FILE *out, const struct backends_row *row)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	fprintf(out, "backends %u of %s healthy %llx:", row->id, row->backends.name,
+		(unsigned long long)row->backends.healthy);
+	for (uint32_t i = 0; i < row->backends.count; i++)
+		fprintf(out, " %s", tp_addr_put(text, &row->backends.addrs[i]));
+	fputc('\n', out);
+}
+
+static void dump_socket_lb(FILE *out, const struct socket_lb *lb)
+{
+	const struct backends_row *backends;
+	const struct service_row *service;
+	const struct exempt_row *exempt;
+
+	if (lb->settings.cgroup[0])
+		fprintf(out, "sockets mode %u cgroup %s socket-lb %llu socket-hide %llu\n",
+			lb->settings.mode, lb->settings.cgroup,
+			(unsigned long long)lb->cgroup_id[SOCKET_SET_LB],
+			(unsigned long long)lb->cgroup_id[SOCKET_SET_HIDE]);
+	array_for_each(exempt, &lb->exempt)
+		fprintf(out, "exempt %llu %s\n", (unsigned long long)exempt->cookie,
+			exempt->exempt.what);
+	array_for_each(backends, &lb->backends)
+		dump_backends(out, backends);
+	array_for_each(service, &lb->services)
+		dump_service(out, service);
+}
+
 void dump_state(FILE *out, const struct state *state)
 {
 	fprintf(out, "node %s\n", state->node);
 	dump_tunnel(out, &state->tunnel);
 	dump_machine(out, state);
 	dump_infos(out, state);
+	dump_socket_lb(out, &state->socket_lb);
 	dump_tables(out, &state->tables);
 }
 

@@ -217,6 +217,29 @@ static void read_route_id(struct words *words, struct facts *facts)
 	id->id = (uint32_t)number(words);
 }
 
+static void read_service_id(struct words *words, struct facts *facts)
+{
+	struct facts_service_id *id = array_add(&facts->service_ids);
+
+	snprintf(id->name, sizeof(id->name), "%s", word(words));
+	id->id = (uint32_t)number(words);
+}
+
+static void read_cgroup(struct words *words, struct facts *facts)
+{
+	facts->cgroup.id = number(words);
+	snprintf(facts->cgroup.path, sizeof(facts->cgroup.path), "%s", word(words));
+}
+
+static void read_exempt(struct words *words, struct facts *facts)
+{
+	struct exempt_row *row = array_add(&facts->exempt);
+
+	row->cookie = number(words);
+	row->exempt.why = TP_EXEMPT_NETNS;
+	snprintf(row->exempt.what, sizeof(row->exempt.what), "%s", word(words));
+}
+
 static void read_clock(struct words *words, struct facts *facts)
 {
 	facts->now = (int64_t)number(words);
@@ -251,6 +274,9 @@ static bool read_line(char *line, struct facts *facts)
 		{ "private-key", read_private_key },
 		{ "peer-id", read_peer_id },
 		{ "route-id", read_route_id },
+		{ "service-id", read_service_id },
+		{ "cgroup", read_cgroup },
+		{ "exempt", read_exempt },
 		{ "clock", read_clock },
 		{ "kernel-wireguard", read_kernel_wireguard },
 		{ "force-forwarding", read_force_forwarding },

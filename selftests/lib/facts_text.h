@@ -12,6 +12,9 @@
  *	private-key KEY
  *	peer-id KEY ID
  *	route-id PREFIX NODE ID
+ *	service-id NAME ID
+ *	cgroup ID PATH
+ *	exempt COOKIE NETNS		(by that name)
  *	clock NOW JIFFIES HZ
  *	kernel-wireguard
  *	force-forwarding

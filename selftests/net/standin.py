@@ -23,7 +23,7 @@ TC_ACT_UNSPEC = -1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _bpf(command, attributes):
+def bpf(command, attributes):
     buffer = ctypes.create_string_buffer(attributes.ljust(128, b"\0"), 128)
     result = _libc.syscall(SYS_BPF, command, buffer, 128)
     if result < 0:
@@ -37,7 +37,7 @@ def _insn(code, dst=0, src=0, off=0, imm=0):
 
 def _load(instructions):
     code, text = ctypes.create_string_buffer(instructions), ctypes.create_string_buffer(b"GPL")
-    return _bpf(PROG_LOAD, struct.pack("=IIQQ", PROG_TYPE_SCHED_CLS, len(instructions) // 8,
+    return bpf(PROG_LOAD, struct.pack("=IIQQ", PROG_TYPE_SCHED_CLS, len(instructions) // 8,
                                        ctypes.addressof(code), ctypes.addressof(text)))
 
 
@@ -80,7 +80,7 @@ def _attached(netns, device, way, program, tcx):
     if tcx:
         with inside(netns):
             ifindex = socket.if_nametoindex(device)
-            link = _bpf(LINK_CREATE, struct.pack("=IIII", program, ifindex, TCX[way], 0))
+            link = bpf(LINK_CREATE, struct.pack("=IIII", program, ifindex, TCX[way], 0))
         try:
             yield
         finally:
@@ -88,7 +88,7 @@ def _attached(netns, device, way, program, tcx):
         return
     pin = f"/sys/fs/bpf/{netns}-{device}-{way}"
     path = ctypes.create_string_buffer(pin.encode())
-    _bpf(OBJ_PIN, struct.pack("=QI", ctypes.addressof(path), program))
+    bpf(OBJ_PIN, struct.pack("=QI", ctypes.addressof(path), program))
     tc = ("nsenter", f"--net=/run/netns/{netns}", "--", "tc")
     try:
         run(*tc, "qdisc", "add", "dev", device, "clsact", ok=False)     # it may be there
@@ -108,14 +108,14 @@ class Counter:
 
     def value(self):
         key, value = ctypes.c_uint32(0), ctypes.c_int64(0)
-        _bpf(MAP_LOOKUP, struct.pack("=IIQQ", self.map_fd, 0, ctypes.addressof(key),
+        bpf(MAP_LOOKUP, struct.pack("=IIQQ", self.map_fd, 0, ctypes.addressof(key),
                                      ctypes.addressof(value)))
         return value.value
 
 
 @contextlib.contextmanager
 def _with_a_map(netns, device, way, load, tcx):
-    map_fd = _bpf(MAP_CREATE, struct.pack("=IIII", MAP_TYPE_ARRAY, 4, 8, 1))
+    map_fd = bpf(MAP_CREATE, struct.pack("=IIII", MAP_TYPE_ARRAY, 4, 8, 1))
     program = load(map_fd)
     try:
         with _attached(netns, device, way, program, tcx):

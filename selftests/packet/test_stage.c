@@ -99,13 +99,13 @@ static void check_still_allows(enum family family)
 /* The class of an address is lost on its way into the kernel. */
 static void forget_class(struct tables *tables, const char *prefix)
 {
-	struct route_row *row;
+	struct class_row *row;
 	struct prefix wanted;
 
 	CHECK_INT(prefix_read(prefix, &wanted), 0);
-	array_for_each(row, &tables->pieces)
+	array_for_each(row, &tables->dst)
 		if (prefix_is_equal(&row->prefix, &wanted))
-			row->route.dst_class = TP_CLASS_NONE;
+			row->class_id = TP_CLASS_NONE;
 }
 
 TEST(a_policy_that_the_programs_see_otherwise_does_not_go_live)

@@ -282,6 +282,21 @@ TEST(notes_what_no_command_uses_yet)
 		     "$.client: " UNUSED);
 }
 
+#define SERVICE                                                                               \
+	"\"grants\": [], \"services\": { \"dns\": { \"vip\": \"100.80.0.53\", \"backends\": " \
+	"[\"10.0.0.53\"], \"ports\": [ { \"port\": 53, \"protocol\": \"udp\" } ]%s } }, "     \
+	"\"socket_lb\": { \"foreign\": \"hide\", \"exempt\": [ { \"netns\": \"proxy\" } ] } }"
+
+TEST(serves_services_but_to_sockets_alone)
+{
+	AUTO_FREE char *plain = mem_format(MEMBERS SERVICE, "");
+
+	check_unserved(plain, "");
+	check_listed(plain, unserved_notes,
+		     "$.services.dns: served to sockets of the machine; packets that are only "
+		     "forwarded to it are refused in this version\n");
+}
+
 TEST(serves_a_plain_policy_whole)
 {
 	check_unserved(MEMBERS "\"grants\": [], \"socket_lb\": { \"mode\": \"off\" } }", "");

@@ -134,6 +134,8 @@ static int open_sources(struct run *run, struct err *err)
 	if (!r)
 		r = run_netns_open(run, err);
 	if (!r)
+		r = run_exempt_open(run, err);
+	if (!r)
 		r = control_open(&run->control, &run->loop, run_path(path, run->args, "sock"),
 				 &run->running, err);
 	return r;
@@ -144,6 +146,8 @@ static void close_sources(struct run *run)
 	http_close(run->http);
 	control_close(&run->control);
 	run_netns_close(run);
+	run_exempt_close(run);
+	run_health_close(run);
 	kernel_watch_close(&run->kernel);
 	watch_close(&run->watch);
 	run_endpoints_close(&run->endpoints);

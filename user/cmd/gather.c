@@ -7,8 +7,11 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "cmd/exempts.h"
 #include "cmd/lookup.h"
+#include "kernel/bpf_netns.h"
 #include "kernel/bpf_object.h"
+#include "kernel/cgroup.h"
 
 static bool key_fits(const struct key *private_key, const struct policy_member *member)
 {
@@ -173,6 +176,19 @@ uint64_t gather_jiffies(uint32_t hz)
 	       (uint64_t)now.tv_nsec * hz / 1000000000;
 }
 
+static int gather_socket_lb(const struct policy *policy, const struct policy_member *self,
+			    struct facts *facts, struct err *err)
+{
+	const struct config *config = policy->config;
+	int r;
+
+	if (!config_uses_cgroup(config))
+		return 0;
+	facts->netns_cookie = bpf_netns_cookie();
+	r = cgroup_find(config->socket_lb.cgroup, &facts->cgroup, err);
+	return r ? r : exempts_find(policy, self, &facts->exempt, err);
+}
+
 int gather_facts(const struct policy *policy, const struct policy_member *self,
 		 const struct gather_names *names, struct facts *facts, struct err *err)
 {
@@ -180,5 +196,7 @@ int gather_facts(const struct policy *policy, const struct policy_member *self,
 	bpf_object_hash(facts->object_hash);
 	if (resolve_endpoints(policy, names, facts))
 		return err_sys(err, -ENOMEM, "resolve endpoints");
+	if (gather_socket_lb(policy, self, facts, err))
+		return err->code;
 	return read_secrets(policy, self, facts, err);
 }

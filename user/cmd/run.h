@@ -6,6 +6,7 @@
 #ifndef TP_CMD_RUN_H
 #define TP_CMD_RUN_H
 
+#include "cmd/exempts.h"
 #include "cmd/pipeline.h"
 #include "cmd/run_endpoints.h"
 #include "daemon/control.h"
@@ -24,6 +25,20 @@ struct run_netns {
 	struct netns_id seen, heard; /* at the last look; where kernel listens, 0 = at home */
 };
 
+/* The exempt network namespaces of the policy in force. */
+struct run_exempt {
+	struct loop_timer timer;
+	struct exempts rules;
+	struct exempt_rows seen; /* at the last look */
+};
+
+struct health_target;
+
+/* Backends that are asked whether they live. */
+struct run_health {
+	ARRAY_OF(struct health_target *);
+};
+
 struct run {
 	const struct args *args;
 	struct loop loop;
@@ -35,6 +50,8 @@ struct run {
 	struct seen seen;          /* where peers were, for a device that is lost */
 	struct kernel_watch kernel;
 	struct run_netns netns;
+	struct run_exempt exempt;
+	struct run_health health;
 	struct notify notify;
 	struct control control;
 	struct http *http;         /* NULL: no metrics */
@@ -99,6 +116,19 @@ int run_netns_open(struct run *run, struct err *err);
 void run_netns_close(struct run *run); /* one that was never opened is fine */
 /* The policy of p is in force, or will be when its namespace is there. */
 void run_netns_follow(struct run *run, const struct pipeline *p);
+
+/* ---- run_exempt.c ---- */
+
+int run_exempt_open(struct run *run, struct err *err);
+void run_exempt_close(struct run *run); /* one that was never opened is fine */
+/* The policy of p is in force. */
+void run_exempt_follow(struct run *run, const struct pipeline *p);
+
+/* ---- run_health.c ---- */
+
+/* The policy of p is in force: its backends are probed, where it says so. */
+void run_health_follow(struct run *run, const struct pipeline *p);
+void run_health_close(struct run *run);
 
 /* ---- run_replan.c ---- */
 

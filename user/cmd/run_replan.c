@@ -37,6 +37,8 @@ void run_in_force(struct run *run, const struct pipeline *p, bool said)
 {
 	run_mind_keys(run, p, said);
 	run_netns_follow(run, p);
+	run_exempt_follow(run, p);
+	run_health_follow(run, p);
 	if (run_endpoints_follow(&run->endpoints, p))
 		log_error("run: out of memory: not all names of endpoints are followed");
 	if (seen_note(&run->seen, &p->want, &p->have))
@@ -68,9 +70,27 @@ static enum running_object object_of(enum op_kind kind)
 	case OP_PROGRAMS_LOAD:
 	case OP_PROGRAMS_REMOVE:
 	case OP_ATTACH:
-	case OP_DETACH: return RUNNING_PROGRAM;
+	case OP_DETACH:
+	case OP_SOCKET_ATTACH:
+	case OP_SOCKET_DETACH: return RUNNING_PROGRAM;
 	default: return RUNNING_MAP;
 	}
+}
+
+/* A namespace that comes or goes is no damage. */
+static bool is_repair(const struct op *op)
+{
+	return op->kind != OP_EXEMPT_SET && op->kind != OP_EXEMPT_REMOVE;
+}
+
+static size_t count_steps(const struct plan *plan)
+{
+	const struct op *op;
+	size_t steps = 0;
+
+	array_for_each(op, &plan->ops)
+		steps += is_repair(op);
+	return steps;
 }
 
 static void count_repairs(struct run *run, const struct plan *plan)
@@ -78,7 +98,8 @@ static void count_repairs(struct run *run, const struct plan *plan)
 	const struct op *op;
 
 	array_for_each(op, &plan->ops)
-		run->running.repairs[object_of(op->kind)]++;
+		if (is_repair(op))
+			run->running.repairs[object_of(op->kind)]++;
 }
 
 /* ---- doing it ---- */
@@ -124,7 +145,7 @@ static enum look replan(struct run *run, bool repair)
 
 	run_pipeline_start(run, &p);
 	status = plan_good(run, &p);
-	steps = p.plan.ops.count;
+	steps = count_steps(&p.plan);
 	if (steps && repair)
 		log_warn("the kernel is not as it was left; steps to put that right: %zu", steps);
 	if (status == EXIT_DONE)

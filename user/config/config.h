@@ -272,4 +272,7 @@ struct config {
 int config_read(const char *text, size_t length, struct config **out, struct problems *problems);
 void config_free(struct config *config);
 
+/* Whether anything of it needs programs of sockets, and so a cgroup. */
+bool config_uses_cgroup(const struct config *config);
+
 #endif

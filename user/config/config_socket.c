@@ -80,3 +80,10 @@ READ_FUNCTION(read_socket_lb)
 	lb->set = true;
 	read_object(reader, value, socket_lb_fields, lb);
 }
+
+bool config_uses_cgroup(const struct config *config)
+{
+	const struct config_socket_lb *lb = &config->socket_lb;
+
+	return (config->services.count && lb->mode != LB_MODE_OFF) || lb->foreign == FOREIGN_HIDE;
+}

@@ -19,16 +19,28 @@ void loop_close(struct loop *loop)
 	loop->epoll_fd = -1;
 }
 
-int loop_add(struct loop *loop, struct loop_source *source, int fd, void (*ready)(void *data),
-	     void *data, struct err *err)
+static int add(struct loop *loop, struct loop_source *source, uint32_t events, struct err *err)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = source };
+	struct epoll_event event = { .events = events, .data.ptr = source };
 
-	*source = (struct loop_source){ .fd = fd, .ready = ready, .data = data };
-	if (!epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event))
+	if (!epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, source->fd, &event))
 		return 0;
 	source->ready = NULL;
 	return err_sys(err, -errno, "watch a descriptor");
+}
+
+int loop_add(struct loop *loop, struct loop_source *source, int fd, void (*ready)(void *data),
+	     void *data, struct err *err)
+{
+	*source = (struct loop_source){ .fd = fd, .ready = ready, .data = data };
+	return add(loop, source, EPOLLIN, err);
+}
+
+int loop_add_connecting(struct loop *loop, struct loop_source *source, int fd,
+			void (*ready)(void *data), void *data, struct err *err)
+{
+	*source = (struct loop_source){ .fd = fd, .ready = ready, .data = data };
+	return add(loop, source, EPOLLOUT, err);
 }
 
 void loop_remove(struct loop *loop, struct loop_source *source)

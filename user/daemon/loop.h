@@ -32,6 +32,9 @@ void loop_close(struct loop *loop);
 /* Calls source->ready whenever fd can be read. The fd stays the caller's. */
 int loop_add(struct loop *loop, struct loop_source *source, int fd, void (*ready)(void *data),
 	     void *data, struct err *err);
+/* The same when it is connected, or cannot be. */
+int loop_add_connecting(struct loop *loop, struct loop_source *source, int fd,
+			void (*ready)(void *data), void *data, struct err *err);
 /* Before the fd is closed. One that was never added, or was removed, is fine. */
 void loop_remove(struct loop *loop, struct loop_source *source);
 

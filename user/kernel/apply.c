@@ -7,6 +7,8 @@
 
 #include "kernel/bpf_judge.h"
 #include "kernel/bpf_rows.h"
+#include "kernel/bpf_service.h"
+#include "kernel/bpf_socket.h"
 #include "kernel/bpf_switch.h"
 #include "kernel/ops_net.h"
 #include "kernel/sysctl.h"
@@ -132,12 +134,56 @@ static int test_policy(const struct apply *apply, struct err *err)
 	return bpf_judge_probes(apply->bpf, apply->have->generation, &apply->want->tables, err);
 }
 
+static int load_programs(const struct apply *apply, struct err *err)
+{
+	int r = bpf_load(apply->bpf, apply->want, err);
+
+	return r || !apply->want->socket_lb.settings.cgroup[0]
+		       ? r
+		       : bpf_load_sockets(apply->bpf, apply->want, err);
+}
+
+/* The maps of services come with the programs of sockets, which are loaded when there are any. */
+static int set_service_row(const struct apply *apply, const struct op *op, struct err *err)
+{
+	struct bpf *bpf = apply->bpf;
+	int r = bpf_map_size(bpf, "tp_services") ? 0 : bpf_load_sockets(bpf, apply->want, err);
+
+	if (r)
+		return r;
+	switch (op->kind) {
+	case OP_BACKENDS_SET: return bpf_set_backends(bpf, op->args.backends, err);
+	case OP_SERVICE_SET: return bpf_set_service(bpf, op->args.service, err);
+	case OP_EXEMPT_SET: return bpf_set_exempt(bpf, op->args.exempt, err);
+	default: return bpf_set_socket_lb(bpf, &apply->want->socket_lb.settings, err);
+	}
+}
+
+static int run_service_op(const struct apply *apply, const struct op *op, struct err *err)
+{
+	struct bpf *bpf = apply->bpf;
+
+	switch (op->kind) {
+	case OP_BACKENDS_SET:
+	case OP_SERVICE_SET:
+	case OP_EXEMPT_SET:
+	case OP_SOCKET_SETTINGS_SET: return set_service_row(apply, op, err);
+	case OP_BACKENDS_REMOVE: return bpf_remove_backends(bpf, op->args.backends->id, err);
+	case OP_SERVICE_REMOVE: return bpf_remove_service(bpf, &op->args.service->key, err);
+	case OP_EXEMPT_REMOVE: return bpf_remove_exempt(bpf, op->args.exempt->cookie, err);
+	case OP_SOCKET_ATTACH:
+		return bpf_attach_sockets(bpf, apply->want, op->args.socket_set, err);
+	case OP_SOCKET_DETACH: return bpf_detach_sockets(bpf, op->args.socket_set, err);
+	default: return err_set(err, -EINVAL, "no such step");
+	}
+}
+
 static int run_bpf_op(const struct apply *apply, const struct op *op, struct err *err)
 {
 	struct bpf *bpf = apply->bpf;
 
 	switch (op->kind) {
-	case OP_PROGRAMS_LOAD: return bpf_load(bpf, apply->want, err);
+	case OP_PROGRAMS_LOAD: return load_programs(apply, err);
 	case OP_DEVICE_SET: return set_device(apply, op, err);
 	case OP_DEVICE_REMOVE: return bpf_remove_device(bpf, op->args.device->ifindex, err);
 	case OP_LIMITS_SET: return bpf_set_limits(bpf, &apply->want->limits, err);
@@ -153,7 +199,7 @@ static int run_bpf_op(const struct apply *apply, const struct op *op, struct err
 	case OP_POLICY_SWITCH: return bpf_switch_policy(bpf, apply->want, err);
 	case OP_POLICY_NOTE: return 0; /* bpf_note_applied, last of all */
 	case OP_PROGRAMS_REMOVE: return remove_programs(apply, err);
-	default: return err_set(err, -EINVAL, "no such step");
+	default: return run_service_op(apply, op, err);
 	}
 }
 

@@ -13,6 +13,7 @@
 #include "kernel/bpf_owner.h"
 #include "kernel/bpf_pin.h"
 #include "kernel/bpf_rows.h"
+#include "kernel/bpf_socket.h"
 #include "kernel/bpf_xdp.h"
 #include "kernel/rt_filter.h"
 
@@ -226,6 +227,7 @@ int bpf_read_attachments(const struct bpf *bpf, const struct facts *facts, struc
 			have->exists = true;
 		}
 	}
+	bpf_read_sockets(bpf, have);
 	if (have->attachments.count)
 		qsort(have->attachments.items, have->attachments.count,
 		      sizeof(*have->attachments.items), compare_devices);

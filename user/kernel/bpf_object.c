@@ -13,6 +13,8 @@
 #include "base/mem.h"
 #include "kernel/bpf_log.h"
 #include "kernel/bpf_owner.h"
+#include "sock_hide.skel.h"
+#include "sock_lb.skel.h"
 #include "tc_router.skel.h"
 #include "xdp_lan.skel.h"
 
@@ -40,16 +42,20 @@ void bpf_close(struct bpf *bpf)
 {
 	tp_tc_router__destroy(bpf->skeleton);
 	tp_xdp_lan__destroy(bpf->xdp);
+	tp_sock_lb__destroy(bpf->sock_lb);
+	tp_sock_hide__destroy(bpf->sock_hide);
 	forget_found(bpf);
 	bpf_forget_inner(bpf);
 	bpf->skeleton = NULL;
 	bpf->xdp = NULL;
+	bpf->sock_lb = NULL;
+	bpf->sock_hide = NULL;
 }
 
 /* A hash over the objects' hashes: a change of any is a change. */
 void bpf_object_hash(uint8_t out[HASH_SIZE])
 {
-	uint8_t hashes[2][HASH_SIZE];
+	uint8_t hashes[4][HASH_SIZE];
 	const void *bytes;
 	size_t size;
 
@@ -57,6 +63,10 @@ void bpf_object_hash(uint8_t out[HASH_SIZE])
 	hash_bytes(bytes, size, hashes[0]);
 	bytes = tp_xdp_lan__elf_bytes(&size);
 	hash_bytes(bytes, size, hashes[1]);
+	bytes = tp_sock_lb__elf_bytes(&size);
+	hash_bytes(bytes, size, hashes[2]);
+	bytes = tp_sock_hide__elf_bytes(&size);
+	hash_bytes(bytes, size, hashes[3]);
 	hash_bytes(hashes, sizeof(hashes), out);
 }
 
@@ -281,9 +291,8 @@ static int remember_inner(struct bpf *bpf, struct err *err)
 	return 0;
 }
 
-/* The objects differ in what they hold, not in how they come to their maps. */
-static int prepare(const struct bpf *bpf, struct bpf_object *object, const struct state *want,
-		   struct err *err)
+int bpf_prepare(const struct bpf *bpf, struct bpf_object *object, const struct state *want,
+		struct err *err)
 {
 	int r = set_sizes(bpf, object, want, err);
 
@@ -298,7 +307,7 @@ static int load_router(struct bpf *bpf, const struct state *want, struct err *er
 	if (!bpf->skeleton)
 		return bpf_log_error(err, -errno);
 
-	r = prepare(bpf, bpf->skeleton->obj, want, err);
+	r = bpf_prepare(bpf, bpf->skeleton->obj, want, err);
 	if (!r)
 		r = remember_inner(bpf, err);
 	if (r)
@@ -336,7 +345,7 @@ static int load_xdp(struct bpf *bpf, const struct state *want, struct err *err)
 	if (!bpf->xdp)
 		return bpf_log_error(err, -errno);
 
-	r = prepare(bpf, bpf->xdp->obj, want, err);
+	r = bpf_prepare(bpf, bpf->xdp->obj, want, err);
 	if (r)
 		return r;
 	r = tp_xdp_lan__load(bpf->xdp);

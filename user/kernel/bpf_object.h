@@ -12,6 +12,9 @@
 
 struct tp_tc_router;
 struct tp_xdp_lan;
+struct tp_sock_lb;
+struct tp_sock_hide;
+struct bpf_object;
 
 /* The two-slot tables, by the name of their outer map. */
 enum bpf_table {
@@ -37,6 +40,8 @@ struct bpf {
 	char instance[32];
 	struct tp_tc_router *skeleton; /* NULL until bpf_load */
 	struct tp_xdp_lan *xdp;        /* NULL until bpf_load_xdp */
+	struct tp_sock_lb *sock_lb;    /* NULL until bpf_load_sockets */
+	struct tp_sock_hide *sock_hide;
 	struct bpf_inner inner[BPF_TABLES];
 	int found[STATE_HOOKS]; /* what bpf_find gave, plus one; 0: nothing */
 	int btf_fd;             /* that inner's type ids are of: the skeleton's, or our own */
@@ -58,6 +63,10 @@ void bpf_object_hash(uint8_t out[HASH_SIZE]);
 int bpf_load(struct bpf *bpf, const struct state *want, struct err *err);
 /* The same for the XDP program, which few devices run; the tc programs too if need be. */
 int bpf_load_xdp(struct bpf *bpf, const struct state *want, struct err *err);
+
+/* The objects differ in what they hold, not in how they come to their maps: sizes and pins. */
+int bpf_prepare(const struct bpf *bpf, struct bpf_object *object, const struct state *want,
+		struct err *err);
 
 /*
  * -EBUSY when the pinned maps were made for another number of flows, or have not the room that

@@ -10,16 +10,10 @@
 #include "base/mem.h"
 #include "kernel/bpf_live.h"
 #include "kernel/bpf_rows.h"
+#include "kernel/bpf_service.h"
 #include "kernel/sysctl.h"
 
 #define BATCH 512 /* rows that a system call brings */
-
-/* How the rows of a hash map are taken over. */
-struct table {
-	const char *map;
-	size_t key_size, value_size;
-	int (*take)(const void *key, const void *value, struct state *have);
-};
 
 static int take_device(const void *key, const void *value, struct state *have)
 {
@@ -86,8 +80,8 @@ static int take_sysctl(const void *key, const void *value, struct state *have)
 	return 0;
 }
 
-static int take_rows(const struct table *table, const char *keys, const char *values, size_t count,
-		     struct state *have)
+static int take_rows(const struct bpf_rows *table, const char *keys, const char *values,
+		     size_t count, struct state *have)
 {
 	int r = 0;
 
@@ -96,7 +90,7 @@ static int take_rows(const struct table *table, const char *keys, const char *va
 	return r;
 }
 
-static int read_table(const struct bpf *bpf, const struct table *table, struct state *have)
+int bpf_take_rows(const struct bpf *bpf, const struct bpf_rows *table, struct state *have)
 {
 	AUTO_CLOSE int fd = bpf_map_open(bpf, table->map);
 	AUTO_FREE char *keys = mem_alloc(BATCH, table->key_size);
@@ -155,7 +149,7 @@ static int compare_sysctls(const void *a, const void *b)
 			qsort((array).items, (array).count, sizeof(*(array).items), compare); \
 	} while (0)
 
-static const struct table tables[] = {
+static const struct bpf_rows tables[] = {
 	{ "tp_devices", sizeof(uint32_t), sizeof(struct tp_device), take_device },
 	{ "tp_peer_info", sizeof(uint32_t), sizeof(struct tp_peer_info), take_peer_info },
 	{ "tp_route_info", sizeof(uint32_t), sizeof(struct tp_route_info), take_route_info },
@@ -167,7 +161,9 @@ static int read_tables(const struct bpf *bpf, struct state *have)
 	int r = 0;
 
 	for (size_t i = 0; !r && i < ARRAY_SIZE(tables); i++)
-		r = read_table(bpf, &tables[i], have);
+		r = bpf_take_rows(bpf, &tables[i], have);
+	if (!r)
+		r = bpf_read_services(bpf, have);
 	SORT(have->devices, compare_devices);
 	SORT(have->peer_info, compare_peers);
 	SORT(have->route_info, compare_routes);

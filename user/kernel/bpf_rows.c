@@ -10,8 +10,8 @@
 #include "base/mem.h"
 #include "kernel/bpf_netns.h"
 
-static int row_set(const struct bpf *bpf, const char *map, const void *key, const void *value,
-		   struct err *err)
+int bpf_row_set(const struct bpf *bpf, const char *map, const void *key, const void *value,
+		struct err *err)
 {
 	AUTO_CLOSE int fd = bpf_map_open(bpf, map);
 
@@ -22,7 +22,7 @@ static int row_set(const struct bpf *bpf, const char *map, const void *key, cons
 	return 0;
 }
 
-static int row_remove(const struct bpf *bpf, const char *map, const void *key, struct err *err)
+int bpf_row_remove(const struct bpf *bpf, const char *map, const void *key, struct err *err)
 {
 	AUTO_CLOSE int fd = bpf_map_open(bpf, map);
 
@@ -47,7 +47,7 @@ int bpf_set_limits(const struct bpf *bpf, const struct tp_limits *limits, struct
 {
 	const uint32_t zero = 0;
 
-	return row_set(bpf, "tp_limits", &zero, limits, err);
+	return bpf_row_set(bpf, "tp_limits", &zero, limits, err);
 }
 
 /* What attaching has noted in the row outlives a change of policy. */
@@ -69,12 +69,12 @@ int bpf_set_device(const struct bpf *bpf, const struct state_device *device, str
 	if (!ifindex)
 		return err_sys(err, -errno, "find device %s", device->name);
 	keep_notes(bpf, ifindex, &row);
-	return row_set(bpf, "tp_devices", &ifindex, &row, err);
+	return bpf_row_set(bpf, "tp_devices", &ifindex, &row, err);
 }
 
 int bpf_remove_device(const struct bpf *bpf, uint32_t ifindex, struct err *err)
 {
-	return row_remove(bpf, "tp_devices", &ifindex, err);
+	return bpf_row_remove(bpf, "tp_devices", &ifindex, err);
 }
 
 static int row_of_device(const struct bpf *bpf, uint32_t ifindex, struct tp_device *row,
@@ -93,7 +93,7 @@ int bpf_note_qdisc(const struct bpf *bpf, uint32_t ifindex, struct err *err)
 	if (r)
 		return r;
 	row.made_qdisc = 1;
-	return row_set(bpf, "tp_devices", &ifindex, &row, err);
+	return bpf_row_set(bpf, "tp_devices", &ifindex, &row, err);
 }
 
 int bpf_note_xdp(const struct bpf *bpf, uint32_t ifindex, bool native, struct err *err)
@@ -106,7 +106,7 @@ int bpf_note_xdp(const struct bpf *bpf, uint32_t ifindex, bool native, struct er
 	row.flags &= (uint16_t)~TP_DEV_XDP_NATIVE;
 	if (native)
 		row.flags |= TP_DEV_XDP_NATIVE;
-	return row_set(bpf, "tp_devices", &ifindex, &row, err);
+	return bpf_row_set(bpf, "tp_devices", &ifindex, &row, err);
 }
 
 bool bpf_made_qdisc(const struct bpf *bpf, uint32_t ifindex)
@@ -118,12 +118,12 @@ bool bpf_made_qdisc(const struct bpf *bpf, uint32_t ifindex)
 
 int bpf_set_peer_info(const struct bpf *bpf, const struct peer_info_row *row, struct err *err)
 {
-	return row_set(bpf, "tp_peer_info", &row->id, &row->info, err);
+	return bpf_row_set(bpf, "tp_peer_info", &row->id, &row->info, err);
 }
 
 int bpf_remove_peer_info(const struct bpf *bpf, uint32_t id, struct err *err)
 {
-	return row_remove(bpf, "tp_peer_info", &id, err);
+	return bpf_row_remove(bpf, "tp_peer_info", &id, err);
 }
 
 int bpf_set_route_info(const struct bpf *bpf, const struct state *want,
@@ -139,12 +139,12 @@ int bpf_set_route_info(const struct bpf *bpf, const struct state *want,
 	/* what is behind the NUL is zero */
 	strncpy(info.node, state_text(want, row->node), sizeof(info.node) - 1);
 	strncpy(info.reason, state_text(want, row->reason), sizeof(info.reason) - 1);
-	return row_set(bpf, "tp_route_info", &row->id, &info, err);
+	return bpf_row_set(bpf, "tp_route_info", &row->id, &info, err);
 }
 
 int bpf_remove_route_info(const struct bpf *bpf, uint32_t id, struct err *err)
 {
-	return row_remove(bpf, "tp_route_info", &id, err);
+	return bpf_row_remove(bpf, "tp_route_info", &id, err);
 }
 
 static int sysctl_key(const char *path, struct tp_sysctl_key *key, struct err *err)
@@ -207,7 +207,7 @@ int bpf_save_sysctl(const struct bpf *bpf, const char *path, int32_t before, int
 		return r;
 	if (!row_get(bpf, "tp_sysctls", &key, &saved) || find_shared(bpf, &key, &saved))
 		row.before = saved.before;
-	return row_set(bpf, "tp_sysctls", &key, &row, err);
+	return bpf_row_set(bpf, "tp_sysctls", &key, &row, err);
 }
 
 int bpf_forget_sysctl(const struct bpf *bpf, const char *path, struct err *err)
@@ -215,7 +215,7 @@ int bpf_forget_sysctl(const struct bpf *bpf, const char *path, struct err *err)
 	struct tp_sysctl_key key;
 	int r = sysctl_key(path, &key, err);
 
-	return r ? r : row_remove(bpf, "tp_sysctls", &key, err);
+	return r ? r : bpf_row_remove(bpf, "tp_sysctls", &key, err);
 }
 
 /* The row of a tp_state of whatever size; the caller frees it. NULL with *r negative. */
@@ -260,8 +260,32 @@ int bpf_read_state(const struct bpf *bpf, struct tp_state *out, struct err *err)
 	return 0;
 }
 
+static int fill_service(const struct backends_row *row, struct facts *facts)
+{
+	struct facts_service_id *id = array_add(&facts->service_ids);
+	uint32_t i;
+
+	if (!id)
+		return -ENOMEM;
+	memcpy(id->name, row->backends.name, sizeof(id->name));
+	id->id = row->id;
+	for (i = 0; i < row->backends.count && i < TP_BACKEND_MAX; i++) {
+		struct facts_dead *dead;
+
+		if (row->backends.healthy >> i & 1)
+			continue;
+		dead = array_add(&facts->dead);
+		if (!dead)
+			return -ENOMEM;
+		memcpy(dead->service, row->backends.name, sizeof(dead->service));
+		dead->backend = row->backends.addrs[i];
+	}
+	return 0;
+}
+
 int bpf_fill_ids(const struct state *have, struct facts *facts)
 {
+	const struct backends_row *backends;
 	const struct route_info_row *route;
 	const struct peer_info_row *peer;
 
@@ -282,5 +306,8 @@ int bpf_fill_ids(const struct state *have, struct facts *facts)
 		id->prefix = route->prefix;
 		id->id = route->id;
 	}
+	array_for_each(backends, &have->socket_lb.backends)
+		if (fill_service(backends, facts))
+			return -ENOMEM;
 	return 0;
 }

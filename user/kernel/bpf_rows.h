@@ -31,6 +31,11 @@ int bpf_save_sysctl(const struct bpf *bpf, const char *path, int32_t before, int
 bool bpf_is_sysctl_shared(const struct bpf *bpf, const char *path);
 int bpf_forget_sysctl(const struct bpf *bpf, const char *path, struct err *err);
 
+/* One row of any map. To remove one that is not there is success. */
+int bpf_row_set(const struct bpf *bpf, const char *map, const void *key, const void *value,
+		struct err *err);
+int bpf_row_remove(const struct bpf *bpf, const char *map, const void *key, struct err *err);
+
 /* ---- reading; a map that is not there reads as empty ---- */
 
 /* tp_state's row; -ENOENT when nothing is set up, -EPROTO when by another version. */
@@ -38,7 +43,15 @@ int bpf_read_state(const struct bpf *bpf, struct tp_state *out, struct err *err)
 /* Fills exists, node, devices, info rows, limits, sysctls, hashes, generation and only_logs of
  * have. */
 int bpf_read_rows(const struct bpf *bpf, struct state *have, struct err *err);
-/* Fills facts->peer_ids and route_ids from have's info rows. 0 or -ENOMEM. */
+/* How the rows of a hash map are taken over: take is called for each until it is negative. */
+struct bpf_rows {
+	const char *map;
+	size_t key_size, value_size;
+	int (*take)(const void *key, const void *value, struct state *have);
+};
+
+int bpf_take_rows(const struct bpf *bpf, const struct bpf_rows *rows, struct state *have);
+/* Fills facts->peer_ids, route_ids and service_ids from have's info rows. 0 or -ENOMEM. */
 int bpf_fill_ids(const struct state *have, struct facts *facts);
 
 #endif

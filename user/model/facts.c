@@ -27,6 +27,9 @@ void facts_free(struct facts *facts)
 	array_clear(&facts->peer_ids);
 	array_clear(&facts->route_ids);
 	intern_free(&facts->nodes);
+	array_clear(&facts->service_ids);
+	array_clear(&facts->dead);
+	array_clear(&facts->exempt);
 	array_clear(&facts->hosts);
 	array_clear(&facts->secrets);
 	array_clear(&facts->seen);

@@ -14,6 +14,7 @@
 #include "base/array.h"
 #include "model/intern.h"
 #include "secret/key.h"
+#include "model/services.h"
 #include "towpath/layout.h"
 
 /* The XDP program on a device. */
@@ -81,6 +82,24 @@ struct facts_route_id {
 	uint32_t id;
 };
 
+/* Which tp_backends row a service already has. */
+struct facts_service_id {
+	char name[TP_NAME_SIZE];
+	uint32_t id;
+};
+
+/* A backend that was found dead, which outlives the daemon that found it. */
+struct facts_dead {
+	char service[TP_NAME_SIZE];
+	struct tp_addr backend;
+};
+
+/* The cgroup that the policy's socket load balancer belongs in. */
+struct facts_cgroup {
+	uint64_t id; /* 0: the policy wants none */
+	char path[TP_CGROUP_SIZE];
+};
+
 /* What a DNS name of an endpoint resolved to; looked up in cmd/. */
 struct facts_host {
 	char *host;
@@ -112,6 +131,11 @@ struct facts {
 	ARRAY_OF(struct facts_id) peer_ids;
 	ARRAY_OF(struct facts_route_id) route_ids;
 	struct intern nodes; /* names of route_ids, without a NUL */
+	ARRAY_OF(struct facts_service_id) service_ids;
+	ARRAY_OF(struct facts_dead) dead;
+	struct exempt_rows exempt; /* network namespaces that the policy exempts, as far as found */
+	struct facts_cgroup cgroup;
+	uint64_t netns_cookie; /* of the one that towpath runs in */
 	ARRAY_OF(struct facts_host) hosts;
 	ARRAY_OF(struct facts_secret) secrets;
 	ARRAY_OF(struct facts_seen) seen; /* sorted by key */

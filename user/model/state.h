@@ -15,6 +15,7 @@
 #include "base/array.h"
 #include "model/decide_packet.h"
 #include "model/intern.h"
+#include "model/services.h"
 #include "secret/key.h"
 #include "towpath/abi.h"
 #include "towpath/policy.h"
@@ -181,6 +182,7 @@ struct state {
 	ARRAY_OF(struct state_device) devices;            /* sorted by name */
 	ARRAY_OF(struct peer_info_row) peer_info;         /* sorted by id */
 	ARRAY_OF(struct route_info_row) route_info;       /* sorted by id */
+	struct socket_lb socket_lb;
 	struct tp_limits limits;
 	struct intern texts;  /* of route_info, with their NUL */
 	struct tables tables; /* have: only hash is filled */

@@ -42,5 +42,6 @@ void state_free(struct state *state)
 	array_clear(&state->peer_info);
 	array_clear(&state->route_info);
 	intern_free(&state->texts);
+	socket_lb_clear(&state->socket_lb);
 	*state = (struct state){ 0 };
 }

@@ -45,19 +45,10 @@ static void add_route(struct list *list, const struct config_route *route)
 		add(list, route->place, "probe", "probing a route");
 }
 
-static void add_socket_lb(struct list *list, const struct config_socket_lb *lb)
-{
-	if (!lb->set)
-		return;
-	if (lb->mode != LB_MODE_OFF || lb->exempt.count || lb->foreign != FOREIGN_OFF)
-		add(list, "$.socket_lb", NULL, "socket load balancing");
-}
-
 int unserved_list(const struct config *config, struct problems *out)
 {
 	struct list list = { .out = out };
 	const struct config_gateway *gateway;
-	const struct config_service *service;
 	const struct config_route *route;
 	const struct config_node *node;
 
@@ -71,9 +62,6 @@ int unserved_list(const struct config *config, struct problems *out)
 		add(&list, gateway->place, NULL, "a gateway");
 	array_for_each(route, &config->routes)
 		add_route(&list, route);
-	array_for_each(service, &config->services)
-		add(&list, service->place, NULL, "a service");
-	add_socket_lb(&list, &config->socket_lb);
 	return list.r;
 }
 
@@ -85,13 +73,24 @@ static int note_client(struct problems *out, const char *place)
 			    "checked, but no command of this version writes client files yet");
 }
 
+static int note_service(struct problems *out, const struct config_service *service)
+{
+	return problems_add(out, service->place,
+			    "served to sockets of the machine; packets that are only forwarded to "
+			    "it are refused in this version");
+}
+
 int unserved_notes(const struct config *config, struct problems *out)
 {
+	const struct config_service *service;
 	const struct config_peer *peer;
 	int r = note_client(out, config->client.place);
 
 	array_for_each(peer, &config->peers)
 		if (!r)
 			r = note_client(out, peer->client.place);
+	array_for_each(service, &config->services)
+		if (!r)
+			r = note_service(out, service);
 	return r;
 }

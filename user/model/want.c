@@ -166,6 +166,8 @@ static int build(struct want_builder *b)
 	if (!r)
 		r = want_info(b);
 	if (!r)
+		r = want_services(b);
+	if (!r)
 		r = want_tables(b);
 	return r;
 }

@@ -21,6 +21,7 @@ int want_devices(struct want_builder *b);       /* and attachments */
 int want_lan_addresses(struct want_builder *b); /* needs the devices */
 int want_sysctls(struct want_builder *b);       /* needs the devices */
 int want_info(struct want_builder *b);
+int want_services(struct want_builder *b);
 
 /* A hash of a member's endpoint as the policy spells it; 0 when it has none. */
 uint32_t want_said(const struct policy_member *member);

@@ -55,6 +55,13 @@ static int detach_all(struct plan *plan, const struct state *have)
 	return 0;
 }
 
+static int detach_sockets(struct plan *plan, const struct state *have)
+{
+	int r = op_add_socket_detach(plan, &have->socket_lb, SOCKET_SET_HIDE);
+
+	return r ? r : op_add_socket_detach(plan, &have->socket_lb, SOCKET_SET_LB);
+}
+
 static bool is_accept_ra(const struct state_sysctl *sysctl)
 {
 	const char *name = strrchr(sysctl->path, '/');
@@ -112,8 +119,8 @@ static int remove_programs(struct plan *plan, const struct state *have)
 int plan_build_down(const struct state *have, struct plan *out, struct err *err)
 {
 	static int (*const steps[])(struct plan *, const struct state *) = {
-		remove_routes, remove_link,     remove_lan_addresses,
-		detach_all,    restore_sysctls, remove_programs,
+		remove_routes,  remove_link,     remove_lan_addresses, detach_all,
+		detach_sockets, restore_sysctls, remove_programs,
 	};
 	struct plan plan = { .have = have };
 	size_t i;

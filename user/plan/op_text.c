@@ -4,6 +4,7 @@
  * thousand steps, of which a few are shown.
  */
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,6 +34,21 @@ static void put_peer(char *buf, const struct state_peer *peer)
 
 	snprintf(buf, OP_OBJECT_SIZE, "peer %s",
 		 peer->name[0] ? peer->name : key_put(key, &peer->public_key));
+}
+
+static void put_service(char *buf, const struct service_row *row)
+{
+	char text[ENDPOINT_TEXT_SIZE];
+	struct endpoint vip = { .port = ntohs(row->key.port) };
+
+	memcpy(&vip.addr, &row->key.vip, sizeof(vip.addr));
+	snprintf(buf, OP_OBJECT_SIZE, "service %s/%s", endpoint_put(text, &vip),
+		 row->key.protocol == IPPROTO_UDP ? "udp" : "tcp");
+}
+
+static void put_exempt(char *buf, const struct exempt_row *row)
+{
+	snprintf(buf, OP_OBJECT_SIZE, "exempt netns %llu", (unsigned long long)row->cookie);
 }
 
 static void put_attachment(char *buf, const struct state_attachment *attachment)
@@ -76,6 +92,15 @@ const char *op_object(char *buf, const struct plan *plan, const struct op *op)
 	case OP_ROUTE_INFO_REMOVE: sprintf(buf, "route-info %u", args->route_info->id); break;
 	case OP_ATTACH:
 	case OP_DETACH: put_attachment(buf, args->attachment); break;
+	case OP_BACKENDS_SET:
+	case OP_BACKENDS_REMOVE: sprintf(buf, "backends %u", args->backends->id); break;
+	case OP_SERVICE_SET:
+	case OP_SERVICE_REMOVE: put_service(buf, args->service); break;
+	case OP_EXEMPT_SET:
+	case OP_EXEMPT_REMOVE: put_exempt(buf, args->exempt); break;
+	case OP_SOCKET_SETTINGS_SET: strcpy(buf, "sockets"); break;
+	case OP_SOCKET_ATTACH:
+	case OP_SOCKET_DETACH: strcpy(buf, socket_set_name(args->socket_set)); break;
 	}
 	return buf;
 }
@@ -202,6 +227,27 @@ static void put_route_info(char *buf, const struct state *want, const struct rou
 		 state_text(want, row->node), names[row->state], state_text(want, row->reason));
 }
 
+static void put_backends(char *buf, const struct tp_backends *backends)
+{
+	snprintf(buf, OP_DETAILS_SIZE, "of %s: %u", backends->name, backends->count);
+}
+
+static void put_target(char *buf, const struct tp_service *service)
+{
+	snprintf(buf, OP_DETAILS_SIZE, "backends %u target-port %u", service->backends,
+		 ntohs(service->target_port));
+}
+
+static void put_sockets(char *buf, const struct tp_socket_lb *settings)
+{
+	static const char *const modes[] = { [TP_SOCKET_OFF] = "off",
+					     [TP_SOCKET_ALL] = "all",
+					     [TP_SOCKET_HOST_ONLY] = "host-only" };
+
+	snprintf(buf, OP_DETAILS_SIZE, "mode %s foreign %s", modes[settings->mode],
+		 settings->hide ? "hide" : "off");
+}
+
 /* Leaves buf alone where the object says it all. */
 static void put_details(char *buf, const struct plan *plan, const struct op *op)
 {
@@ -240,6 +286,11 @@ static void put_details(char *buf, const struct plan *plan, const struct op *op)
 		if (op->args.attachment->hook == HOOK_XDP_LAN)
 			sprintf(buf, "mode %s", state_xdp_name(op->args.attachment->xdp));
 		break;
+	case OP_BACKENDS_SET: put_backends(buf, &op->args.backends->backends); break;
+	case OP_SERVICE_SET: put_target(buf, &op->args.service->service); break;
+	case OP_EXEMPT_SET: strcpy(buf, op->args.exempt->exempt.what); break;
+	case OP_SOCKET_SETTINGS_SET: put_sockets(buf, &want->socket_lb.settings); break;
+	case OP_SOCKET_ATTACH: sprintf(buf, "to %s", want->socket_lb.settings.cgroup); break;
 	default: break;
 	}
 }

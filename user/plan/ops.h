@@ -24,25 +24,34 @@ enum op_kind {
 	OP_ADDRESS_ADD,     /* addr, on the tunnel */
 	OP_ADDRESS_REMOVE,  /* addr */
 	OP_LAN_ADDRESS_ADD, /* lan_address: probed for, put and announced */
-	OP_LAN_ADDRESS_REMOVE, /* lan_address */
-	OP_ROUTE_ADD,          /* route, through the tunnel */
-	OP_ROUTE_REMOVE,       /* route */
-	OP_DEVICE_SET,         /* device: row of tp_devices */
-	OP_DEVICE_REMOVE,      /* device */
-	OP_LIMITS_SET,         /* want->limits */
-	OP_PEER_INFO_SET,      /* peer_info */
-	OP_PEER_INFO_REMOVE,   /* peer_info */
-	OP_ROUTE_INFO_SET,     /* route_info */
-	OP_ROUTE_INFO_REMOVE,  /* route_info */
-	OP_ATTACH,             /* attachment; an existing one is updated in place */
-	OP_DETACH,             /* attachment */
-	OP_POLICY_STAGE,       /* want->tables into the idle slot, and their probes through it */
-	OP_POLICY_TEST,        /* want->tables' probes through the live ones, which are the same */
-	OP_POLICY_SWITCH,      /* the generation word, behind OP_POLICY_STAGE */
-	OP_POLICY_NOTE,        /* want->policy_hash only: the tables are the same */
-	OP_LINK_REMOVE,        /* have->tunnel */
-	OP_SYSCTL_RESTORE,     /* sysctl */
-	OP_PROGRAMS_REMOVE,    /* pins and directories of this instance */
+	OP_LAN_ADDRESS_REMOVE,  /* lan_address */
+	OP_ROUTE_ADD,           /* route, through the tunnel */
+	OP_ROUTE_REMOVE,        /* route */
+	OP_DEVICE_SET,          /* device: row of tp_devices */
+	OP_DEVICE_REMOVE,       /* device */
+	OP_LIMITS_SET,          /* want->limits */
+	OP_PEER_INFO_SET,       /* peer_info */
+	OP_PEER_INFO_REMOVE,    /* peer_info */
+	OP_ROUTE_INFO_SET,      /* route_info */
+	OP_ROUTE_INFO_REMOVE,   /* route_info */
+	OP_ATTACH,              /* attachment; an existing one is updated in place */
+	OP_DETACH,              /* attachment */
+	OP_BACKENDS_SET,        /* backends: a row of tp_backends */
+	OP_BACKENDS_REMOVE,     /* backends */
+	OP_SERVICE_SET,         /* service: a row of tp_services */
+	OP_SERVICE_REMOVE,      /* service */
+	OP_EXEMPT_SET,          /* exempt: a row of tp_exempt */
+	OP_EXEMPT_REMOVE,       /* exempt */
+	OP_SOCKET_SETTINGS_SET, /* want->socket_lb.settings */
+	OP_SOCKET_ATTACH,       /* socket_set, to want's cgroup */
+	OP_SOCKET_DETACH,       /* socket_set */
+	OP_POLICY_STAGE,        /* want->tables into the idle slot, and their probes through it */
+	OP_POLICY_TEST,         /* want->tables' probes through the live ones, which are the same */
+	OP_POLICY_SWITCH,       /* the generation word, behind OP_POLICY_STAGE */
+	OP_POLICY_NOTE,         /* want->policy_hash only: the tables are the same */
+	OP_LINK_REMOVE,         /* have->tunnel */
+	OP_SYSCTL_RESTORE,      /* sysctl */
+	OP_PROGRAMS_REMOVE,     /* pins and directories of this instance */
 };
 
 struct op {
@@ -62,6 +71,10 @@ struct op {
 		const struct state_attachment *attachment;
 		const struct peer_info_row *peer_info;
 		const struct route_info_row *route_info;
+		const struct backends_row *backends;
+		const struct service_row *service;
+		const struct exempt_row *exempt;
+		enum socket_set socket_set;
 	} args; /* points into want (add, set) or have (remove): both must outlive the plan */
 };
 

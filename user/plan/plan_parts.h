@@ -14,6 +14,9 @@ struct op *op_add(struct plan *plan, enum op_phase phase, enum op_kind kind, con
 /* OP_LAN_ADDRESS_ADD or _REMOVE: 0 or -ENOMEM. */
 int op_add_lan_address(struct plan *plan, bool is_add, const struct state_lan_address *address);
 
+/* When anything of the set is attached: 0 or -ENOMEM. */
+int op_add_socket_detach(struct plan *plan, const struct socket_lb *have, enum socket_set set);
+
 /* What is being compared. */
 struct diff {
 	const struct state *want;
@@ -44,6 +47,8 @@ int diff_infos_set(struct diff *d);
 int diff_infos_change(struct diff *d);
 int diff_infos_remove(struct diff *d);
 int diff_attach(struct diff *d);
+int diff_services_set(struct diff *d); /* and the programs of sockets */
+int diff_services_remove(struct diff *d);
 int diff_detach(struct diff *d);
 
 /*

@@ -9,5 +9,6 @@
 void metrics_print_peers(FILE *out, const struct status *status);
 void metrics_print_routes(FILE *out, const struct status *status);
 void metrics_print_rules(FILE *out, const struct status *status);
+void metrics_print_services(FILE *out, const struct status *status); /* metrics_services.c */
 
 #endif

@@ -279,6 +279,21 @@ static int check_waiting(const struct running *running, struct status_problems *
 				     "%s", running->waiting);
 }
 
+static int check_sockets(const struct socket_lb *lb, const char *mend, struct status_problems *out)
+{
+	unsigned int links = socket_lb_links(lb, SOCKET_SET_LB);
+	int r = 0;
+
+	if (lb->services.count && links != SOCKET_SET_SIZE)
+		r = add_problem(out, mend, "%u of the %d programs of sockets are attached to %s",
+				links, SOCKET_SET_SIZE, lb->settings.cgroup);
+	if (!r && lb->settings.hide && !lb->cgroup_id[SOCKET_SET_HIDE])
+		r = add_problem(out, mend,
+				"exempt sockets are not hidden from other tools' programs in %s",
+				lb->settings.cgroup);
+	return r;
+}
+
 int status_find_problems(const struct status *status, struct status_problems *out)
 {
 	const struct state *have = status->have;
@@ -303,6 +318,8 @@ int status_find_problems(const struct status *status, struct status_problems *ou
 	array_for_each(device, &have->devices)
 		if (!r)
 			r = check_device(have, device, out);
+	if (!r)
+		r = check_sockets(&have->socket_lb, mend, out);
 	if (!r && have->limits.flows && status->stats->flows_current >= have->limits.flows)
 		r = add_problem(out, "raise limits.flows in the policy",
 				"the flow table is full: %u flows", have->limits.flows);

@@ -8,6 +8,7 @@
 #include "base/time_text.h"
 #include "report/json_out.h"
 #include "report/status.h"
+#include "report/status_services.h"
 
 static void add_rejected(cJSON *policy, const struct running *running)
 {
@@ -251,6 +252,7 @@ static void add_attachments(cJSON *root, const struct state *have)
 		else
 			cJSON_AddNullToObject(item, "link_id");
 	}
+	status_add_socket_links(array, &have->socket_lb);
 }
 
 static void add_flows(cJSON *root, const struct status *status)
@@ -299,8 +301,8 @@ int status_print_json(FILE *out, const struct status *status)
 		add_routes(root, status);
 		add_attachments(root, status->have);
 		add_flows(root, status);
-		cJSON_AddArrayToObject(root, "exempt");
-		cJSON_AddArrayToObject(root, "services");
+		status_add_exempt(root, &status->have->socket_lb);
+		status_add_services(root, &status->have->socket_lb);
 		add_drops(root, status->stats);
 		r = json_out_print(out, root);
 	}

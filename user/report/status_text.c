@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "report/status.h"
+#include "report/status_services.h"
 
 /* 1536 -> "1.5 KiB"; buf of 16 bytes. */
 static const char *put_bytes(char *buf, uint64_t bytes)
@@ -201,6 +202,7 @@ static void print_tables(FILE *out, const struct status *status)
 	print_peers(out, status);
 	print_routes(out, status);
 	print_attachments(out, status->have);
+	status_print_services(out, &status->have->socket_lb);
 	print_reasons(out, status->stats);
 }
 

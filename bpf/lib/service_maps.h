@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The maps of services. User writes those of the policy; the two of sockets are the programs'. */
+#ifndef BPF_LIB_SERVICE_MAPS_H
+#define BPF_LIB_SERVICE_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include <towpath/service.h>
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TP_SERVICE_PORT_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tp_service_key);
+	__type(value, struct tp_service);
+} tp_services SEC(".maps");
+
+/* Not preallocated, so that a row which is replaced stays whole for who is reading it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TP_SERVICE_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct tp_backends);
+} tp_backends SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TP_EXEMPT_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct tp_exempt);
+} tp_exempt SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tp_socket_lb);
+} tp_socket_lb SEC(".maps");
+
+/* With the socket and as long as it: nothing that other sockets do can evict it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tp_sock_rev);
+} tp_sock_rev SEC(".maps");
+
+/* The same of sockets that send datagrams here and there. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tp_sock_udp);
+} tp_sock_udp SEC(".maps");
+
+#endif

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Keeps another tool's socket load balancer away from exempt network namespaces, without touching
+ * that tool. One program runs before its programs: it remembers where the socket wants to go and
+ * puts an address there that nobody serves. One runs after them and puts the destination back. The
+ * other tool sees nothing to translate, so there is nothing to undo on the way back.
+ *
+ * Should the second program be missing, the socket gets an error and never a wrong destination.
+ */
+#include <linux/bpf.h>
+#include <linux/errno.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <stdbool.h>
+
+#include "lib/service_maps.h"
+#include "lib/sock_addr.h"
+
+#define GO_ON  1
+#define REFUSE 0
+
+/* With the socket, whose lock the kernel holds from the first program to the last. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tp_sock_hidden);
+} tp_sock_hidden SEC(".maps");
+
+static __always_inline bool is_hidden_from_others(struct bpf_sock_addr *ctx)
+{
+	__u64 cookie = bpf_get_netns_cookie(ctx);
+
+	return (ctx->protocol == IPPROTO_TCP || ctx->protocol == IPPROTO_UDP) &&
+	       bpf_map_lookup_elem(&tp_exempt, &cookie);
+}
+
+/*
+ * Port 0, which the kernel refuses to send a datagram to; and for TCP an address that it refuses to
+ * connect to: 0.0.0.1 (RFC 6890: "this network"), ff01::1 (multicast).
+ */
+static __always_inline void peer_hide(struct bpf_sock_addr *ctx, enum family family)
+{
+	struct tp_addr nowhere = { .bytes = { [0] = 0xff, [1] = 0x01, [15] = 1 } };
+
+	if (family == FAMILY_V4)
+		__builtin_memcpy(&nowhere.bytes[12], (__u8[]){ 0, 0, 0, 1 }, 4);
+	peer_write(ctx, family, &nowhere, 0);
+}
+
+static __always_inline int hide(struct bpf_sock_addr *ctx, enum family family)
+{
+	struct tp_sock_hidden *hidden;
+	struct peer peer;
+
+	if (!is_hidden_from_others(ctx) || !ctx->sk)
+		return GO_ON;
+	hidden = bpf_sk_storage_get(&tp_sock_hidden, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!hidden) {
+		bpf_set_retval(-ENOMEM);
+		return REFUSE;
+	}
+	peer_read(&peer, ctx, family);
+	hidden->addr = peer.addr;
+	hidden->port = peer.port;
+	hidden->now = 1;
+	peer_hide(ctx, family);
+	return GO_ON;
+}
+
+/* By what was hidden and not by tp_exempt, which may have changed in between. */
+static __always_inline int restore(struct bpf_sock_addr *ctx, enum family family)
+{
+	struct tp_sock_hidden *hidden =
+		ctx->sk ? bpf_sk_storage_get(&tp_sock_hidden, ctx->sk, NULL, 0) : NULL;
+
+	if (!hidden || !hidden->now)
+		return GO_ON;
+	hidden->now = 0;
+	peer_write(ctx, family, &hidden->addr, hidden->port);
+	return GO_ON;
+}
+
+#define PROGRAM(name, hook, does, family)   \
+	SEC("cgroup/" hook)                 \
+	int name(struct bpf_sock_addr *ctx) \
+	{                                   \
+		return does(ctx, family);   \
+	}
+
+PROGRAM(tp_hide_c4, "connect4", hide, FAMILY_V4)
+PROGRAM(tp_hide_c6, "connect6", hide, FAMILY_V6)
+PROGRAM(tp_hide_s4, "sendmsg4", hide, FAMILY_V4)
+PROGRAM(tp_hide_s6, "sendmsg6", hide, FAMILY_V6)
+PROGRAM(tp_restore_c4, "connect4", restore, FAMILY_V4)
+PROGRAM(tp_restore_c6, "connect6", restore, FAMILY_V6)
+PROGRAM(tp_restore_s4, "sendmsg4", restore, FAMILY_V4)
+PROGRAM(tp_restore_s6, "sendmsg6", restore, FAMILY_V6)
+
+char _license[] SEC("license") = "GPL";

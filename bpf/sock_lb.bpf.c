@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The socket load balancer: connect() and sendto() to a service's address go to a backend, and the
+ * socket is told that it talks to the service. The first line of each program leaves alone whose
+ * network namespace is exempt.
+ */
+#include <linux/bpf.h>
+#include <linux/errno.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "lib/service.h"
+#include "lib/sock_addr.h"
+#include "lib/sock_rev.h"
+
+#define GO_ON  1
+#define REFUSE 0
+
+/* Sockets of the kernel's own and of protocols that no service has: MPTCP, UDP-Lite, SCTP. */
+static __always_inline bool has_services(const struct bpf_sock_addr *ctx)
+{
+	return ctx->protocol == IPPROTO_TCP || ctx->protocol == IPPROTO_UDP;
+}
+
+static __always_inline bool is_left_alone(struct bpf_sock_addr *ctx)
+{
+	__u64 cookie = bpf_get_netns_cookie(ctx);
+	const struct tp_socket_lb *lb;
+	__u32 zero = 0;
+
+	if (bpf_map_lookup_elem(&tp_exempt, &cookie) || !has_services(ctx))
+		return true;
+	lb = bpf_map_lookup_elem(&tp_socket_lb, &zero);
+	return !lb || lb->mode == TP_SOCKET_OFF ||
+	       (lb->mode == TP_SOCKET_HOST_ONLY && cookie != lb->host_cookie);
+}
+
+static __always_inline int refuse(int error)
+{
+	bpf_set_retval(-error);
+	return REFUSE;
+}
+
+static __always_inline const struct tp_service *service_find(const struct bpf_sock_addr *ctx,
+							     const struct peer *peer)
+{
+	struct tp_service_key key = {
+		.vip = peer->addr,
+		.port = peer->port,
+		.protocol = (__u8)ctx->protocol,
+	};
+
+	return bpf_map_lookup_elem(&tp_services, &key);
+}
+
+/* Whether the entry's backend still is one of that row, in its place and healthy. */
+static __always_inline bool still_stands(const struct tp_sock_rev *entry,
+					 const struct tp_backends *backends)
+{
+	return entry->index < TP_BACKEND_MAX && backend_is_healthy(backends, entry->index) &&
+	       addr_is(&backends->addrs[entry->index], &entry->backend);
+}
+
+/* 0, or what errno the socket is to see. */
+static __always_inline int choose(struct bpf_sock_addr *ctx, const struct tp_service *service,
+				  const struct tp_backends *backends, const struct peer *vip,
+				  struct tp_sock_rev *out)
+{
+	__u32 index = choose_backend(service, backends, bpf_get_netns_cookie(ctx));
+
+	if (index >= TP_BACKEND_MAX)
+		return EHOSTUNREACH;
+	out->vip = vip->addr;
+	out->vip_port = vip->port;
+	out->backend = backends->addrs[index];
+	out->backend_port = service->target_port;
+	out->index = index;
+	return 0;
+}
+
+/* A socket that was connected to a service before may be connected anew, to anything. */
+static __always_inline int connect_elsewhere(struct bpf_sock_addr *ctx)
+{
+	if (connected_of(ctx, false))
+		bpf_sk_storage_delete(&tp_sock_rev, ctx->sk);
+	return GO_ON;
+}
+
+static __always_inline int on_connect(struct bpf_sock_addr *ctx, enum family family)
+{
+	const struct tp_backends *backends;
+	const struct tp_service *service;
+	struct tp_sock_rev *rev;
+	struct peer peer;
+	int error;
+
+	if (is_left_alone(ctx))
+		return GO_ON;
+	peer_read(&peer, ctx, family);
+	service = service_find(ctx, &peer);
+	if (!service)
+		return connect_elsewhere(ctx);
+	backends = bpf_map_lookup_elem(&tp_backends, &service->backends);
+	rev = connected_of(ctx, true);
+	if (!backends || !rev)
+		return refuse(backends ? ENOMEM : EHOSTUNREACH);
+	error = choose(ctx, service, backends, &peer, rev);
+	if (error)
+		return refuse(error);
+	peer_write(ctx, family, &rev->backend, rev->backend_port);
+	return GO_ON;
+}
+
+/* By its own address: answers from there are shown as they come, until the service is used. */
+static __always_inline int send_elsewhere(struct bpf_sock_addr *ctx, const struct peer *peer)
+{
+	struct tp_sock_udp *udp = datagrams_of(ctx, false);
+
+	for (__u32 i = 0; udp && i < TP_SOCK_SERVICES; i++)
+		if (udp->services[i].used && is_backend(&udp->services[i], peer))
+			udp->services[i].direct = 1;
+	return GO_ON;
+}
+
+static __always_inline int on_send(struct bpf_sock_addr *ctx, enum family family)
+{
+	const struct tp_backends *backends;
+	const struct tp_service *service;
+	struct tp_sock_rev *entry;
+	struct tp_sock_udp *udp;
+	struct peer peer;
+	int error = 0;
+
+	if (is_left_alone(ctx))
+		return GO_ON;
+	peer_read(&peer, ctx, family);
+	service = service_find(ctx, &peer);
+	if (!service)
+		return send_elsewhere(ctx, &peer);
+	backends = bpf_map_lookup_elem(&tp_backends, &service->backends);
+	if (!backends)
+		return refuse(EHOSTUNREACH);
+	udp = datagrams_of(ctx, true);
+	entry = udp ? entry_for(udp, &peer) : NULL;
+	if (!entry)
+		return refuse(ENOBUFS);
+	if (!entry->used || !still_stands(entry, backends))
+		error = choose(ctx, service, backends, &peer, entry);
+	if (error)
+		return refuse(error);
+	entry->used = ++udp->clock;
+	entry->direct = 0;
+	peer_write(ctx, family, &entry->backend, entry->backend_port);
+	return GO_ON;
+}
+
+static __always_inline int on_receive(struct bpf_sock_addr *ctx, enum family family)
+{
+	const struct tp_sock_rev *rev;
+	struct tp_sock_udp *udp;
+	struct peer peer;
+
+	if (is_left_alone(ctx))
+		return GO_ON;
+	peer_read(&peer, ctx, family);
+	rev = connected_of(ctx, false);
+	if (!rev || !is_backend(rev, &peer)) {
+		udp = datagrams_of(ctx, false);
+		rev = udp ? last_used(udp, &peer) : NULL;
+	}
+	if (rev)
+		peer_write(ctx, family, &rev->vip, rev->vip_port);
+	return GO_ON;
+}
+
+static __always_inline int on_getpeername(struct bpf_sock_addr *ctx, enum family family)
+{
+	const struct tp_sock_rev *rev;
+	struct peer peer;
+
+	if (is_left_alone(ctx))
+		return GO_ON;
+	peer_read(&peer, ctx, family);
+	rev = connected_of(ctx, false);
+	if (rev && is_backend(rev, &peer))
+		peer_write(ctx, family, &rev->vip, rev->vip_port);
+	return GO_ON;
+}
+
+#define PROGRAM(hook, does)                          \
+	SEC("cgroup/" #hook "4")                     \
+	int tp_##hook##4(struct bpf_sock_addr * ctx) \
+	{                                            \
+		return does(ctx, FAMILY_V4);         \
+	}                                            \
+                                                     \
+	SEC("cgroup/" #hook "6")                     \
+	int tp_##hook##6(struct bpf_sock_addr * ctx) \
+	{                                            \
+		return does(ctx, FAMILY_V6);         \
+	}
+
+PROGRAM(connect, on_connect)
+PROGRAM(sendmsg, on_send)
+PROGRAM(recvmsg, on_receive)
+PROGRAM(getpeername, on_getpeername)
+
+char _license[] SEC("license") = "GPL";

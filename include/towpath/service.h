@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Services: virtual addresses, what stands behind them, and whose sockets are left alone. */
+#ifndef TOWPATH_SERVICE_H
+#define TOWPATH_SERVICE_H
+
+#include <linux/types.h>
+#include <towpath/addr.h>
+#include <towpath/layout.h>
+
+#define TP_SERVICE_MAX      1024
+#define TP_SERVICE_PORT_MAX 16384 /* of all services together */
+#define TP_BACKEND_MAX      64    /* of one service; a bit each */
+#define TP_EXEMPT_MAX       1024
+#define TP_CGROUP_SIZE      192 /* bytes of a path with its NUL */
+
+/* Key of tp_services. TCP and UDP on one port are two services. */
+struct tp_service_key {
+	struct tp_addr vip;
+	__be16 port;
+	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 zero;
+};
+
+/* How a backend is chosen among those that are healthy. */
+enum tp_service_policy {
+	TP_SERVICE_FAILOVER = 0, /* the first */
+	TP_SERVICE_RANDOM = 1,
+	TP_SERVICE_SOURCE = 2, /* always the same one for a client, while it is healthy */
+};
+
+/* Value of tp_services. */
+struct tp_service {
+	__u32 backends; /* row of tp_backends */
+	__be16 target_port;
+	__u8 policy; /* enum tp_service_policy */
+	__u8 zero;
+};
+
+/* Value of tp_backends: all of one service in one row, so that they change in one step. */
+struct tp_backends {
+	__u64 healthy; /* a bit for each of addrs that may be chosen */
+	__u32 count;
+	char name[TP_NAME_SIZE]; /* the service's */
+	__u32 zero;
+	struct tp_addr addrs[TP_BACKEND_MAX]; /* in the policy's order */
+};
+
+/* Why the sockets of a network namespace are left alone. */
+enum tp_exempt_why {
+	TP_EXEMPT_NETNS = 1,     /* the policy names it */
+	TP_EXEMPT_INTERFACE = 2, /* it holds a device of that name */
+	TP_EXEMPT_PID = 3,
+	TP_EXEMPT_TUNNEL = 4, /* tunnel.netns */
+};
+
+/* Value of tp_exempt, whose key is a netns cookie (SO_NETNS_COOKIE). */
+struct tp_exempt {
+	__u32 why; /* enum tp_exempt_why */
+	__u32 zero;
+	char what[TP_NAME_SIZE];  /* the name, path, device or pid that it was found by */
+	char netns[TP_NAME_SIZE]; /* its name below /run/netns, or its path; empty: it has none */
+};
+
+enum tp_socket_mode {
+	TP_SOCKET_OFF = 0,
+	TP_SOCKET_ALL = 1,
+	TP_SOCKET_HOST_ONLY = 2, /* only sockets of the network namespace that towpath runs in */
+};
+
+/* The one row of tp_socket_lb. */
+struct tp_socket_lb {
+	__u64 host_cookie; /* of the network namespace that towpath runs in */
+	__u32 mode;        /* enum tp_socket_mode */
+	__u32 hide;        /* 1: other tools' load balancers are kept away from exempt ones */
+	char cgroup[TP_CGROUP_SIZE]; /* for people: where the programs are */
+};
+
+/* What a socket believes to talk to, and what it does talk to. */
+struct tp_sock_rev {
+	struct tp_addr vip;
+	struct tp_addr backend;
+	__be16 vip_port;
+	__be16 backend_port;
+	__u32 index; /* of the backend in its row of tp_backends */
+	/* of an unconnected socket: the higher, the later it was used; 0: the entry is free */
+	__u32 used;
+	__u32 direct; /* 1: the last datagram went to the backend by its own address */
+};
+
+/* Where a socket wants to go, while other tools' programs do not see it. */
+struct tp_sock_hidden {
+	struct tp_addr addr;
+	__be16 port;
+	__u16 now; /* 1: hidden, and not put back yet */
+};
+
+/* Of an unconnected UDP socket: as many services as one socket can talk to at a time. */
+#define TP_SOCK_SERVICES 16
+
+struct tp_sock_udp {
+	__u32 clock;
+	__u32 zero;
+	struct tp_sock_rev services[TP_SOCK_SERVICES];
+};
+
+_Static_assert(sizeof(struct tp_service_key) == 20, "no hole");
+_Static_assert(sizeof(struct tp_service) == 8, "no hole");
+_Static_assert(sizeof(struct tp_backends) == 80 + 16 * TP_BACKEND_MAX, "no hole");
+_Static_assert(sizeof(struct tp_exempt) == 136, "no hole");
+_Static_assert(sizeof(struct tp_sock_hidden) == 20, "no hole");
+_Static_assert(sizeof(struct tp_sock_rev) == 48, "no hole");
+
+#endif

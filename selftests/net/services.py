@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Services and the sockets that use them: a cgroup for this process, so that no other's sockets are
+translated, and servers on the LAN that say who they are."""
+
+import contextlib
+import json
+import os
+import socket
+import struct
+import threading
+
+from lib import SO_RCVBUFFORCE, Lab, bound_socket, inside, run
+from scenes import open_policy
+
+TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
+
+
+def cgroup_mount():
+    with open("/proc/self/mounts", encoding="utf-8") as file:
+        for line in file:
+            _, directory, kind, *_ = line.split()
+            if kind == "cgroup2":
+                return directory
+    return None
+
+
+def _move_to(directory):
+    with open(f"{directory}/cgroup.procs", "w", encoding="ascii") as file:
+        file.write(str(os.getpid()))
+
+
+@contextlib.contextmanager
+def own_cgroup():
+    """This process in a cgroup of its own; sockets that it makes meanwhile belong there."""
+    path = f"{cgroup_mount()}/towpath-test-{os.getpid()}"
+    with open("/proc/self/cgroup", encoding="utf-8") as file:
+        home = next(line.split("::", 1)[1].strip() for line in file if line.startswith("0::"))
+    os.mkdir(path)
+    try:
+        _move_to(path)
+        yield path
+    finally:
+        _move_to(cgroup_mount() + home)
+        os.rmdir(path)
+
+
+class Servers:
+    """Answer whatever comes with their own name and the question; each is a thread."""
+
+    def __init__(self, lab):
+        self.lab, self.sockets, self.heard, self.ended = lab, [], [], False
+
+    def _echo(self, name, sock):
+        while not self.ended:
+            with contextlib.suppress(OSError):
+                question, client = sock.recvfrom(2048)
+                self.heard.append((name, question, client))
+                sock.sendto(name.encode() + b" " + question, client)
+
+    def _accept(self, name, sock):
+        while not self.ended:
+            with contextlib.suppress(OSError):
+                connection, client = sock.accept()
+                self.heard.append((name, b"", client))
+                connection.sendall(name.encode())
+                connection.close()
+
+    def start(self, name, host, kind, address, port):
+        sock = bound_socket(self.lab, host, kind, address, port)
+        sock.settimeout(0.2)
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
+        serve = self._accept if kind == TCP else self._echo
+        thread = threading.Thread(target=serve, args=(name, sock), daemon=True)
+        self.sockets.append((sock, thread))
+        thread.start()
+
+    def start_on(self, hosts):
+        """On both addresses of each, TCP and UDP."""
+        for host in hosts:
+            for address in (getattr(Lab, host.upper()), getattr(Lab, host.upper() + "6")):
+                self.start(host + "-tcp", host, TCP, address, 8880)
+                self.start(host + "-udp", host, UDP, address, 9090)
+
+    def stop(self):
+        self.ended = True
+        for sock, thread in self.sockets:
+            thread.join()
+            sock.close()
+        self.sockets, self.ended = [], False
+
+
+def socket_in(lab, short, kind, family):
+    with inside(lab.netns(short)):
+        sock = socket.socket(family, kind)
+    sock.settimeout(5)
+    return sock
+
+
+def true_peers(lab, short, sock):
+    """The other end as the kernel has it, from /proc/net: no program shows it another way."""
+    kind = "tcp" if sock.type == TCP else "udp"
+    inode = str(os.fstat(sock.fileno()).st_ino)
+    for table in (kind, kind + "6"):
+        with inside(lab.netns(short)):
+            with open(f"/proc/thread-self/net/{table}", encoding="ascii") as file:
+                rows = [line.split() for line in file.readlines()[1:]]
+        for row in rows:
+            if row[9] == inode:
+                address, port = row[2].split(":")
+                words = bytes.fromhex(address)
+                raw = b"".join(words[i:i + 4][::-1] for i in range(0, len(words), 4))
+                family = socket.AF_INET if len(raw) == 4 else socket.AF_INET6
+                return socket.inet_ntop(family, raw), int(port, 16)
+    return None
+
+
+class Row:
+    """A row of tp_backends, which the daemon would change when a backend dies."""
+
+    def __init__(self, lab, service):
+        self.map = f"{lab.pins}/maps/tp_backends"
+        rows = json.loads(run("bpftool", "-j", "map", "dump", "pinned", self.map).stdout)
+        for row in rows:
+            value = bytes(int(byte, 16) for byte in row["value"])
+            if value[12:76].split(b"\0")[0].decode() == service:
+                self.key = bytes(int(byte, 16) for byte in row["key"])
+                self.value = value
+                return
+        raise KeyError(service)
+
+    def set_healthy(self, mask):
+        value = struct.pack("=Q", mask) + self.value[8:]
+        run("bpftool", "map", "update", "pinned", self.map, "key", "hex",
+            *(f"{b:02x}" for b in self.key), "value", "hex", *(f"{b:02x}" for b in value))
+
+
+VIP, VIP6 = "100.80.0.80", "fd7a:70::80"
+SECOND, SECOND6 = "100.80.0.81", "fd7a:70::81"
+
+
+def services(policy="failover"):
+    """Two virtual addresses a family, one backend each way round; TCP 80 leads to 8880 there."""
+    ports = [{"port": 80, "protocol": "tcp", "target_port": 8880},
+             {"port": 80, "protocol": "udp", "target_port": 9090}]
+    both = {"VIP": (VIP, [Lab.WEB, Lab.DNS]), "VIP6": (VIP6, [Lab.WEB6, Lab.DNS6]),
+            "SECOND": (SECOND, [Lab.DNS, Lab.WEB]), "SECOND6": (SECOND6, [Lab.DNS6, Lab.WEB6])}
+    return {name.lower(): {"vip": vip, "ports": ports, "backends": backends, "policy": policy}
+            for name, (vip, backends) in both.items()}
+
+
+def service_policy(lab, cgroup, policy="failover", **socket_lb):
+    value = open_policy(lab)
+    value["services"] = services(policy)
+    value["socket_lb"] = {"cgroup": cgroup, **socket_lb}
+    return value
+
+
+@contextlib.contextmanager
+def served():
+    """A lab with those services applied, and what stands behind them."""
+    with own_cgroup() as cgroup, Lab() as lab:
+        lab.cgroup = cgroup
+        lab.apply(service_policy(lab, cgroup))
+        # the way that who is not translated goes
+        run("ip", "-n", lab.netns("router"), "route", "add", VIP + "/31", "via", lab.WEB)
+        run("ip", "-n", lab.netns("router"), "route", "add", VIP6 + "/127", "via", lab.WEB6)
+        lab.servers = Servers(lab)
+        lab.servers.start_on(("web", "dns"))
+        try:
+            yield lab
+        finally:
+            lab.servers.stop()
+            lab.towpath("down")

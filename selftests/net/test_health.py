@@ -1,0 +1,158 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+"""Backends that die and come back, as `run` finds out by TCP, DNS and HTTP probes."""
+
+import socket
+import threading
+
+from daemon import Daemon
+from lib import DEADLINE_S, Lab, bound_socket, case, check, check_equal, main, wait_until
+from services import TCP, UDP, VIP, VIP6, service_policy, served, socket_in
+
+V4, V6 = socket.AF_INET, socket.AF_INET6
+PROBE = {"interval_ms": 200, "fail": 3, "rise": 2}
+
+
+def probed(lab, probe, **more):
+    policy = service_policy(lab, lab.cgroup)
+    for service in policy["services"].values():
+        service["health"] = {"probe": probe, **PROBE, **more}
+    return lab.write_policy(policy)
+
+
+def healthy(lab, name):
+    services = {s["name"]: s["backends"] for s in lab.json("status")["services"]}
+    return [b["healthy"] for b in services[name]]
+
+
+class Web:
+    """Answers every request with that status line, on both of a LAN host's addresses."""
+
+    def __init__(self, lab, host, addresses, port):
+        self.status, self.ended = b"HTTP/1.1 200 OK", False
+        self.sockets = [bound_socket(lab, host, TCP, address, port) for address in addresses]
+        for sock in self.sockets:
+            sock.settimeout(0.2)
+            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def _serve(self, sock):
+        while not self.ended:
+            try:
+                connection, _ = sock.accept()
+            except OSError:
+                continue
+            with connection:
+                if connection.recv(2048).startswith(b"GET /healthz HTTP/1.0\r\n"):
+                    connection.sendall(self.status + b"\r\n\r\n")
+
+    def close(self):
+        self.ended = True
+        for sock in self.sockets:
+            sock.close()
+
+
+def wait_for(lab, want):
+    for name in ("vip", "vip6"):
+        wait_until(lambda n=name: healthy(lab, n) == want, f"{name} to be {want}", 3 * DEADLINE_S)
+    check(True, "health")
+
+
+def ask_dns(lab, family, vip):
+    with socket_in(lab, "router", UDP, family) as sock:
+        sock.sendto(b"who", (vip, 80))
+        return sock.recv(2048).split()[0].decode()
+
+
+@case
+def tcp_a_dead_backend_is_passed_over_and_comes_back(lab):
+    with Daemon(lab, probed(lab, "tcp:8880")) as daemon:
+        wait_for(lab, [True, True])
+        lab.servers.stop()
+        wait_for(lab, [False, False])
+        with socket_in(lab, "router", TCP, V4) as sock:
+            check_equal(sock.connect_ex((VIP, 80)), 113, "EHOSTUNREACH")
+        lab.servers.start_on(("dns",))
+        wait_for(lab, [False, True])
+        for family, vip in ((V4, VIP), (V6, VIP6)):
+            check_equal(ask_dns(lab, family, vip), "dns-udp", "who answers")
+        lab.servers.start_on(("web",))
+        wait_for(lab, [True, True])
+        for line in ("backend 10.10.30.20 does not answer", "backend fd10:30::20 answers again"):
+            check(line in daemon.log(), daemon.log())
+        samples = daemon.metrics().values("towpath_backend_healthy")
+        check_equal([samples["vip", Lab.WEB], samples["vip6", Lab.DNS6]], [1, 1], "metrics")
+        repairs = daemon.metrics().values("towpath_repairs_total")
+        check_equal(sum(repairs.values()), 0, "repairs")
+
+
+@case
+def what_was_found_outlives_the_daemon(lab):
+    path = probed(lab, "tcp:1")     # where nobody listens
+    with Daemon(lab, path) as daemon:
+        wait_for(lab, [False, False])
+        daemon.leave()
+    lab.towpath("apply", path)
+    wait_for(lab, [False, False])
+    lab.apply(service_policy(lab, lab.cgroup))
+    wait_for(lab, [True, True])     # nobody probes: all count as healthy
+
+
+@case
+def udp_any_answer_to_a_dns_query_counts(lab):
+    with Daemon(lab, probed(lab, "udp:5399")):
+        wait_for(lab, [False, False])
+        resolvers = [bound_socket(lab, "dns", UDP, address, 5399)
+                     for address in (Lab.DNS, Lab.DNS6)]
+        ended = threading.Event()
+
+        def answer(sock):
+            sock.settimeout(0.2)
+            while not ended.is_set():
+                try:
+                    query, client = sock.recvfrom(512)
+                    sock.sendto(query[:2] + b"\x81\x85" + query[4:], client)    # refused
+                except OSError:
+                    continue
+
+        threads = [threading.Thread(target=answer, args=(sock,)) for sock in resolvers]
+        for thread in threads:
+            thread.start()
+        try:
+            wait_for(lab, [False, True])
+        finally:
+            ended.set()
+            for thread, sock in zip(threads, resolvers):
+                thread.join()
+                sock.close()
+        wait_for(lab, [False, False])
+
+
+@case
+def http_the_status_counts(lab):
+    web = Web(lab, "web", (Lab.WEB, Lab.WEB6), 8399)
+    try:
+        with Daemon(lab, probed(lab, "http:8399/healthz")):
+            wait_for(lab, [True, False])
+            web.status = b"HTTP/1.1 503 Service Unavailable"
+            wait_for(lab, [False, False])
+            web.status = b"HTTP/1.1 204 No Content"
+            wait_for(lab, [True, False])
+    finally:
+        web.close()
+
+
+@case
+def the_resolver_is_another_within_three_intervals(lab):
+    """The DNS service of a machine: its address answers on when the first resolver dies."""
+    with Daemon(lab, probed(lab, "tcp:8880")):
+        wait_for(lab, [True, True])
+        check_equal(ask_dns(lab, V4, VIP), "web-udp", "before")
+        lab.servers.stop()
+        lab.servers.start_on(("dns",))
+        wait_for(lab, [False, True])
+        check_equal(ask_dns(lab, V4, VIP), "dns-udp", "after")
+        lab.servers.start_on(("web",))
+
+
+if __name__ == "__main__":
+    main(served)

@@ -1,0 +1,196 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+"""Another tool's socket load balancer kept away from exempt network namespaces: each way that it is
+attached, before and after ours, updated in place, dropped and attached anew."""
+
+import contextlib
+import errno
+import socket
+
+from daemon import Daemon
+from lib import DEADLINE_S, Lab, Skip, case, check, check_equal, main, run, wait_until
+from other_lb import WAYS, OtherLb
+from scenes import open_policy
+from services import TCP, UDP, own_cgroup, socket_in, true_peers
+
+V4, V6 = socket.AF_INET, socket.AF_INET6
+OTHERS, OTHERS6 = "100.80.0.90", "fd7a:70::90"
+BACKEND, BACKEND6 = "10.10.30.99", "fd10:30::99"    # nobody: a connection there stays open
+EMPTY, EMPTY6 = "100.80.0.91", "fd7a:70::91"
+FAMILIES = ((V4, OTHERS, BACKEND), (V6, OTHERS6, BACKEND6), (V6, "::ffff:" + OTHERS,
+                                                            "::ffff:" + BACKEND))
+
+
+def hiding(lab, foreign="hide"):
+    """The policy: the phone's namespace is exempt."""
+    policy = open_policy(lab)
+    policy["socket_lb"] = {"cgroup": lab.cgroup, "foreign": foreign,
+                           "exempt": [{"netns": lab.netns("phone")}]}
+    return policy
+
+
+def reached(lab, short, kind, family, address):
+    """Where connect() to that address leads, by what the kernel has."""
+    with socket_in(lab, short, kind, family) as sock:
+        sock.setblocking(False)
+        error = sock.connect_ex((address, 80))
+        check(error in (0, errno.EINPROGRESS), f"{short}: connect to {address}: {error}")
+        return true_peers(lab, short, sock)
+
+
+def sent_to(lab, address, family):
+    """Where a datagram of an unconnected socket of the phone goes: seen in the tunnel."""
+    payload = f"to {address}".encode()
+    lab.wait_for_tunnel()
+    with lab.capture("router") as tunnel, socket_in(lab, "phone", UDP, family) as sock:
+        sock.sendto(payload, (address, 80))
+        packet = tunnel.expect_payload(payload)
+    return packet.dst, packet.ports[1]
+
+
+def check_hidden(lab, other, what):
+    """The phone's sockets go where they want and the other tool has not seen them; the router's
+    are the other tool's."""
+    before = other.counts()
+    for family, address, _ in FAMILIES:
+        for kind in (TCP, UDP):
+            check_equal(reached(lab, "phone", kind, family, address), (address, 80),
+                        f"{what}: the phone's")
+        check_equal(sent_to(lab, address, family), (address.replace("::ffff:", ""), 80),
+                    f"{what}: the phone's datagram")
+    check_equal(other.counts(), before, f"{what}: what the other tool did")
+    for family, address, backend in FAMILIES:
+        for kind in (TCP, UDP):
+            check_equal(reached(lab, "router", kind, family, address), (backend, 8081),
+                        f"{what}: the router's")
+
+
+def is_hidden(lab):
+    return lab.json("status")["healthy"]
+
+
+def check_lost(lab, what):
+    status = lab.json("status")
+    check_equal([p["what"] for p in status["problems"]],
+                [f"exempt sockets are not hidden from other tools' programs in {lab.cgroup}"], what)
+
+
+@case
+def whoever_comes_first_and_however_it_is_attached(lab):
+    for way in WAYS:
+        with other_lb(lab) as other:
+            other.attach(way)
+            check_equal(reached(lab, "phone", TCP, V4, OTHERS), (BACKEND, 8081), "not hidden yet")
+            lab.apply(hiding(lab))
+            check_hidden(lab, other, f"{way}, before ours")
+            other.update()
+            check(is_hidden(lab), f"{way}: in force after an update in place")
+            check_hidden(lab, other, f"{way}, updated in place")
+            other.detach()
+            check(is_hidden(lab), f"{way}: in force when it is gone")
+            other.attach(way)
+            check_lost(lab, f"{way}, attached behind ours")
+            lab.apply(hiding(lab))
+            check_hidden(lab, other, f"{way}, after the next apply")
+            check_equal(lab.json("plan", lab.write_policy(hiding(lab)))["ops"], [], "plan")
+            lab.towpath("down")
+
+
+@case
+def what_it_refuses_is_not_refused_to_exempt_sockets(lab):
+    with other_lb(lab) as other:
+        other.attach("link")
+        lab.apply(hiding(lab))
+        for family, address in ((V4, EMPTY), (V6, EMPTY6)):
+            with socket_in(lab, "router", TCP, family) as sock:
+                check_equal(sock.connect_ex((address, 80)), errno.EHOSTUNREACH, "the router's")
+            check_equal(reached(lab, "phone", TCP, family, address), (address, 80), "the phone's")
+            check_equal(sent_to(lab, address, family), (address, 80), "the phone's datagram")
+        lab.towpath("down")
+
+
+@case
+def without_what_puts_back_nothing_goes_anywhere(lab):
+    with other_lb(lab) as other:
+        other.attach("link")
+        lab.apply(hiding(lab))
+        for program in ("c4", "c6", "s4", "s6"):
+            run("rm", f"{lab.pins}/links/cgroup-tp_restore_{program}")
+        before = other.counts()
+        for family, address, _ in FAMILIES:
+            with socket_in(lab, "phone", TCP, family) as sock:
+                check(sock.connect_ex((address, 80)) not in (0, errno.EINPROGRESS, errno.EAGAIN),
+                      f"connect to {address} went on")
+            with socket_in(lab, "phone", UDP, family) as sock:
+                try:
+                    sock.sendto(b"lost", (address, 80))
+                    check(False, f"sendto {address} went on")
+                except OSError as error:
+                    check_equal(error.errno, errno.EINVAL, "sendto")
+        check_equal(other.counts(), before, "what the other tool did")
+        check_lost(lab, "status")
+        lab.apply(hiding(lab))
+        check_hidden(lab, other, "after the next apply")
+        lab.towpath("down")
+
+
+@case
+def run_notices_who_attaches_anew(lab):
+    with other_lb(lab) as other:
+        other.attach("link")
+        with Daemon(lab, lab.write_policy(hiding(lab))):
+            check_hidden(lab, other, "at the start")
+            other.detach()
+            other.attach("multi")
+            wait_until(lambda: is_hidden(lab), "the exemption to be in force", 4 * DEADLINE_S)
+            check_hidden(lab, other, "after the repair")
+        lab.towpath("down")
+
+
+@case
+def one_that_tolerates_nobody_is_named(lab):
+    with other_lb(lab) as other:
+        other.attach("alone")
+        done = lab.towpath("apply", lab.write_policy(hiding(lab)), status=1)
+        check("BPF_F_ALLOW_MULTI" in done.stderr, done.stderr)
+        check_equal(reached(lab, "router", TCP, V4, OTHERS), (BACKEND, 8081), "it works on")
+        lab.towpath("down")
+
+
+@case
+def turned_off_it_leaves_the_other_tool_alone(lab):
+    with other_lb(lab) as other:
+        other.attach("link")
+        lab.apply(hiding(lab))
+        lab.apply(hiding(lab, "off"))
+        check(is_hidden(lab), "nothing is wrong")
+        for short in ("router", "phone"):
+            check_equal(reached(lab, short, TCP, V4, OTHERS), (BACKEND, 8081), short)
+        lab.towpath("down")
+
+
+@contextlib.contextmanager
+def other_lb(lab):
+    with OtherLb(lab.name, lab.cgroup) as other:
+        for address, empty, backend in ((OTHERS, EMPTY, BACKEND), (OTHERS6, EMPTY6, BACKEND6)):
+            other.serve(address, 80, backend, 8081)
+            other.serve(empty, 80, None, 0)
+        try:
+            yield other
+        finally:
+            lab.script("towpath", "down", ok=False)
+            lab.apply(open_policy(lab))
+
+
+@contextlib.contextmanager
+def prepared():
+    with own_cgroup() as cgroup, Lab() as lab:
+        lab.cgroup = cgroup
+        done = lab.script("towpath", "apply", lab.write_policy(hiding(lab)), ok=False)
+        if done.returncode == 6:
+            raise Skip(done.stderr.strip())
+        yield lab
+
+
+if __name__ == "__main__":
+    main(prepared)

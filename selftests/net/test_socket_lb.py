@@ -1,0 +1,379 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+"""The socket load balancer: real sockets, TCP and UDP, both families, in real cgroups and network
+namespaces."""
+
+import ctypes
+import errno
+import json
+import os
+import socket
+import struct
+import subprocess
+import threading
+
+from daemon import Daemon
+from lib import DEADLINE_S, Lab, case, check, check_equal, inside, main, run, wait_until
+from services import (SECOND, SECOND6, TCP, UDP, VIP, VIP6, Row, served, service_policy,
+                      socket_in, true_peers)
+
+V4, V6 = socket.AF_INET, socket.AF_INET6
+# the service's address, its first backend and its second, by family
+FAMILIES = ((V4, VIP, Lab.WEB, Lab.DNS), (V6, VIP6, Lab.WEB6, Lab.DNS6))
+AF_UNSPEC_ADDRESS = bytes(16)
+SO_NETNS_COOKIE = 71
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def ask(sock, to, question=b"who"):
+    """(answer, the address that the socket is told it came from)."""
+    sock.sendto(question, to)
+    answer, source = sock.recvfrom(2048)
+    return answer.decode().split()[0], source[:2]
+
+
+def connected(lab, kind, family, address, short="router", port=80):
+    sock = socket_in(lab, short, kind, family)
+    sock.connect((address, port))
+    return sock
+
+
+def whom(sock):
+    if sock.type == UDP:
+        sock.send(b"who")
+    return sock.recv(2048).decode().split()[0]
+
+
+@case
+def connect_goes_to_a_backend_and_shows_the_service(lab):
+    for family, vip, backend, _ in FAMILIES:
+        for kind, name, port in ((TCP, "web-tcp", 8880), (UDP, "web-udp", 9090)):
+            with connected(lab, kind, family, vip) as sock:
+                check_equal(whom(sock), name, f"who answers behind {vip}")
+                check_equal(sock.getpeername()[:2], (vip, 80), "getpeername")
+                check_equal(true_peers(lab, "router", sock), (backend, port), "the other end")
+
+
+@case
+def a_mapped_address_is_the_ipv4_service(lab):
+    mapped = "::ffff:" + VIP
+    for kind, name in ((TCP, "web-tcp"), (UDP, "web-udp")):
+        with connected(lab, kind, V6, mapped) as sock:
+            check_equal(whom(sock), name, "who answers")
+            check_equal(sock.getpeername()[:2], (mapped, 80), "getpeername")
+    with socket_in(lab, "router", UDP, V6) as sock:
+        check_equal(ask(sock, (mapped, 80)), ("web-udp", (mapped, 80)), "unconnected")
+
+
+@case
+def an_unconnected_socket_hears_from_the_service(lab):
+    for family, vip, _, _ in FAMILIES:
+        with socket_in(lab, "router", UDP, family) as sock:
+            check_equal(ask(sock, (vip, 80)), ("web-udp", (vip, 80)), "answer and its source")
+
+
+@case
+def a_direct_exchange_is_shown_as_it_is(lab):
+    for family, vip, backend, _ in FAMILIES:
+        with socket_in(lab, "router", UDP, family) as sock:
+            for to in ((vip, 80), (backend, 9090), (vip, 80)):
+                check_equal(ask(sock, to), ("web-udp", to), f"answer from {to}")
+
+
+@case
+def a_backend_of_two_services_answers_for_the_last_one_used(lab):
+    for family, first, second, backend in ((V4, VIP, SECOND, 1), (V6, VIP6, SECOND6, 1)):
+        Row(lab, "second6" if family == V6 else "second").set_healthy(1 << backend)
+        with socket_in(lab, "router", UDP, family) as sock:
+            for vip in (first, second, first, second):
+                check_equal(ask(sock, (vip, 80)), ("web-udp", (vip, 80)), f"from {vip}")
+    lab.apply(service_policy(lab, lab.cgroup))
+
+
+@case
+def what_is_no_service_is_left_alone(lab):
+    for family, vip, backend, _ in FAMILIES:
+        with connected(lab, TCP, family, backend, port=8880) as sock:
+            check_equal(sock.getpeername()[:2], (backend, 8880), "a backend's own address")
+        with socket_in(lab, "router", UDP, family) as sock:
+            sock.connect((vip, 81))
+            check_equal(true_peers(lab, "router", sock), (vip, 81), "another port")
+
+
+def disconnect(sock):
+    check_equal(_libc.connect(sock.fileno(), AF_UNSPEC_ADDRESS, len(AF_UNSPEC_ADDRESS)), 0,
+                "connect to AF_UNSPEC")
+
+
+@case
+def a_socket_may_be_connected_anew(lab):
+    for family, vip, backend, _ in FAMILIES:
+        with connected(lab, UDP, family, vip) as sock:
+            disconnect(sock)
+            sock.connect((backend, 9090))
+            check_equal(sock.getpeername()[:2], (backend, 9090), "directly, to the same backend")
+            check_equal(ask(sock, (backend, 9090)), ("web-udp", (backend, 9090)), "its answer")
+            disconnect(sock)
+            sock.connect((vip, 80))
+            check_equal(sock.getpeername()[:2], (vip, 80), "the service again")
+
+
+@case
+def a_service_without_healthy_backend_cannot_be_reached(lab):
+    for family, vip, _, _ in FAMILIES:
+        row = Row(lab, "vip6" if family == V6 else "vip")
+        row.set_healthy(0)
+        for kind in (TCP, UDP):
+            with socket_in(lab, "router", kind, family) as sock:
+                check_equal(sock.connect_ex((vip, 80)), errno.EHOSTUNREACH, "connect")
+        with socket_in(lab, "router", UDP, family) as sock:
+            try:
+                sock.sendto(b"who", (vip, 80))
+                check(False, "sendto went out")
+            except OSError as error:
+                check_equal(error.errno, errno.EHOSTUNREACH, "sendto")
+        row.set_healthy(3)
+
+
+@case
+def failover_takes_the_first_healthy_one(lab):
+    for family, vip, _, _ in FAMILIES:
+        row = Row(lab, "vip6" if family == V6 else "vip")
+        with socket_in(lab, "router", UDP, family) as socket_before:
+            # a socket stays with what it has as long as that is healthy
+            for healthy, host, stays in ((3, "web", "web"), (2, "dns", "dns"), (3, "web", "dns")):
+                row.set_healthy(healthy)
+                with connected(lab, TCP, family, vip) as sock:
+                    check_equal(whom(sock), host + "-tcp", f"healthy {healthy:b}")
+                check_equal(ask(socket_before, (vip, 80))[0], stays + "-udp", "a socket's own")
+
+
+@case
+def random_takes_all_but_a_socket_stays_with_one(lab):
+    lab.apply(service_policy(lab, lab.cgroup, "random"))
+    for family, vip, _, _ in FAMILIES:
+        seen = set()
+        for _ in range(40):
+            with connected(lab, TCP, family, vip) as sock:
+                seen.add(whom(sock))
+        check_equal(seen, {"web-tcp", "dns-tcp"}, "of 40 connections")
+        firsts = set()
+        for _ in range(20):
+            with socket_in(lab, "router", UDP, family) as sock:
+                answers = {ask(sock, (vip, 80))[0] for _ in range(10)}
+            check_equal(len(answers), 1, f"backends of one socket: {answers}")
+            firsts |= answers
+        check_equal(firsts, {"web-udp", "dns-udp"}, "of 20 sockets")
+
+
+@case
+def source_gives_a_client_one_backend(lab):
+    lab.apply(service_policy(lab, lab.cgroup, "source"))
+    for family, vip, _, _ in FAMILIES:
+        seen = set()
+        for _ in range(20):
+            with connected(lab, TCP, family, vip) as sock:
+                seen.add(whom(sock))
+        check_equal(len(seen), 1, f"backends of one client: {seen}")
+        row = Row(lab, "vip6" if family == V6 else "vip")
+        row.set_healthy(1 if seen == {"dns-tcp"} else 2)
+        with connected(lab, TCP, family, vip) as sock:
+            check(whom(sock) not in seen, "another one when that is not healthy")
+    lab.apply(service_policy(lab, lab.cgroup))
+
+
+def is_translated(lab, short):
+    """Whether connect() in that namespace leads to a backend, by what the kernel has."""
+    results = set()
+    for family, vip, backend, _ in FAMILIES:
+        for kind, port in ((UDP, 9090), (TCP, 8880)):
+            with socket_in(lab, short, kind, family) as sock:
+                sock.setblocking(False)
+                sock.connect_ex((vip, 80))
+                peer = true_peers(lab, short, sock)
+                check(peer in ((vip, 80), (backend, port)), f"{short}: the other end is {peer}")
+                results.add(peer == (backend, port))
+    check_equal(len(results), 1, "families and protocols are treated alike")
+    return results.pop()
+
+
+@case
+def exempt_by_name_path_pid_or_device(lab):
+    netns = lab.netns("phone")
+    check(is_translated(lab, "phone"), "not exempt: it is translated")
+    with socket_in(lab, "phone", UDP, V4) as before:
+        before.connect((VIP, 80))
+        holder = run_in(lab, "phone")
+        try:
+            for entry in ({"netns": netns}, {"netns": f"/run/netns/{netns}"},
+                          {"pid": holder.pid}, {"interface": lab.phone_tunnel[:-2] + "*"}):
+                lab.apply(service_policy(lab, lab.cgroup, exempt=[entry]))
+                check(not is_translated(lab, "phone"), f"exempt by {entry}")
+                check(is_translated(lab, "router"), f"and nobody else by {entry}")
+                rows = lab.json("status")["exempt"]
+                why, what = next(iter(entry.items()))
+                check_equal([(r["why"], r["what"]) for r in rows], [(why, str(what))], "status")
+        finally:
+            holder.kill()
+            holder.wait()
+        # the socket that is connected keeps its backend
+        check_equal(true_peers(lab, "phone", before), (Lab.WEB, 9090), "a socket from before")
+    lab.apply(service_policy(lab, lab.cgroup))
+    check(is_translated(lab, "phone"), "no longer exempt: translated again")
+
+
+def run_in(lab, short):
+    return subprocess.Popen(["nsenter", f"--net=/run/netns/{lab.netns(short)}", "sleep", "600"])
+
+
+@case
+def host_only_translates_where_towpath_runs(lab):
+    lab.apply(service_policy(lab, lab.cgroup, mode="host-only"))
+    check(is_translated(lab, "router"), "the router is translated")
+    check(not is_translated(lab, "phone"), "another namespace is not")
+    lab.apply(service_policy(lab, lab.cgroup, mode="off"))
+    check(not is_translated(lab, "router"), "nobody is")
+    check_equal(cgroup_programs(lab), [], "programs in the cgroup")
+    lab.apply(service_policy(lab, lab.cgroup))
+    check(is_translated(lab, "phone"), "all are")
+
+
+def cgroup_programs(lab):
+    text = run("bpftool", "-j", "cgroup", "show", lab.cgroup, ok=False).stdout
+    return sorted(p["name"] for p in json.loads(text.strip() or "[]"))
+
+
+@case
+def a_reload_leaves_links_and_sockets_alone(lab):
+    def links():
+        return [a for a in lab.json("status")["attachments"] if a["hook"] == "cgroup"]
+
+    before = links()
+    check_equal(len(before), 8, "programs of sockets")
+    with connected(lab, UDP, V4, VIP) as sock:
+        policy = service_policy(lab, lab.cgroup)
+        policy["services"]["vip"]["backends"].reverse()
+        path = lab.write_policy(policy)
+        lab.towpath("apply", path)
+        check_equal(lab.json("plan", path)["ops"], [], "plan after apply")
+        check_equal(links(), before, "links")
+        check_equal(whom(sock), "web-udp", "the connected socket's backend")
+        with connected(lab, UDP, V4, VIP) as other:
+            check_equal(whom(other), "dns-udp", "the next socket's")
+    lab.apply(service_policy(lab, lab.cgroup))
+    names = {s["name"]: s for s in lab.json("status")["services"]}
+    check_equal(names["vip"], {"name": "vip", "vip": VIP,
+                               "ports": [{"port": 80, "protocol": "tcp", "target_port": 8880},
+                                         {"port": 80, "protocol": "udp", "target_port": 9090}],
+                               "backends": [{"address": Lab.WEB, "healthy": True},
+                                            {"address": Lab.DNS, "healthy": True}]}, "status")
+
+
+THREADS, DATAGRAMS = 8, 2000
+
+
+@case
+def many_threads_on_one_socket_reach_whom_they_mean(lab):
+    for family, vips in ((V4, (VIP, SECOND)), (V6, (VIP6, SECOND6))):
+        del lab.servers.heard[:]
+        with socket_in(lab, "router", UDP, family) as sock:
+            def hammer(vip):
+                for _ in range(DATAGRAMS // THREADS):
+                    sock.sendto(vip.encode(), (vip, 80))
+
+            threads = [threading.Thread(target=hammer, args=(vips[i % 2],))
+                       for i in range(THREADS)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        wait_until(lambda: len(lab.servers.heard) >= DATAGRAMS, "all datagrams to come")
+        meant = {vips[0]: "web-udp", vips[1]: "dns-udp"}
+        wrong = [(name, question) for name, question, _ in lab.servers.heard
+                 if meant[question.decode()] != name]
+        check_equal(wrong[:5], [], f"misdelivered of {len(lab.servers.heard)}")
+
+
+def aside(lab):
+    return lab.name + "aside"
+
+
+def remake_aside(lab):
+    """A namespace of that name that was not there before, as a pod that starts again has it."""
+    run("ip", "netns", "del", aside(lab), ok=False)
+    run("ip", "netns", "add", aside(lab))
+    run("ip", "-n", aside(lab), "link", "set", "lo", "up")
+    run("ip", "-n", aside(lab), "route", "add", "default", "dev", "lo")
+    run("ip", "-n", aside(lab), "-6", "route", "add", "default", "dev", "lo")
+
+
+def cookie_of(netns):
+    with inside(netns):
+        with socket.socket() as sock:
+            return struct.unpack("=Q", sock.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8))[0]
+
+
+@case
+def run_follows_namespaces_as_they_come_and_go(lab):
+    def cookies():
+        return [row["cookie"] for row in lab.json("status")["exempt"]]
+
+    remake_aside(lab)
+    exempt = [{"netns": aside(lab)}, {"interface": "late*"}]
+    path = lab.write_policy(service_policy(lab, lab.cgroup, exempt=exempt))
+    try:
+        with Daemon(lab, path) as daemon:
+            first = cookie_of(aside(lab))
+            check_equal(cookies(), [first], "exempt at the start")
+            remake_aside(lab)
+            second = cookie_of(aside(lab))
+            check(second != first, "another namespace")
+            wait_until(lambda: cookies() == [second], "the new namespace to be exempt")
+            check(not is_translated(lab, "aside"), "its sockets are left alone")
+            run("ip", "-n", lab.netns("phone"), "link", "add", "late0", "type",
+                "veth", "peer", "name", "other0")
+            phone = cookie_of(lab.netns("phone"))
+            wait_until(lambda: cookies() == sorted([second, phone]), "the device to exempt its own")
+            run("ip", "-n", lab.netns("phone"), "link", "del", "late0")
+            wait_until(lambda: cookies() == [second], "it to be exempt no more")
+            repairs = daemon.metrics().values("towpath_repairs_total")
+            check_equal(sum(repairs.values()), 0, "repairs")
+    finally:
+        run("ip", "netns", "del", aside(lab), ok=False)
+    lab.apply(service_policy(lab, lab.cgroup))
+
+
+@case
+def run_puts_a_detached_program_back(lab):
+    def programs():
+        return sum(a["hook"] == "cgroup" for a in lab.json("status")["attachments"])
+
+    pins = f"{lab.pins}/links/cgroup-tp_"
+    path = lab.write_policy(service_policy(lab, lab.cgroup))
+    with Daemon(lab, path):
+        for damage in (("bpftool", "link", "detach", "pinned", pins + "connect4"),
+                       ("rm", pins + "recvmsg6")):
+            run(*damage)
+            check_equal(programs(), 7, f"programs after {damage[0]}")
+            status = lab.json("status")
+            check_equal((status["healthy"], [p["what"] for p in status["problems"]]),
+                        (False, [f"7 of the 8 programs of sockets are attached to {lab.cgroup}"]),
+                        "status meanwhile")
+            # nothing tells of it, so it is seen at the next look, which a slow machine has later
+            wait_until(lambda: programs() == 8, "all programs to be back", 4 * DEADLINE_S)
+            check_equal(len(cgroup_programs(lab)), 8, "programs in the cgroup")
+        with connected(lab, TCP, V4, VIP) as sock:
+            check_equal(whom(sock), "web-tcp", "who answers")
+
+
+@case
+def down_takes_all_away(lab):
+    lab.towpath("down")
+    check_equal(cgroup_programs(lab), [], "programs in the cgroup")
+    check(not os.path.exists(lab.pins), "pins are gone")
+    lab.apply(service_policy(lab, lab.cgroup))
+    check_equal(len(cgroup_programs(lab)), 8, "programs after the next apply")
+
+
+if __name__ == "__main__":
+    main(served)

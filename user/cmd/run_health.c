@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Whether the backends of services live. Each is asked by itself; what is found out goes straight
+ * into its row of tp_backends, and stays there when no daemon runs.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "cmd/run.h"
+#include "daemon/question.h"
+#include "kernel/bpf_service.h"
+
+/* One backend; in its own memory, for its question must not move. */
+struct health_target {
+	struct run *run;
+	struct question question;
+	struct loop_timer next;
+	char service[TP_NAME_SIZE];
+	struct tp_addr backend;
+	char *path;
+	uint32_t interval_ms, fail, rise;
+	bool healthy;
+	uint32_t contrary; /* answers in a row that say otherwise */
+	bool stays;        /* run_health_follow has met it */
+};
+
+static void target_free(struct health_target *target)
+{
+	if (!target)
+		return;
+	question_close(&target->question);
+	loop_timer_close(&target->next);
+	free(target->path);
+	free(target);
+}
+
+static void tell(struct health_target *target)
+{
+	const struct args *args = target->run->args;
+	char text[ADDR_TEXT_SIZE];
+	struct bpf bpf;
+	struct addr addr;
+	struct err err;
+	int r = bpf_open(&bpf, args->bpffs, args->instance, false, &err);
+
+	memcpy(&addr, &target->backend, sizeof(addr));
+	if (!r)
+		r = bpf_set_health(&bpf, target->service, &target->backend, target->healthy, &err);
+	bpf_close(&bpf);
+	log_warn("service %s: backend %s %s", target->service, addr_put(text, &addr),
+		 target->healthy ? "answers again" : "does not answer");
+	if (r)
+		log_error("run: service %s: %s", target->service, err.text);
+}
+
+static void judge(void *data, bool lives)
+{
+	struct health_target *target = data;
+
+	if (lives == target->healthy) {
+		target->contrary = 0;
+		return;
+	}
+	if (++target->contrary < (lives ? target->rise : target->fail))
+		return;
+	target->healthy = lives;
+	target->contrary = 0;
+	tell(target);
+}
+
+/* A question that is not answered within the interval is answered with no. */
+static void ask(void *data)
+{
+	struct health_target *target = data;
+
+	loop_timer_arm(&target->next, target->interval_ms);
+	question_ask(&target->question, target->interval_ms - target->interval_ms / 8);
+}
+
+static enum question_kind kind_of(const char *protocol)
+{
+	if (!strcmp(protocol, "udp"))
+		return QUESTION_DNS;
+	return strcmp(protocol, "http") ? QUESTION_TCP : QUESTION_HTTP;
+}
+
+static bool is_same_question(const struct health_target *target, const struct config_probe *probe)
+{
+	const char *path = probe->http_path ? probe->http_path : "";
+
+	return target->question.kind == kind_of(probe->protocol) &&
+	       target->question.to.port == probe->target.port &&
+	       !strcmp(target->path ? target->path : "", path);
+}
+
+static struct health_target *find(const struct run_health *health, const char *service,
+				  const struct tp_addr *backend)
+{
+	struct health_target **target;
+
+	array_for_each(target, health)
+		if (!strcmp((*target)->service, service) &&
+		    !memcmp(&(*target)->backend, backend, sizeof(*backend)))
+			return *target;
+	return NULL;
+}
+
+static int open_target(struct run *run, struct health_target *target, struct err *err)
+{
+	int r = question_open(&target->question, &run->loop, judge, target, err);
+
+	return r ? r : loop_timer_open(&target->next, &run->loop, false, ask, target, err);
+}
+
+static struct health_target *add(struct run *run, const struct backends_row *row, uint32_t index)
+{
+	struct health_target *target = mem_alloc(1, sizeof(*target));
+	struct health_target **place = target ? array_add(&run->health) : NULL;
+	struct err err;
+
+	if (!place || open_target(run, target, &err)) {
+		run->health.count -= place != NULL;
+		target_free(target);
+		return NULL;
+	}
+	*place = target;
+	target->run = run;
+	memcpy(target->service, row->backends.name, sizeof(target->service));
+	target->backend = row->backends.addrs[index];
+	target->healthy = row->backends.healthy >> index & 1;
+	loop_timer_arm(&target->next, 1);
+	return target;
+}
+
+/* False: out of memory, or of descriptors. */
+static bool follow_one(struct run *run, const struct config_service *service,
+		       const struct backends_row *row, uint32_t index)
+{
+	const struct config_probe *probe = &service->health;
+	struct health_target *target =
+		find(&run->health, service->name, &row->backends.addrs[index]);
+
+	if (!target)
+		target = add(run, row, index);
+	if (!target)
+		return false;
+	target->stays = true;
+	target->interval_ms = probe->interval_ms;
+	target->fail = probe->fail;
+	target->rise = probe->rise;
+	if (is_same_question(target, probe))
+		return true;
+	free(target->path);
+	target->path = probe->http_path ? mem_copy_string(probe->http_path) : NULL;
+	target->question.path = target->path;
+	target->question.kind = kind_of(probe->protocol);
+	memcpy(&target->question.to.addr, &target->backend, sizeof(target->question.to.addr));
+	target->question.to.port = probe->target.port;
+	return target->path || !probe->http_path;
+}
+
+static const struct backends_row *find_row(const struct state *want, const char *service)
+{
+	const struct backends_row *row;
+
+	array_for_each(row, &want->socket_lb.backends)
+		if (!strcmp(row->backends.name, service))
+			return row;
+	return NULL;
+}
+
+static void drop(struct run_health *health, bool all)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < health->count; i++) {
+		if (all || !health->items[i]->stays)
+			target_free(health->items[i]);
+		else
+			health->items[kept++] = health->items[i];
+	}
+	health->count = kept;
+}
+
+void run_health_follow(struct run *run, const struct pipeline *p)
+{
+	const struct config_service *service;
+	struct health_target **target;
+	bool all = true;
+
+	array_for_each(target, &run->health)
+		(*target)->stays = false;
+	array_for_each(service, &p->config->services) {
+		const struct backends_row *row = find_row(&p->want, service->name);
+		uint32_t i;
+
+		for (i = 0; row && service->health.set && i < row->backends.count; i++)
+			all &= follow_one(run, service, row, i);
+	}
+	drop(&run->health, false);
+	if (!all)
+		log_error("run: out of memory or of descriptors: not all backends are probed");
+}
+
+void run_health_close(struct run *run)
+{
+	drop(&run->health, true);
+	array_clear(&run->health);
+}

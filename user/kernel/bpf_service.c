@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel/bpf_service.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "kernel/bpf_rows.h"
+
+int bpf_set_backends(const struct bpf *bpf, const struct backends_row *row, struct err *err)
+{
+	return bpf_row_set(bpf, "tp_backends", &row->id, &row->backends, err);
+}
+
+int bpf_remove_backends(const struct bpf *bpf, uint32_t id, struct err *err)
+{
+	return bpf_row_remove(bpf, "tp_backends", &id, err);
+}
+
+int bpf_set_service(const struct bpf *bpf, const struct service_row *row, struct err *err)
+{
+	return bpf_row_set(bpf, "tp_services", &row->key, &row->service, err);
+}
+
+int bpf_remove_service(const struct bpf *bpf, const struct tp_service_key *key, struct err *err)
+{
+	return bpf_row_remove(bpf, "tp_services", key, err);
+}
+
+int bpf_set_exempt(const struct bpf *bpf, const struct exempt_row *row, struct err *err)
+{
+	return bpf_row_set(bpf, "tp_exempt", &row->cookie, &row->exempt, err);
+}
+
+int bpf_remove_exempt(const struct bpf *bpf, uint64_t cookie, struct err *err)
+{
+	return bpf_row_remove(bpf, "tp_exempt", &cookie, err);
+}
+
+int bpf_set_socket_lb(const struct bpf *bpf, const struct tp_socket_lb *settings, struct err *err)
+{
+	const uint32_t zero = 0;
+
+	return bpf_row_set(bpf, "tp_socket_lb", &zero, settings, err);
+}
+
+static int take_service(const void *key, const void *value, struct state *have)
+{
+	struct service_row *row = array_add(&have->socket_lb.services);
+
+	if (!row)
+		return -ENOMEM;
+	memcpy(&row->key, key, sizeof(row->key));
+	memcpy(&row->service, value, sizeof(row->service));
+	return 0;
+}
+
+static int take_backends(const void *key, const void *value, struct state *have)
+{
+	struct backends_row *row = array_add(&have->socket_lb.backends);
+
+	if (!row)
+		return -ENOMEM;
+	memcpy(&row->id, key, sizeof(row->id));
+	memcpy(&row->backends, value, sizeof(row->backends));
+	return 0;
+}
+
+static int take_exempt(const void *key, const void *value, struct state *have)
+{
+	struct exempt_row *row = array_add(&have->socket_lb.exempt);
+
+	if (!row)
+		return -ENOMEM;
+	memcpy(&row->cookie, key, sizeof(row->cookie));
+	memcpy(&row->exempt, value, sizeof(row->exempt));
+	return 0;
+}
+
+static const struct bpf_rows services = { "tp_services", sizeof(struct tp_service_key),
+					  sizeof(struct tp_service), take_service };
+static const struct bpf_rows backends = { "tp_backends", sizeof(uint32_t),
+					  sizeof(struct tp_backends), take_backends };
+static const struct bpf_rows exempt = { "tp_exempt", sizeof(uint64_t), sizeof(struct tp_exempt),
+					take_exempt };
+
+int bpf_read_services(const struct bpf *bpf, struct state *have)
+{
+	AUTO_CLOSE int fd = bpf_map_open(bpf, "tp_socket_lb");
+	const uint32_t zero = 0;
+	int r;
+
+	/* no map: the zeroes that are there differ from any wanted settings */
+	if (fd >= 0 && bpf_map_lookup_elem(fd, &zero, &have->socket_lb.settings))
+		memset(&have->socket_lb.settings, 0, sizeof(have->socket_lb.settings));
+	r = bpf_take_rows(bpf, &services, have);
+	if (!r)
+		r = bpf_take_rows(bpf, &backends, have);
+	if (!r)
+		r = bpf_take_rows(bpf, &exempt, have);
+	socket_lb_sort(&have->socket_lb);
+	return r;
+}
+
+static struct backends_row *find_backends(struct state *have, const char *service)
+{
+	struct backends_row *row;
+
+	array_for_each(row, &have->socket_lb.backends)
+		if (!strncmp(row->backends.name, service, sizeof(row->backends.name)))
+			return row;
+	return NULL;
+}
+
+int bpf_set_health(const struct bpf *bpf, const char *service, const struct tp_addr *backend,
+		   bool healthy, struct err *err)
+{
+	struct state have = { 0 };
+	struct backends_row *row;
+	uint64_t before;
+	uint32_t i;
+	int r = bpf_take_rows(bpf, &backends, &have);
+
+	row = find_backends(&have, service);
+	for (i = 0; !r && row && i < row->backends.count && i < TP_BACKEND_MAX; i++)
+		if (!memcmp(&row->backends.addrs[i], backend, sizeof(*backend)))
+			break;
+	if (r) {
+		err_sys(err, r, "read tp_backends");
+	} else if (!row || i >= row->backends.count || i >= TP_BACKEND_MAX) {
+		r = err_set(err, -ENOENT, "it has no such backend");
+	} else {
+		before = row->backends.healthy;
+		row->backends.healthy &= ~(1ULL << i);
+		row->backends.healthy |= (uint64_t)healthy << i;
+		r = before == row->backends.healthy ? 0 : bpf_set_backends(bpf, row, err);
+	}
+	state_free(&have);
+	return r;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Rows of services and of exempt network namespaces. */
+#ifndef TP_KERNEL_BPF_SERVICE_H
+#define TP_KERNEL_BPF_SERVICE_H
+
+#include "base/err.h"
+#include "kernel/bpf_object.h"
+#include "model/state.h"
+
+int bpf_set_backends(const struct bpf *bpf, const struct backends_row *row, struct err *err);
+int bpf_remove_backends(const struct bpf *bpf, uint32_t id, struct err *err);
+int bpf_set_service(const struct bpf *bpf, const struct service_row *row, struct err *err);
+int bpf_remove_service(const struct bpf *bpf, const struct tp_service_key *key, struct err *err);
+int bpf_set_exempt(const struct bpf *bpf, const struct exempt_row *row, struct err *err);
+int bpf_remove_exempt(const struct bpf *bpf, uint64_t cookie, struct err *err);
+int bpf_set_socket_lb(const struct bpf *bpf, const struct tp_socket_lb *settings, struct err *err);
+
+/* Of one backend of the service of that name. -ENOENT: it is none of its. */
+int bpf_set_health(const struct bpf *bpf, const char *service, const struct tp_addr *backend,
+		   bool healthy, struct err *err);
+
+/* Fills have->socket_lb but for its links; maps that are not there read as empty. 0 or negative. */
+int bpf_read_services(const struct bpf *bpf, struct state *have);
+
+#endif

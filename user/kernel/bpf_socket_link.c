@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel/bpf_socket_link.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+/* Flags that linux/bpf.h of Debian 12 lacks; the numbers are the kernel's ABI. */
+#define FLAG_BEFORE   (1U << 3) /* BPF_F_BEFORE, for cgroups since 6.17 */
+#define FLAG_PREORDER (1U << 6) /* BPF_F_PREORDER */
+
+#define PROGRAMS_MAX 64 /* on one hook; the kernel's own limit for one cgroup */
+
+static const enum bpf_attach_type attach_types[SOCKET_PROGRAMS] = {
+	[SOCKET_GETPEERNAME4] = BPF_CGROUP_INET4_GETPEERNAME,
+	[SOCKET_GETPEERNAME6] = BPF_CGROUP_INET6_GETPEERNAME,
+	[SOCKET_RECVMSG4] = BPF_CGROUP_UDP4_RECVMSG,
+	[SOCKET_RECVMSG6] = BPF_CGROUP_UDP6_RECVMSG,
+	[SOCKET_SENDMSG4] = BPF_CGROUP_UDP4_SENDMSG,
+	[SOCKET_SENDMSG6] = BPF_CGROUP_UDP6_SENDMSG,
+	[SOCKET_CONNECT4] = BPF_CGROUP_INET4_CONNECT,
+	[SOCKET_CONNECT6] = BPF_CGROUP_INET6_CONNECT,
+	[SOCKET_RESTORE_CONNECT4] = BPF_CGROUP_INET4_CONNECT,
+	[SOCKET_RESTORE_CONNECT6] = BPF_CGROUP_INET6_CONNECT,
+	[SOCKET_RESTORE_SENDMSG4] = BPF_CGROUP_UDP4_SENDMSG,
+	[SOCKET_RESTORE_SENDMSG6] = BPF_CGROUP_UDP6_SENDMSG,
+	[SOCKET_HIDE_CONNECT4] = BPF_CGROUP_INET4_CONNECT,
+	[SOCKET_HIDE_CONNECT6] = BPF_CGROUP_INET6_CONNECT,
+	[SOCKET_HIDE_SENDMSG4] = BPF_CGROUP_UDP4_SENDMSG,
+	[SOCKET_HIDE_SENDMSG6] = BPF_CGROUP_UDP6_SENDMSG,
+};
+
+/* "links/cgroup-tp_connect4": no device's hook is called so. */
+static void pin_path(char out[BPF_FS_PATH_SIZE], const struct bpf *bpf, enum socket_program program)
+{
+	char dir[BPF_FS_PATH_SIZE];
+
+	bpf_fs_link_dir(dir, bpf->bpffs, bpf->instance);
+	if (snprintf(out, BPF_FS_PATH_SIZE, "%s/cgroup-%s", dir, socket_program_name(program)) >=
+	    BPF_FS_PATH_SIZE)
+		out[0] = '\0';
+}
+
+int bpf_socket_link_open(const struct bpf *bpf, enum socket_program program,
+			 struct socket_link *out)
+{
+	char path[BPF_FS_PATH_SIZE];
+	struct bpf_link_info info = { 0 };
+	__u32 length = sizeof(info);
+	AUTO_CLOSE int fd = -1;
+
+	*out = (struct socket_link){ 0 };
+	pin_path(path, bpf, program);
+	fd = bpf_obj_get(path);
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &length) ||
+	    info.type != BPF_LINK_TYPE_CGROUP)
+		return -1;
+	*out = (struct socket_link){ info.id, info.prog_id, info.cgroup.cgroup_id };
+	return mem_take_fd(&fd);
+}
+
+bool bpf_socket_goes_first(enum socket_program program)
+{
+	return program >= SOCKET_HIDE_CONNECT4;
+}
+
+static int create(int program_fd, int cgroup_fd, enum socket_program program, __u32 flags)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
+	int fd = bpf_link_create(program_fd, cgroup_fd, attach_types[program], &opts);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Before another program that goes first: Linux 6.17; without that, before all that do not. */
+int bpf_socket_link_create(int program_fd, int cgroup_fd, enum socket_program program)
+{
+	int fd;
+
+	if (!bpf_socket_goes_first(program))
+		return create(program_fd, cgroup_fd, program, 0);
+	fd = create(program_fd, cgroup_fd, program, FLAG_PREORDER | FLAG_BEFORE);
+	if (fd == -EINVAL)
+		fd = create(program_fd, cgroup_fd, program, FLAG_PREORDER);
+	return fd;
+}
+
+int bpf_socket_link_pin(const struct bpf *bpf, int fd, enum socket_program program, struct err *err)
+{
+	char path[BPF_FS_PATH_SIZE];
+
+	pin_path(path, bpf, program);
+	if (unlink(path) && errno != ENOENT)
+		return err_sys(err, -errno, "unpin %s", path);
+	return bpf_obj_pin(fd, path) ? err_sys(err, -errno, "pin %s", path) : 0;
+}
+
+int bpf_socket_link_remove(const struct bpf *bpf, enum socket_program program, struct err *err)
+{
+	struct socket_link link;
+	AUTO_CLOSE int fd = bpf_socket_link_open(bpf, program, &link);
+	char path[BPF_FS_PATH_SIZE];
+
+	/* ENOLINK: the cgroup is gone, and the attachment with it */
+	if (fd >= 0 && bpf_link_detach(fd) && errno != ENOLINK)
+		return err_sys(err, -errno, "detach %s", socket_program_name(program));
+	pin_path(path, bpf, program);
+	if (unlink(path) && errno != ENOENT)
+		return err_sys(err, -errno, "unpin %s", path);
+	return 0;
+}
+
+/* Programs that a cgroup's sockets run on one hook, in that order; ours among them. */
+struct order {
+	__u32 ids[PROGRAMS_MAX];
+	__u32 count;
+	__u32 ours[SOCKET_PROGRAMS];
+};
+
+static int read_order(const struct bpf *bpf, int cgroup_fd, enum bpf_attach_type type,
+		      struct order *out)
+{
+	enum socket_program program;
+
+	out->count = PROGRAMS_MAX;
+	if (bpf_prog_query(cgroup_fd, type, BPF_F_QUERY_EFFECTIVE, NULL, out->ids, &out->count))
+		return -errno;
+	for (program = 0; program < SOCKET_PROGRAMS; program++) {
+		struct socket_link link;
+		AUTO_CLOSE int fd = bpf_socket_link_open(bpf, program, &link);
+
+		out->ours[program] = link.program_id;
+	}
+	return 0;
+}
+
+static bool is_ours(const struct order *order, __u32 id)
+{
+	enum socket_program program;
+
+	for (program = 0; program < SOCKET_PROGRAMS; program++)
+		if (order->ours[program] == id)
+			return true;
+	return false;
+}
+
+bool bpf_socket_link_is_placed(const struct bpf *bpf, int cgroup_fd, enum socket_program program)
+{
+	bool first = bpf_socket_goes_first(program), met = false;
+	struct order order = { 0 };
+	__u32 i;
+
+	if (program < SOCKET_SET_SIZE)
+		return true;
+	if (read_order(bpf, cgroup_fd, attach_types[program], &order))
+		return false;
+	for (i = 0; i < order.count; i++) {
+		if (order.ids[i] == order.ours[program])
+			met = true;
+		else if (!is_ours(&order, order.ids[i]) && met != first)
+			return false; /* another's: before what hides, or behind what puts back */
+	}
+	return met;
+}

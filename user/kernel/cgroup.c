@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel/cgroup.h"
+
+#include <errno.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#define CGROUP2_MAGIC 0x63677270 /* CGROUP2_SUPER_MAGIC */
+
+static bool is_cgroup2(const char *path)
+{
+	struct statfs found;
+
+	return !statfs(path, &found) && found.f_type == CGROUP2_MAGIC;
+}
+
+/* The first that is mounted; a bind mount of a part of it comes later, or by another's hand. */
+static int find_mount(char out[TP_CGROUP_SIZE], struct err *err)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "r");
+	const struct mntent *mount;
+	int r = -ENOENT;
+
+	if (!mounts)
+		return err_sys(err, -errno, "open /proc/self/mounts");
+	while (r == -ENOENT && (mount = getmntent(mounts)))
+		if (!strcmp(mount->mnt_type, "cgroup2"))
+			r = snprintf(out, TP_CGROUP_SIZE, "%s", mount->mnt_dir) < TP_CGROUP_SIZE
+				    ? 0
+				    : -ENAMETOOLONG;
+	endmntent(mounts);
+	if (r == -ENOENT)
+		return err_set(err, r,
+			       "there is no cgroup2 mount, where the socket load balancer belongs: "
+			       "mount -t cgroup2 none /sys/fs/cgroup, or \"mode\": \"off\" in "
+			       "\"socket_lb\"");
+	return r ? err_sys(err, r, "find the cgroup2 mount") : 0;
+}
+
+int cgroup_find(const char *wanted, struct facts_cgroup *out, struct err *err)
+{
+	struct facts_cgroup found = { 0 };
+	char mount[TP_CGROUP_SIZE];
+	struct stat directory;
+	int length, r = find_mount(mount, err);
+
+	if (r)
+		return r;
+	if (!strcmp(wanted, "auto"))
+		length = snprintf(found.path, sizeof(found.path), "%s", mount);
+	else if (is_cgroup2(wanted))
+		length = snprintf(found.path, sizeof(found.path), "%s", wanted);
+	else
+		length = snprintf(found.path, sizeof(found.path), "%s%s", mount, wanted);
+	if (length >= (int)sizeof(found.path))
+		return err_sys(err, -ENAMETOOLONG, "find cgroup %s", wanted);
+	if (!is_cgroup2(found.path) || stat(found.path, &directory))
+		return err_set(err, -ENOENT, "there is no cgroup %s (socket_lb.cgroup)",
+			       found.path);
+	found.id = directory.st_ino; /* kernfs gives a cgroup its id as its inode's number */
+	*out = found;
+	return 0;
+}

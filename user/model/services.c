@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "model/services.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int service_compare(const void *a, const void *b)
+{
+	const struct service_row *x = a, *y = b;
+
+	return memcmp(&x->key, &y->key, sizeof(x->key));
+}
+
+int backends_compare(const void *a, const void *b)
+{
+	const struct backends_row *x = a, *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+int exempt_compare(const void *a, const void *b)
+{
+	const struct exempt_row *x = a, *y = b;
+
+	return (x->cookie > y->cookie) - (x->cookie < y->cookie);
+}
+
+void socket_lb_sort(struct socket_lb *lb)
+{
+	if (lb->services.count)
+		qsort(lb->services.items, lb->services.count, sizeof(*lb->services.items),
+		      service_compare);
+	if (lb->backends.count)
+		qsort(lb->backends.items, lb->backends.count, sizeof(*lb->backends.items),
+		      backends_compare);
+	if (lb->exempt.count)
+		qsort(lb->exempt.items, lb->exempt.count, sizeof(*lb->exempt.items),
+		      exempt_compare);
+}
+
+void socket_lb_clear(struct socket_lb *lb)
+{
+	array_clear(&lb->services);
+	array_clear(&lb->backends);
+	array_clear(&lb->exempt);
+	*lb = (struct socket_lb){ 0 };
+}
+
+unsigned int socket_lb_links(const struct socket_lb *lb, enum socket_set set)
+{
+	unsigned int count = 0, i;
+
+	for (i = 0; i < SOCKET_SET_SIZE; i++)
+		count += lb->link_ids[set * SOCKET_SET_SIZE + i] != 0;
+	return count;
+}
+
+const char *socket_program_name(enum socket_program program)
+{
+	static const char *const names[SOCKET_PROGRAMS] = {
+		[SOCKET_GETPEERNAME4] = "tp_getpeername4",
+		[SOCKET_GETPEERNAME6] = "tp_getpeername6",
+		[SOCKET_RECVMSG4] = "tp_recvmsg4",
+		[SOCKET_RECVMSG6] = "tp_recvmsg6",
+		[SOCKET_SENDMSG4] = "tp_sendmsg4",
+		[SOCKET_SENDMSG6] = "tp_sendmsg6",
+		[SOCKET_CONNECT4] = "tp_connect4",
+		[SOCKET_CONNECT6] = "tp_connect6",
+		[SOCKET_RESTORE_CONNECT4] = "tp_restore_c4",
+		[SOCKET_RESTORE_CONNECT6] = "tp_restore_c6",
+		[SOCKET_RESTORE_SENDMSG4] = "tp_restore_s4",
+		[SOCKET_RESTORE_SENDMSG6] = "tp_restore_s6",
+		[SOCKET_HIDE_CONNECT4] = "tp_hide_c4",
+		[SOCKET_HIDE_CONNECT6] = "tp_hide_c6",
+		[SOCKET_HIDE_SENDMSG4] = "tp_hide_s4",
+		[SOCKET_HIDE_SENDMSG6] = "tp_hide_s6",
+	};
+
+	return names[program];
+}
+
+const char *socket_set_name(enum socket_set set)
+{
+	return set == SOCKET_SET_LB ? "socket-lb" : "socket-hide";
+}

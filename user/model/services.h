@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Rows of the maps that services have, and the socket load balancer. */
+#ifndef TP_MODEL_SERVICES_H
+#define TP_MODEL_SERVICES_H
+
+#include <stdint.h>
+
+#include "base/array.h"
+#include "towpath/service.h"
+
+struct service_row {
+	struct tp_service_key key;
+	struct tp_service service;
+};
+
+struct backends_row {
+	uint32_t id;
+	struct tp_backends backends;
+};
+
+struct exempt_row {
+	uint64_t cookie;
+	struct tp_exempt exempt;
+};
+
+struct exempt_rows {
+	ARRAY_OF(struct exempt_row);
+};
+
+/*
+ * Programs of sockets, in the order in which they are attached: what shows a socket its service
+ * comes before what sends it to a backend, and what puts a destination back before what hides it.
+ */
+enum socket_program {
+	SOCKET_GETPEERNAME4,
+	SOCKET_GETPEERNAME6,
+	SOCKET_RECVMSG4,
+	SOCKET_RECVMSG6,
+	SOCKET_SENDMSG4,
+	SOCKET_SENDMSG6,
+	SOCKET_CONNECT4,
+	SOCKET_CONNECT6,
+	SOCKET_RESTORE_CONNECT4, /* from here on: keeping other tools away */
+	SOCKET_RESTORE_CONNECT6,
+	SOCKET_RESTORE_SENDMSG4,
+	SOCKET_RESTORE_SENDMSG6,
+	SOCKET_HIDE_CONNECT4,
+	SOCKET_HIDE_CONNECT6,
+	SOCKET_HIDE_SENDMSG4,
+	SOCKET_HIDE_SENDMSG6,
+};
+#define SOCKET_PROGRAMS 16
+
+/* Programs that are attached together: the load balancer's, or those that hide from others'. */
+enum socket_set { SOCKET_SET_LB, SOCKET_SET_HIDE };
+#define SOCKET_SETS     2
+#define SOCKET_SET_SIZE 8
+
+struct socket_lb {
+	/* 0: nowhere; have: where all of a set's programs are, and in force */
+	uint64_t cgroup_id[SOCKET_SETS];
+	struct tp_socket_lb settings;
+	ARRAY_OF(struct service_row) services;  /* sorted by service_compare */
+	ARRAY_OF(struct backends_row) backends; /* sorted by id */
+	struct exempt_rows exempt;              /* sorted by cookie */
+	uint32_t link_ids[SOCKET_PROGRAMS];     /* have: 0 = that program is not attached */
+};
+
+/* For qsort: by address, port, protocol; by id; by cookie. */
+int service_compare(const void *a, const void *b);
+int backends_compare(const void *a, const void *b);
+int exempt_compare(const void *a, const void *b);
+
+void socket_lb_sort(struct socket_lb *lb);
+void socket_lb_clear(struct socket_lb *lb);
+/* How many programs of a set are attached. */
+unsigned int socket_lb_links(const struct socket_lb *lb, enum socket_set set);
+
+/* "tp_connect4" and so on. */
+const char *socket_program_name(enum socket_program program);
+const char *socket_set_name(enum socket_set set); /* "socket-lb", "socket-hide" */
+
+#endif

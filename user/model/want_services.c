@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The services and the socket load balancer, of which every node has all. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "model/want_parts.h"
+
+/* A row keeps its number as long as its service lives; 0 is never given away. */
+struct numbers {
+	bool used[TP_SERVICE_MAX + 1];
+};
+
+static const struct facts_service_id *find_id(const struct facts *facts, const char *name)
+{
+	const struct facts_service_id *id;
+
+	array_for_each(id, &facts->service_ids)
+		if (id->id <= TP_SERVICE_MAX && !strncmp(id->name, name, sizeof(id->name)))
+			return id;
+	return NULL;
+}
+
+static void keep_numbers(const struct want_builder *b, struct numbers *numbers)
+{
+	const struct config_service *service;
+
+	array_for_each(service, &b->view->policy->config->services) {
+		const struct facts_service_id *id = find_id(b->view->facts, service->name);
+
+		if (id)
+			numbers->used[id->id] = true;
+	}
+}
+
+static uint32_t number_of(const struct want_builder *b, struct numbers *numbers,
+			  const struct config_service *service)
+{
+	const struct facts_service_id *known = find_id(b->view->facts, service->name);
+	uint32_t id = 1;
+
+	if (known)
+		return known->id;
+	while (numbers->used[id]) /* there are as many as services may be */
+		id++;
+	numbers->used[id] = true;
+	return id;
+}
+
+/* What is not probed counts as healthy; what is, as it was last found. */
+static bool is_dead(const struct facts *facts, const struct config_service *service,
+		    const struct addr *backend)
+{
+	const struct facts_dead *dead;
+
+	if (!service->health.set)
+		return false;
+	array_for_each(dead, &facts->dead)
+		if (!strncmp(dead->service, service->name, sizeof(dead->service)) &&
+		    !memcmp(&dead->backend, backend, sizeof(dead->backend)))
+			return true;
+	return false;
+}
+
+static int add_backends(struct want_builder *b, const struct config_service *service, uint32_t id)
+{
+	struct backends_row *row = array_add(&b->out->socket_lb.backends);
+	const struct addr *addr;
+
+	if (!row)
+		return want_no_memory(b);
+	row->id = id;
+	snprintf(row->backends.name, sizeof(row->backends.name), "%s", service->name);
+	array_for_each(addr, &service->backends) {
+		if (!is_dead(b->view->facts, service, addr))
+			row->backends.healthy |= 1ULL << row->backends.count;
+		memcpy(&row->backends.addrs[row->backends.count++], addr, sizeof(struct tp_addr));
+	}
+	return 0;
+}
+
+static int add_port(struct want_builder *b, const struct config_service *service,
+		    const struct config_service_port *port, uint32_t id)
+{
+	static const uint8_t policies[] = { [LB_FAILOVER] = TP_SERVICE_FAILOVER,
+					    [LB_RANDOM] = TP_SERVICE_RANDOM,
+					    [LB_SOURCE] = TP_SERVICE_SOURCE };
+	struct service_row *row = array_add(&b->out->socket_lb.services);
+
+	if (!row)
+		return want_no_memory(b);
+	memcpy(&row->key.vip, &service->vip, sizeof(row->key.vip));
+	row->key.port = htons(port->port);
+	row->key.protocol = port->proto;
+	row->service.backends = id;
+	row->service.target_port = htons(port->target_port);
+	row->service.policy = policies[service->policy];
+	return 0;
+}
+
+static int add_service(struct want_builder *b, const struct config_service *service, uint32_t id)
+{
+	const struct config_service_port *port;
+	int r = add_backends(b, service, id);
+
+	array_for_each(port, &service->ports)
+		if (!r)
+			r = add_port(b, service, port, id);
+	return r;
+}
+
+static int add_exempt(struct want_builder *b)
+{
+	const struct exempt_row *found;
+
+	array_for_each(found, &b->view->facts->exempt) {
+		struct exempt_row *row = array_add(&b->out->socket_lb.exempt);
+
+		if (!row)
+			return want_no_memory(b);
+		*row = *found;
+	}
+	return 0;
+}
+
+static void want_settings(const struct want_builder *b)
+{
+	static const uint32_t modes[] = { [LB_MODE_ALL] = TP_SOCKET_ALL,
+					  [LB_MODE_HOST_ONLY] = TP_SOCKET_HOST_ONLY,
+					  [LB_MODE_OFF] = TP_SOCKET_OFF };
+	const struct facts *facts = b->view->facts;
+	struct socket_lb *lb = &b->out->socket_lb;
+
+	if (lb->services.count)
+		lb->cgroup_id[SOCKET_SET_LB] = facts->cgroup.id;
+	if (b->view->policy->config->socket_lb.foreign == FOREIGN_HIDE)
+		lb->cgroup_id[SOCKET_SET_HIDE] = facts->cgroup.id;
+	lb->settings.hide = lb->cgroup_id[SOCKET_SET_HIDE] != 0;
+	memcpy(lb->settings.cgroup, facts->cgroup.path, sizeof(lb->settings.cgroup));
+	lb->settings.host_cookie = facts->netns_cookie;
+	lb->settings.mode = modes[b->view->policy->config->socket_lb.mode];
+}
+
+static int add_services(struct want_builder *b)
+{
+	const struct config *config = b->view->policy->config;
+	const struct config_service *service;
+	struct numbers numbers = { 0 };
+	int r = 0;
+
+	if (config->socket_lb.mode == LB_MODE_OFF)
+		return 0;
+	keep_numbers(b, &numbers);
+	array_for_each(service, &config->services)
+		if (!r)
+			r = add_service(b, service, number_of(b, &numbers, service));
+	return r;
+}
+
+int want_services(struct want_builder *b)
+{
+	int r;
+
+	if (!b->view->facts->cgroup.id)
+		return 0;
+	r = add_exempt(b);
+	if (!r)
+		r = add_services(b);
+	want_settings(b);
+	socket_lb_sort(&b->out->socket_lb);
+	return r;
+}

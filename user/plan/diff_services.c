@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Services and whose sockets are left alone. The backends come before the service that leads to
+ * them, and all rows before the programs that read them.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "plan/plan_parts.h"
+
+static int visit_backends(struct diff *d, const void *w, const void *h)
+{
+	const struct backends_row *want = w, *have = h;
+	struct op *op;
+
+	if (!want || (have && !d->fresh &&
+		      !memcmp(&want->backends, &have->backends, sizeof(want->backends))))
+		return 0;
+	op = op_add(&d->plan, PHASE_ADD, OP_BACKENDS_SET, "set");
+	if (!op)
+		return -ENOMEM;
+	op->args.backends = want;
+	return 0;
+}
+
+static int visit_backends_gone(struct diff *d, const void *w, const void *h)
+{
+	struct op *op;
+
+	if (w)
+		return 0;
+	op = op_add(&d->plan, PHASE_REMOVE, OP_BACKENDS_REMOVE, "remove");
+	if (!op)
+		return -ENOMEM;
+	op->args.backends = h;
+	return 0;
+}
+
+static int visit_service(struct diff *d, const void *w, const void *h)
+{
+	const struct service_row *want = w, *have = h;
+	struct op *op;
+
+	if (!want ||
+	    (have && !d->fresh && !memcmp(&want->service, &have->service, sizeof(want->service))))
+		return 0;
+	op = op_add(&d->plan, PHASE_ADD, OP_SERVICE_SET, "set");
+	if (!op)
+		return -ENOMEM;
+	op->args.service = want;
+	return 0;
+}
+
+static int visit_service_gone(struct diff *d, const void *w, const void *h)
+{
+	struct op *op;
+
+	if (w)
+		return 0;
+	op = op_add(&d->plan, PHASE_REMOVE, OP_SERVICE_REMOVE, "remove");
+	if (!op)
+		return -ENOMEM;
+	op->args.service = h;
+	return 0;
+}
+
+static int visit_exempt(struct diff *d, const void *w, const void *h)
+{
+	const struct exempt_row *want = w, *have = h;
+	struct op *op;
+
+	if (!want ||
+	    (have && !d->fresh && !memcmp(&want->exempt, &have->exempt, sizeof(want->exempt))))
+		return 0;
+	op = op_add(&d->plan, PHASE_ADD, OP_EXEMPT_SET, "set");
+	if (!op)
+		return -ENOMEM;
+	op->args.exempt = want;
+	return 0;
+}
+
+static int visit_exempt_gone(struct diff *d, const void *w, const void *h)
+{
+	struct op *op;
+
+	if (w)
+		return 0;
+	op = op_add(&d->plan, PHASE_REMOVE, OP_EXEMPT_REMOVE, "remove");
+	if (!op)
+		return -ENOMEM;
+	op->args.exempt = h;
+	return 0;
+}
+
+static int set_settings(struct diff *d)
+{
+	const struct socket_lb *want = &d->want->socket_lb, *have = &d->have->socket_lb;
+
+	bool same = !memcmp(&want->settings, &have->settings, sizeof(want->settings));
+
+	if (same && (!d->fresh || !want->settings.cgroup[0]))
+		return 0;
+	return op_add(&d->plan, PHASE_ADD, OP_SOCKET_SETTINGS_SET, "set") ? 0 : -ENOMEM;
+}
+
+static int attach(struct diff *d, enum socket_set set)
+{
+	const struct socket_lb *want = &d->want->socket_lb, *have = &d->have->socket_lb;
+	struct op *op;
+
+	if (!want->cgroup_id[set] || (!d->fresh && want->cgroup_id[set] == have->cgroup_id[set]))
+		return 0;
+	op = op_add(&d->plan, PHASE_ADD, OP_SOCKET_ATTACH, "attach");
+	if (!op)
+		return -ENOMEM;
+	op->args.socket_set = set;
+	return 0;
+}
+
+int diff_services_set(struct diff *d)
+{
+	const struct socket_lb *want = &d->want->socket_lb, *have = &d->have->socket_lb;
+	int r = walk_both(d, WALK_OF(want->exempt, have->exempt, exempt_compare, visit_exempt));
+
+	if (!r)
+		r = walk_both(d, WALK_OF(want->backends, have->backends, backends_compare,
+					 visit_backends));
+	if (!r)
+		r = walk_both(
+			d, WALK_OF(want->services, have->services, service_compare, visit_service));
+	if (!r)
+		r = set_settings(d);
+	if (!r)
+		r = attach(d, SOCKET_SET_LB);
+	return r ? r : attach(d, SOCKET_SET_HIDE);
+}
+
+int op_add_socket_detach(struct plan *plan, const struct socket_lb *have, enum socket_set set)
+{
+	struct op *op;
+
+	if (!socket_lb_links(have, set))
+		return 0;
+	op = op_add(plan, PHASE_REMOVE, OP_SOCKET_DETACH, "detach");
+	if (!op)
+		return -ENOMEM;
+	op->args.socket_set = set;
+	return 0;
+}
+
+static int detach(struct diff *d)
+{
+	enum socket_set set;
+	int r = 0;
+
+	for (set = 0; !r && set < SOCKET_SETS; set++)
+		if (!d->want->socket_lb.cgroup_id[set])
+			r = op_add_socket_detach(&d->plan, &d->have->socket_lb, set);
+	return r;
+}
+
+int diff_services_remove(struct diff *d)
+{
+	const struct socket_lb *want = &d->want->socket_lb, *have = &d->have->socket_lb;
+	int r = detach(d);
+
+	if (!r)
+		r = walk_both(d, WALK_OF(want->services, have->services, service_compare,
+					 visit_service_gone));
+	if (!r)
+		r = walk_both(d, WALK_OF(want->backends, have->backends, backends_compare,
+					 visit_backends_gone));
+	return r ? r
+		 : walk_both(d, WALK_OF(want->exempt, have->exempt, exempt_compare,
+					visit_exempt_gone));
+}
