@@ -21,7 +21,8 @@
 #define BREATH_MS 50
 /*
  * A peer, a program or a pin that is taken away is no news of netlink's: looked for by ourselves
- * this often, or, where a look takes long, in a hundredth of the time.
+ * this often, or, where a look takes long, in a hundredth of the time. How long it took to mend
+ * something, as when the verifier was needed, says nothing of the next look.
  */
 #define UNASKED_MS        5000
 #define UNASKED_SHARE     99
@@ -86,7 +87,8 @@ static uint32_t next_pause(const struct kernel_watch *watch, int64_t began_ms)
 
 static void arm_unasked(struct kernel_watch *watch)
 {
-	int64_t pause_ms = later(UNASKED_MS, UNASKED_SHARE * watch->took_ms);
+	int64_t share = watch->result == LOOK_MENDED ? MENDING_SHARE : UNASKED_SHARE;
+	int64_t pause_ms = later(UNASKED_MS, share * watch->took_ms);
 
 	if (watch->result == LOOK_FAILED) /* whoever looks tries again by its own clock */
 		pause_ms = later(pause_ms, UNASKED_FAILED_MS);
