@@ -64,10 +64,14 @@ $(B)/bpf/%.bpf.o: selftests/bench/%.bpf.c
 $(B)/bpf/%.bpf.o: selftests/sock/%.bpf.c
 	$(build_bpf)
 
-$(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
+define build_skeleton
 	$(call say,SKEL,$@)
 	@mkdir -p $(@D)
 	$(Q)$(BPFTOOL) gen skeleton $< name tp_$* > $@.tmp && mv $@.tmp $@
+endef
+
+$(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
+	$(build_skeleton)
 
 # ---- userspace, once per variant: plain, asan (ASan + UBSan), clang (a second opinion) ---------
 plain_CC := $(CC)
@@ -113,7 +117,42 @@ $$(BENCH_SRC:%.c=$(B)/$(1)/%.o): $(B)/skel/bench.skel.h
 -include $$(shell find $(B)/$(1) -name '*.d' 2>/dev/null)
 endef
 $(foreach v,plain asan clang,$(eval $(call variant,$(v))))
--include $(BPF_OBJ:.o=.d) $(BENCH_OBJ:.o=.d)
+-include $(BPF_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(BPF_OBJ:$(B)/%.o=$(B)/other/%.d)
+
+# ---- the binary as another release would be, for the tests of an upgrade -----------------------
+# build/other: other programs and another version over the same maps. build/abi-N: maps of ABI N,
+# taking over those of no other. Compiled anew is what differs; it comes before the library, which
+# has the rest.
+OTHER := $(B)/other
+OTHER_SRC := $(shell grep -lE '"(version|[a-z_]+\.skel)\.h"' $(USER_SRC))
+ABI_SRC  := $(shell grep -l TP_ABI $(USER_SRC))
+PLAIN_OBJ := $(B)/plain/user/cmd/main.o $(B)/plain/libtowpath.a
+define link_other
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(plain_CC) $(other_FLAGS) $(filter-out -MMD -MP,$(ALL_CFLAGS)) $(plain_FLAGS) -I$(B) \
+		-o $@ $(filter %.c,$^) $(PLAIN_OBJ) $(LIBS)
+endef
+
+# other names of source files in their BTF: programs that do the same, and are others
+$(OTHER)/bpf/%.bpf.o: BPF_CFLAGS += -ffile-prefix-map=bpf/=other/
+$(OTHER)/bpf/%.bpf.o: bpf/%.bpf.c
+	$(build_bpf)
+
+$(OTHER)/skel/%.skel.h: $(OTHER)/bpf/%.bpf.o
+	$(build_skeleton)
+
+$(OTHER)/version.h: $(B)/version.h
+	@mkdir -p $(@D)
+	$(Q)sed 's/"$$/-other"/' $< > $@
+
+$(OTHER)/towpath: other_FLAGS = -I$(OTHER) -I$(OTHER)/skel
+$(OTHER)/towpath: $(OTHER_SRC) $(OTHER)/version.h $(SKEL:$(B)/%=$(OTHER)/%) $(PLAIN_OBJ)
+	$(link_other)
+
+$(B)/abi-%/towpath: other_FLAGS = -DTP_ABI=$* -DTP_ABI_KEPT=$*
+$(B)/abi-%/towpath: $(ABI_SRC) $(PLAIN_OBJ)
+	$(link_other)
 
 # preloaded by the net tier, to fail kernel calls
 $(B)/fault.so: selftests/fault/fault.c

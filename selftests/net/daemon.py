@@ -19,8 +19,8 @@ HTTP_PORT = 9586
 class Daemon:
     """Runs from __enter__, when its first policy is in force, to __exit__."""
 
-    def __init__(self, lab, path, *options, ready=True, wrap=()):
-        self.lab, self.path, self.ready = lab, path, ready
+    def __init__(self, lab, path, *options, ready=True, wrap=(), binary=TOWPATH):
+        self.lab, self.path, self.ready, self.binary = lab, path, ready, binary
         self.options = options or ("--metrics-listen", f"127.0.0.1:{HTTP_PORT}")
         self.wrap = wrap        # a command that runs it
         self.process = None
@@ -38,7 +38,7 @@ class Daemon:
             # pylint: disable-next=consider-using-with # __exit__ ends it
             self.process = subprocess.Popen(
                 ["nsenter", f"--net=/run/netns/{self.lab.netns('router')}", "--",
-                 *self.wrap, TOWPATH, "run",
+                 *self.wrap, self.binary, "run",
                  self.path, "--instance", self.lab.instance, *self.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
         try:
@@ -70,13 +70,13 @@ class Daemon:
                 self.notified.append(dict(line.split("=", 1) for line in text.split("\n")))
         return self.notified
 
-    def wait_for_ready(self, times=1):
+    def wait_for_ready(self, times=1, seconds=2 * DEADLINE_S):
         def ready():
             if self.process.poll() is not None:
                 raise Failed(f"run ended with {self.process.returncode}:\n{self.log()}")
             return sum(m.get("READY") == "1" for m in self.messages()) >= times
 
-        wait_until(ready, f"READY=1, {times} times", 2 * DEADLINE_S)
+        wait_until(ready, f"READY=1, {times} times", seconds)
 
     def reads(self):
         """How often it has read the file, whatever came of it."""

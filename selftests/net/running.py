@@ -6,7 +6,7 @@ import json
 import signal
 
 from daemon import Daemon
-from lib import Lab, check, wait_until
+from lib import Lab, check, run, wait_until
 from packets import udp
 from scenes import pairs
 
@@ -68,3 +68,14 @@ def noted(daemon):
     reads = daemon.reads()
     daemon.tell(signal.SIGHUP)
     wait_until(lambda: daemon.reads() > reads, "the daemon to look", PROMPT_S)
+
+
+def tunnel_process(lab):
+    """The pid of the router's wireguard-go, None for the kernel's WireGuard."""
+    for pid in run("ip", "netns", "pids", lab.netns("router")).stdout.split():
+        # one may end meanwhile
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError), \
+                open(f"/proc/{pid}/cmdline", "rb") as file:
+            if b"wireguard-go" in file.read():
+                return int(pid)
+    return None

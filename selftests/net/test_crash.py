@@ -2,36 +2,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The tunnel itself is lost under traffic: its process dies, or its device is deleted."""
 
-import contextlib
 import os
 import signal
 import socket
-import subprocess
 import threading
 import time
 
 from lib import Skip, bound_socket, case, check, check_equal, client_socket, main, run, wait_until
-from running import RunLab, forwards, noted
+from running import RunLab, forwards, noted, tunnel_process
 from scenes import open_policy, pairs
 
 CRASHES = 10
 BACK_S = 10     # a second is meant, on a machine that has nothing else to do
 
 
-def process(lab):
-    """The pid of the router's wireguard-go."""
-    done = run("ip", "netns", "pids", lab.netns("router"))
-    for pid in done.stdout.split():
-        # one may end meanwhile
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError), \
-                open(f"/proc/{pid}/cmdline", "rb") as file:
-            if b"wireguard-go" in file.read():
-                return int(pid)
-    return None
-
-
 def crash(lab):
-    pid = process(lab)
+    pid = tunnel_process(lab)
     if not pid:
         raise Skip("the tunnel is the kernel's")
     os.kill(pid, signal.SIGKILL)
@@ -171,10 +157,10 @@ def many_crashes_leave_nothing_behind(lab):
         wait_until(lambda: daemon.metrics(), "metrics", BACK_S)
         sizes, took = [], []
         for _ in range(CRASHES):
-            pid = process(lab)
+            pid = tunnel_process(lab)
             began = time.monotonic()
             crash(lab)
-            wait_until(lambda gone=pid: process(lab) not in (None, gone)
+            wait_until(lambda gone=pid: tunnel_process(lab) not in (None, gone)
                        and lan_ready(lab, daemon), "the daemon to be ready again", 30)
             took.append(time.monotonic() - began)
             check_equal(device(lab), before, "WireGuard's device")

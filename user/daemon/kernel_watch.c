@@ -21,7 +21,9 @@
 #define BREATH_MS 50
 /*
  * A peer, a program or a pin that is taken away is no news of netlink's: looked for by ourselves
- * this often, or, where a look takes long, in a hundredth of the time.
+ * this often, or, where a look costs much, with a hundredth of a core. That is a matter of our own
+ * time: others who keep the machine busy are no reason to look less often. What mending cost, as
+ * when the verifier was needed, says nothing of the next look.
  */
 #define UNASKED_MS        5000
 #define UNASKED_SHARE     99
@@ -86,7 +88,8 @@ static uint32_t next_pause(const struct kernel_watch *watch, int64_t began_ms)
 
 static void arm_unasked(struct kernel_watch *watch)
 {
-	int64_t pause_ms = later(UNASKED_MS, UNASKED_SHARE * watch->took_ms);
+	int64_t share = watch->result == LOOK_MENDED ? MENDING_SHARE : UNASKED_SHARE;
+	int64_t pause_ms = later(UNASKED_MS, share * watch->cost_ms);
 
 	if (watch->result == LOOK_FAILED) /* whoever looks tries again by its own clock */
 		pause_ms = later(pause_ms, UNASKED_FAILED_MS);
@@ -96,7 +99,7 @@ static void arm_unasked(struct kernel_watch *watch)
 static void look(void *data)
 {
 	struct kernel_watch *watch = data;
-	int64_t began_ms = loop_now_ms();
+	int64_t began_ms = loop_now_ms(), spent_ms = loop_spent_ms();
 
 	/* one look sees everything */
 	settle_clear(&watch->prompt);
@@ -105,6 +108,7 @@ static void look(void *data)
 	watch->pause_ms = next_pause(watch, began_ms);
 	watch->looked_ms = loop_now_ms();
 	watch->took_ms = watch->looked_ms - began_ms;
+	watch->cost_ms = loop_spent_ms() - spent_ms;
 	arm_unasked(watch);
 }
 

@@ -23,7 +23,7 @@ struct kernel_watch {
 	struct settle slow;        /* routes of others, or we do not know what */
 	struct loop_timer unasked; /* what the kernel tells nobody */
 	int64_t looked_ms; /* when the last look ended, how long it took, and what came of it */
-	int64_t took_ms;
+	int64_t took_ms, cost_ms; /* the latter of the CPU's time */
 	enum look result;
 	uint32_t pause_ms; /* grows with looks in vain */
 	enum look (*look)(void *data);

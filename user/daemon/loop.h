@@ -44,7 +44,8 @@ void loop_leave(struct loop *loop);
 
 /* ---- timers ---- */
 
-int64_t loop_now_ms(void); /* CLOCK_MONOTONIC */
+int64_t loop_now_ms(void);   /* CLOCK_MONOTONIC */
+int64_t loop_spent_ms(void); /* of the CPU's time, by this thread */
 
 struct loop_timer {
 	struct loop *loop;

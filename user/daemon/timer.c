@@ -10,12 +10,22 @@
 /* As far as any clock goes: timerfd refuses what does not fit its nanoseconds. */
 #define NEVER (INT64_MAX / 1000000000 - 1)
 
+static int64_t clock_ms(clockid_t clock)
+{
+	struct timespec time;
+
+	clock_gettime(clock, &time); /* cannot fail: the clock exists */
+	return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
 int64_t loop_now_ms(void)
 {
-	struct timespec now;
+	return clock_ms(CLOCK_MONOTONIC);
+}
 
-	clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail: the clock exists */
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+int64_t loop_spent_ms(void)
+{
+	return clock_ms(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static void expire(void *data)
