@@ -13,7 +13,9 @@
 #include "daemon/kernel_watch.h"
 #include "daemon/loop.h"
 #include "daemon/notify.h"
+#include "daemon/pin_watch.h"
 #include "daemon/watch.h"
+#include "kernel/bpf_hold.h"
 #include "kernel/netns.h"
 #include "model/running.h"
 
@@ -22,6 +24,13 @@ struct run_netns {
 	struct loop_timer timer;
 	char *name;                  /* NULL: none */
 	struct netns_id seen, heard; /* at the last look; where kernel listens, 0 = at home */
+};
+
+/* What is pinned, and a watch over its directories. */
+struct run_pins {
+	struct bpf_hold hold;
+	struct pin_watch watch;
+	struct err failure; /* what was last said; no text: nothing, or all is well again */
 };
 
 struct run {
@@ -35,6 +44,7 @@ struct run {
 	struct seen seen;          /* where peers were, for a device that is lost */
 	struct kernel_watch kernel;
 	struct run_netns netns;
+	struct run_pins pins;
 	struct notify notify;
 	struct control control;
 	struct http *http;         /* NULL: no metrics */
@@ -99,6 +109,15 @@ int run_netns_open(struct run *run, struct err *err);
 void run_netns_close(struct run *run); /* one that was never opened is fine */
 /* The policy of p is in force, or will be when its namespace is there. */
 void run_netns_follow(struct run *run, const struct pipeline *p);
+
+/* ---- run_pins.c ---- */
+
+int run_pins_open(struct run *run, struct err *err);
+void run_pins_close(struct run *run); /* one that was never opened is fine */
+/* Holds what is pinned by now. */
+void run_pins_take(struct run *run);
+/* Puts back pins that somebody has deleted; true when there were any. */
+bool run_pins_mend(struct run *run);
 
 /* ---- run_replan.c ---- */
 

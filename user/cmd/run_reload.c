@@ -181,6 +181,7 @@ int run_load(struct run *run)
 	bool touched, waits = false;
 	int status;
 
+	run_pins_mend(run);
 	run_pipeline_start(run, &p);
 	status = pipeline_read_policy(&p);
 	if (status == EXIT_DONE)

@@ -197,6 +197,11 @@ int bpf_fs_remove(const char *bpffs, const char *instance, struct err *err)
 	return 0;
 }
 
+void bpf_fs_map_dir(char out[BPF_FS_PATH_SIZE], const char *bpffs, const char *instance)
+{
+	snprintf(out, BPF_FS_PATH_SIZE, "%s/" OUR_DIR "/%s/maps", bpffs, instance);
+}
+
 void bpf_fs_map_path(char out[BPF_FS_PATH_SIZE], const char *bpffs, const char *instance,
 		     const char *name)
 {

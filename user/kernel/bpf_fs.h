@@ -35,7 +35,8 @@ int bpf_fs_read_netns(const char *bpffs, const char *instance, char **netns, str
 bool bpf_fs_any_instance(const char *bpffs, const char *but,
 			 bool (*is)(const char *instance, void *data), void *data);
 
-/* out: "<bpffs>/towpath/<instance>/maps/<name>", likewise for links. */
+/* out: "<bpffs>/towpath/<instance>/maps", with "/<name>", likewise for links. */
+void bpf_fs_map_dir(char out[BPF_FS_PATH_SIZE], const char *bpffs, const char *instance);
 void bpf_fs_map_path(char out[BPF_FS_PATH_SIZE], const char *bpffs, const char *instance,
 		     const char *name);
 void bpf_fs_link_dir(char out[BPF_FS_PATH_SIZE], const char *bpffs, const char *instance);

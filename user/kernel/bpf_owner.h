@@ -20,6 +20,10 @@ bool bpf_owns_program(const struct bpf *bpf, uint32_t program_id, const char *na
  */
 int bpf_find_program(const struct bpf *bpf, const char *name);
 
+/* Calls visit for every loaded program of a hook that uses our pinned tp_state, attached or not. */
+void bpf_each_program(const struct bpf *bpf, void (*visit)(uint32_t program_id, void *data),
+		      void *data);
+
 /* Whether a program is loaded that uses our pinned tp_state, in whichever namespace. */
 bool bpf_has_programs(const struct bpf *bpf);
 

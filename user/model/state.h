@@ -101,6 +101,14 @@ struct state_attachment {
 	uint32_t link_id;   /* have: of a tcx or XDP link, 0 = none */
 };
 
+/* A map that our programs use and nobody finds any more: its pin is gone. */
+#define STATE_MAP_NAME_SIZE 16
+struct state_map {
+	char name[STATE_MAP_NAME_SIZE];
+	uint32_t id;
+	bool programs; /* it holds programs: the kernel empties such a map with its last pin */
+};
+
 /* A row of tp_devices. */
 struct state_device {
 	char name[IF_NAMESIZE];
@@ -161,6 +169,7 @@ struct state {
 	ARRAY_OF(struct state_lan_address) lan_addresses; /* sorted by device, then address */
 	ARRAY_OF(struct state_sysctl) sysctls;            /* in the order they must be written */
 	ARRAY_OF(struct state_attachment) attachments;    /* sorted by device, then hook */
+	ARRAY_OF(struct state_map) unpinned;              /* have only */
 	ARRAY_OF(struct state_device) devices;            /* sorted by name */
 	ARRAY_OF(struct peer_info_row) peer_info;         /* sorted by id */
 	ARRAY_OF(struct route_info_row) route_info;       /* sorted by id */
