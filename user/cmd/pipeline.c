@@ -214,6 +214,7 @@ static int find_unpinned(struct pipeline *p, bool mend, struct err *err)
 		return 0;
 	if (bpf_read_unpinned(&p->bpf, &p->have))
 		return err_set(err, -ENOMEM, "out of memory");
+	p->bpf.have = &p->have;
 	count = p->have.unpinned.count;
 	if (!count || !(mend || p->removing))
 		return 0;

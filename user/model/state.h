@@ -105,8 +105,12 @@ struct state_attachment {
 #define STATE_MAP_NAME_SIZE 16
 struct state_map {
 	char name[STATE_MAP_NAME_SIZE];
-	uint32_t id;
-	bool programs; /* it holds programs: the kernel empties such a map with its last pin */
+	uint32_t id; /* 0: no program uses it, so it has gone with its pin */
+	/*
+	 * It has lost what it held, for which programs are loaded again: it is gone, or holds
+	 * programs, which the kernel takes out with the last pin.
+	 */
+	bool empty;
 };
 
 /* A row of tp_devices. */
