@@ -7,17 +7,16 @@ lose is still there. The daemon is stopped while the damage is looked at, so tha
 One daemon for all of them, which also shows that a repair leaves nothing to repair."""
 
 import contextlib
-import ctypes
 import json
 import os
 import shutil
 import signal
-import socket
 
-from lib import DEADLINE_S, Failed, case, check, check_equal, inside, main, run, wait_until
+from lib import case, check, check_equal, main, run, wait_until
 from packets import udp
 from running import PROMPT_S, RunLab, forwards, noted
 from scenes import open_policy, pairs
+from standin import going_first
 
 UNSEEN_S = 15   # what the kernel tells nobody is looked for: five are meant
 
@@ -69,6 +68,13 @@ def repairs(lab):
     return lab.daemon.metrics().values("towpath_repairs_total")
 
 
+def has_mended(lab, kind, counted):
+    # while it loads programs it answers nobody, and a machine with much to do takes long over that
+    with contextlib.suppress(OSError):
+        return repairs(lab)[kind] > counted[kind]
+    return False
+
+
 def objects(lab):
     """The id of everything that is pinned, by its place."""
     found = {}
@@ -113,7 +119,7 @@ def mends(lab, damage, kind, problem, seconds, same_objects):
         damage(lab)
         found = problems(lab)
     check(any(problem in what for what in found), f'no "{problem}" among {found}')
-    wait_until(lambda: repairs(lab)[kind] > counted[kind], f"a {kind} to be repaired", seconds)
+    wait_until(lambda: has_mended(lab, kind, counted), f"a {kind} to be repaired", seconds)
     wait_until(lambda: ready(lab), "the daemon to be ready", PROMPT_S)
     check_equal(lab.json("plan", lab.file)["ops"], [], "plan")
     if same_objects:
@@ -129,8 +135,8 @@ def told(lab, damage, kind, problem, same_objects=True):
     mends(lab, damage, kind, problem, PROMPT_S, same_objects)
 
 
-def untold(lab, damage, kind, problem, same_objects=False):
-    mends(lab, damage, kind, problem, UNSEEN_S, same_objects)
+def untold(lab, damage, kind, problem, seconds=UNSEEN_S):
+    mends(lab, damage, kind, problem, seconds, same_objects=False)
 
 
 # ---- pins -----------------------------------------------------------------------------------
@@ -199,6 +205,43 @@ def a_detached_link(lab):
         untold(lab, detach(hook), "program", where)
 
 
+@case
+def a_foreign_program_before_ours(lab):
+    """Ours goes first again, the other one stays behind it."""
+    router = lab.netns("router")
+    for device, hook in ((lab.tunnel, "ingress"), ("lan0", "ingress"), ("lan0", "egress")):
+        with contextlib.ExitStack() as stack:
+            untold(lab, lambda lab, d=device, h=hook, s=stack: s.enter_context(
+                going_first(router, d, h)), "program", f"runs before it on the {hook} of {device}",
+                   seconds=3 * UNSEEN_S)    # programs are loaded, and the one before were, too
+
+
+@case
+def a_foreign_xdp_program_in_our_place(lab):
+    """It is never replaced: what ours is not there for is told until there is room again."""
+    with going_first_after(lab, detach("-xdp")):
+        wait_until(lambda: any("XDP program that is not ours" in what for what in problems(lab)),
+                   "the daemon to say so", UNSEEN_S)
+        check_equal(lab.daemon.fetch("/readyz")[0], 503, "/readyz")
+    # after a failure the next try comes by itself, in its own time; a reload is at once
+    lab.daemon.tell(signal.SIGHUP)
+    wait_until(lambda: ready(lab), "the daemon to be ready", UNSEEN_S)
+    check_equal(lab.json("plan", lab.file)["ops"], [], "plan")
+    forwards(lab)
+
+
+@contextlib.contextmanager
+def going_first_after(lab, damage):
+    with stopped(lab.daemon):
+        damage(lab)
+        attached = going_first(lab.netns("router"), "lan0", "xdp")
+        attached.__enter__()
+    try:
+        yield
+    finally:
+        attached.__exit__(None, None, None)
+
+
 # ---- devices, addresses, routes -------------------------------------------------------------
 
 def ip(lab, *args, **options):
@@ -221,6 +264,22 @@ def a_deleted_address(lab):
 @case
 def a_tunnel_that_is_set_down(lab):
     told(lab, lambda lab: ip(lab, "link", "set", lab.tunnel, "down"), "link", "is down")
+
+
+@case
+def a_lan_device_that_is_made_anew(lab):
+    """Its programs went with it, and the new one has another number."""
+    def damage(lab):
+        ip(lab, "link", "del", "lan0")
+        ip(lab, "link", "add", "lan0", "type", "veth", "peer", "name", "router", "netns",
+           lab.netns("lan"))
+        run("ip", "-n", lab.netns("lan"), "link", "set", "router", "master", "switch", "up")
+        lab.exec("router", "ethtool", "-K", "lan0", "tx", "off")
+        ip(lab, "link", "set", "lan0", "up")
+        for address in (f"{lab.LAN}/24", f"{lab.LAN6}/64"):
+            ip(lab, "address", "add", address, "dev", "lan0", "nodad")
+
+    told(lab, damage, "program", "is gone", same_objects=False)
 
 
 # ---- WireGuard ------------------------------------------------------------------------------

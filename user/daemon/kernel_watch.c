@@ -86,7 +86,9 @@ static uint32_t next_pause(const struct kernel_watch *watch, int64_t began_ms)
 
 static void arm_unasked(struct kernel_watch *watch)
 {
-	int64_t pause_ms = later(UNASKED_MS, UNASKED_SHARE * watch->took_ms);
+	/* to mend may take seconds, which says nothing of how long a look takes */
+	int64_t share = watch->result == LOOK_MENDED ? PROMPT_SHARE : UNASKED_SHARE;
+	int64_t pause_ms = later(UNASKED_MS, share * watch->took_ms);
 
 	if (watch->result == LOOK_FAILED) /* whoever looks tries again by its own clock */
 		pause_ms = later(pause_ms, UNASKED_FAILED_MS);

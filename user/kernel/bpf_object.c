@@ -340,6 +340,8 @@ int bpf_load(struct bpf *bpf, const struct state *want, struct err *err)
 		r = load_router(bpf, want, err);
 	if (r)
 		bpf_close(bpf);
+	else
+		forget_found(bpf); /* from here on those that were loaded are meant */
 	return r;
 }
 

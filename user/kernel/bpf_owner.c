@@ -70,6 +70,11 @@ bool bpf_owns_program(const struct bpf *bpf, uint32_t program_id, const char *na
 	       !bpf_fs_any_instance(bpf->bpffs, bpf->instance, is_pinned_by, &state);
 }
 
+bool bpf_is_towpath(uint32_t program_id, enum state_hook hook)
+{
+	return program_state_id(program_id, state_program_name(hook)) != 0;
+}
+
 void bpf_each_program(const struct bpf *bpf, void (*visit)(uint32_t program_id, void *data),
 		      void *data)
 {

@@ -14,6 +14,9 @@
  */
 bool bpf_owns_program(const struct bpf *bpf, uint32_t program_id, const char *name);
 
+/* Whether it is a program of any instance's for that hook. */
+bool bpf_is_towpath(uint32_t program_id, enum state_hook hook);
+
 /*
  * A program of that name that uses our pinned tp_state: its fd, which the caller closes. -ENOENT:
  * there is none; -EEXIST: there are several that differ, as after an upgrade that was killed.

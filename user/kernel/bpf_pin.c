@@ -86,6 +86,13 @@ uint32_t bpf_pin_link_id(int fd)
 	return link_read(fd, &info) ? 0 : info.id;
 }
 
+uint32_t bpf_pin_program_id(int fd)
+{
+	struct link_info info;
+
+	return link_read(fd, &info) ? 0 : info.prog_id;
+}
+
 int bpf_pin_update(const struct bpf *bpf, int fd, const struct state_attachment *a, struct err *err)
 {
 	if (bpf_link_update(fd, bpf_program_fd(bpf, a->hook), NULL))

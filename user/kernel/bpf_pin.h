@@ -22,6 +22,9 @@ bool bpf_pin_is_alive(int fd);
 /* The link's id; 0 when the kernel does not tell. */
 uint32_t bpf_pin_link_id(int fd);
 
+/* Of the program that it runs; 0 when the kernel does not tell. */
+uint32_t bpf_pin_program_id(int fd);
+
 /* Puts the loaded program in place of the link's, between two packets. */
 int bpf_pin_update(const struct bpf *bpf, int fd, const struct state_attachment *attachment,
 		   struct err *err);

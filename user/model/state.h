@@ -99,6 +99,7 @@ struct state_attachment {
 	enum state_xdp xdp; /* HOOK_XDP_LAN; have: never auto */
 	bool tcx;           /* have: by tcx link; else a clsact filter */
 	uint32_t link_id;   /* have: of a tcx or XDP link, 0 = none */
+	char ahead[16]; /* have: somebody else's tcx program that runs before ours; empty: none */
 };
 
 /* A map that our programs use and nobody finds any more: its pin is gone. */

@@ -267,11 +267,11 @@ static bool is_xdp_as_wanted(const struct state_attachment *want,
 	return want->hook != HOOK_XDP_LAN || want->xdp == STATE_XDP_AUTO || want->xdp == have->xdp;
 }
 
-/* On the device that is there now; one that does not exist yet has no ifindex. */
+/* On the device that is there now, and first there; one that does not exist yet has no ifindex. */
 static bool is_attached(const struct state_attachment *want, const struct state_attachment *have)
 {
 	return have && (!want->ifindex || want->ifindex == have->ifindex) &&
-	       is_xdp_as_wanted(want, have);
+	       is_xdp_as_wanted(want, have) && !have->ahead[0];
 }
 
 static int visit_attach(struct diff *d, const void *w, const void *h)
@@ -287,6 +287,8 @@ static int visit_attach(struct diff *d, const void *w, const void *h)
 
 	if (want->hook == HOOK_XDP_LAN)
 		object_printf(details, "mode %s", state_xdp_name(want->xdp));
+	else if (have && have->ahead[0])
+		object_printf(details, "before %s", have->ahead);
 	op = op_add(&d->plan, PHASE_ADD, OP_ATTACH, "attach", object_attachment(object, want),
 		    details);
 	if (!op)

@@ -189,6 +189,21 @@ static int check_tunnel_addresses(const struct state *have, const struct state_d
 	return r;
 }
 
+static int check_first(const struct state *have, struct status_problems *out)
+{
+	const struct state_attachment *a;
+	int r = 0;
+
+	array_for_each(a, &have->attachments)
+		if (!r && a->ahead[0])
+			r = add_problem(out, "run `towpath apply POLICY` again",
+					"a program that is not towpath's, %s, runs before it on "
+					"the %s of %s",
+					a->ahead, a->hook == HOOK_TC_EGRESS ? "egress" : "ingress",
+					a->device);
+	return r;
+}
+
 static int check_device(const struct state *have, const struct state_device *device,
 			struct status_problems *out)
 {
@@ -348,6 +363,8 @@ int status_find_problems(const struct status *status, struct status_problems *ou
 	array_for_each(device, &have->devices)
 		if (!r)
 			r = check_device(have, device, out);
+	if (!r)
+		r = check_first(have, out);
 	if (!r && have->limits.flows && status->stats->flows_current >= have->limits.flows)
 		r = add_problem(out, "raise limits.flows in the policy",
 				"the flow table is full: %u flows", have->limits.flows);
