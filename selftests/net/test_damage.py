@@ -4,7 +4,8 @@
 healthy, /readyz that it is not ready; the daemon puts it right, counts it, and what it need not
 lose is still there. The daemon is stopped while the damage is looked at, so that there is time.
 
-One daemon for all of them, which also shows that a repair leaves nothing to repair."""
+One daemon for all of them, which also shows that a repair leaves nothing to repair. A few cases run
+by default; EVERY_DAMAGE=1 runs all."""
 
 import contextlib
 import json
@@ -18,6 +19,8 @@ from running import PROMPT_S, RunLab, forwards, noted
 from scenes import open_policy, pairs
 from standin import going_first
 
+EVERY = bool(os.environ.get("EVERY_DAMAGE"))
+at_length = case if EVERY else lambda function: function
 UNSEEN_S = 15   # what the kernel tells nobody is looked for: five are meant
 
 
@@ -152,7 +155,7 @@ def link_pins(lab, ending=""):
     return [f"links/{name}" for name in os.listdir(f"{lab.pins}/links") if name.endswith(ending)]
 
 
-@case
+@at_length
 def a_deleted_link_pin(lab):
     for hook in ("tunnel", "lan", "egress", "xdp"):
         told(lab, unpin(link_pins(lab, "-" + hook)[0]), "program", "no ")
@@ -163,23 +166,23 @@ def a_deleted_map_pin_of_the_flows(lab):
     told(lab, unpin("maps/tp_flows", "maps/tp_flow_state"), "map", "tp_flow")
 
 
-@case
+@at_length
 def a_deleted_map_pin_of_the_stages(lab):
     """The kernel empties an array of programs that nobody holds by a pin or a descriptor."""
     told(lab, unpin("maps/tp_stages"), "map", "tp_stages")
 
 
-@case
+@at_length
 def a_deleted_map_pin_of_the_state(lab):
     told(lab, unpin("maps/tp_state"), "map", "tp_state")
 
 
-@case
+@at_length
 def a_deleted_map_pin_of_the_policy(lab):
     told(lab, unpin("maps/tp_src", "maps/tp_routes", "maps/tp_rules"), "map", "tp_r")
 
 
-@case
+@at_length
 def all_pins_of_maps(lab):
     told(lab, lambda lab: shutil.rmtree(f"{lab.pins}/maps"), "map", "")
 
@@ -198,7 +201,7 @@ def detach(hook):
     return damage
 
 
-@case
+@at_length
 def a_detached_link(lab):
     for hook, where in (("-tunnel", "ingress"), ("-lan", "ingress"), ("-egress", "egress"),
                         ("-xdp", "XDP")):
@@ -209,14 +212,15 @@ def a_detached_link(lab):
 def a_foreign_program_before_ours(lab):
     """Ours goes first again, the other one stays behind it."""
     router = lab.netns("router")
-    for device, hook in ((lab.tunnel, "ingress"), ("lan0", "ingress"), ("lan0", "egress")):
+    places = ((lab.tunnel, "ingress"), ("lan0", "egress"), ("lan0", "ingress"))
+    for device, hook in places if EVERY else places[:1]:
         with contextlib.ExitStack() as stack:
             untold(lab, lambda lab, d=device, h=hook, s=stack: s.enter_context(
                 going_first(router, d, h)), "program", f"runs before it on the {hook} of {device}",
                    seconds=3 * UNSEEN_S)    # programs are loaded, and the one before were, too
 
 
-@case
+@at_length
 def a_foreign_xdp_program_in_our_place(lab):
     """It is never replaced: what ours is not there for is told until there is room again."""
     with going_first_after(lab, detach("-xdp")):
@@ -248,7 +252,7 @@ def ip(lab, *args, **options):
     return run("ip", "-n", lab.netns("router"), *args, **options)
 
 
-@case
+@at_length
 def a_deleted_route(lab):
     for family, prefix in (("-4", f"{lab.PHONE}/32"), ("-6", f"{lab.PHONE6}/128")):
         told(lab, lambda lab, f=family, p=prefix: ip(lab, f, "route", "del", p), "route", "gone")
@@ -261,7 +265,7 @@ def a_deleted_address(lab):
              "address", address.split("/", maxsplit=1)[0])
 
 
-@case
+@at_length
 def a_tunnel_that_is_set_down(lab):
     told(lab, lambda lab: ip(lab, "link", "set", lab.tunnel, "down"), "link", "is down")
 
@@ -288,7 +292,7 @@ def wg_peer(lab):
     return lab.exec("router", "wg", "show", lab.tunnel, "peers").stdout.split()[0]
 
 
-@case
+@at_length
 def a_removed_peer(lab):
     untold(lab, lambda lab: lab.exec("router", "wg", "set", lab.tunnel, "peer", wg_peer(lab),
                                      "remove"), "peer", "of no peer")

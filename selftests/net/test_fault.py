@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Every kernel call of `apply`, failed in turn: the error is reported with its cause, and the next
 apply converges. A program that the verifier refuses leaves the old one running. FAULT_CALLS says
-how many of the calls are tried, spread evenly (default 8; 0: all). FAULT_PART=2/5 tries the second
-fifth of those, every fifth call of them, for several that run side by side. FAULT_AT names calls."""
+how many of the calls are tried, spread evenly (default 8; 0: all). FAULT_PART=2/5 tries every fifth
+of those, from the second, so that several can run side by side. FAULT_AT names calls."""
 
 import contextlib
 import os

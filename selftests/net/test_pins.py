@@ -1,7 +1,8 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
 """Somebody deletes pins of maps, and no daemon runs: `status` tells, `apply` pins the same maps
-anew, and `down` still knows what to put back. (With a daemon: test_damage.py.)"""
+anew, and `down` still knows what to put back. (With a daemon: test_damage.py.) EVERY_DAMAGE=1 runs
+all cases."""
 
 import json
 import os
@@ -11,6 +12,7 @@ from lib import Lab, case, check, check_equal, main, run
 from packets import udp
 from scenes import open_policy, pairs
 
+at_length = case if os.environ.get("EVERY_DAMAGE") else lambda function: function
 OWN = ("tp_peer_info", "tp_route_info", "tp_rule_info", "tp_sysctls",     # of no program
        "tp_guard")                                                        # of XDP, not attached
 
@@ -91,7 +93,7 @@ def apply_pins_the_same_maps(lab):
     pinned_anew(lab, "auto", used_by_programs)
 
 
-@case
+@at_length
 def apply_pins_the_same_maps_with_clsact(lab):
     pinned_anew(lab, "clsact", used_but_state)
 
@@ -102,7 +104,7 @@ def an_array_of_programs_is_filled_again(lab):
     pinned_anew(lab, "auto", lambda _: ["tp_stages"], programs=True)
 
 
-@case
+@at_length
 def down_puts_everything_back_without_pins_of_maps(lab):
     lab.set_up("auto")
     for name in used_by_programs(map_ids(lab)):
@@ -110,7 +112,7 @@ def down_puts_everything_back_without_pins_of_maps(lab):
     lab.down_leaves_nothing()
 
 
-@case
+@at_length
 def what_only_towpath_uses_is_made_anew(lab):
     """But for what the sysctls were before, which nobody knows any more: so this case is last."""
     pinned_anew(lab, "auto", lambda _: OWN, programs=True, sysctls=False)

@@ -78,7 +78,7 @@ int bpf_program_fd(const struct bpf *bpf, enum state_hook hook);
 
 /* How many rows a pinned map has room for; 0: there is none. */
 uint32_t bpf_map_size(const struct bpf *bpf, const char *name);
-/* A new fd of a map that is pinned, or was until somebody deleted that; or -ENOENT. The caller closes it. */
+/* A new fd of a map that is pinned, or was; or -ENOENT. The caller closes it. */
 int bpf_map_open(const struct bpf *bpf, const char *name);
 
 const char *bpf_table_name(enum bpf_table table);
