@@ -172,10 +172,11 @@ static int begin(struct run *run)
 
 	if (run->running.waiting)
 		return EXIT_DONE;
-	if (status == EXIT_DONE || !run_is_live(run))
+	if (status == EXIT_DONE || !run_take_over(run))
 		return status;
 	log_warn("run: the policy that is live in the kernel stays in force");
 	run_pins_take(run);
+	kernel_watch_look(&run->kernel);
 	return EXIT_DONE;
 }
 

@@ -68,6 +68,9 @@ struct run {
 int run_load(struct run *run);
 /* Whether the kernel holds a policy that it goes by. */
 bool run_is_live(const struct run *run);
+/* The same at the beginning, with a file that was rejected: an earlier process's text is kept in
+ * force, where it is known. */
+bool run_take_over(struct run *run);
 
 /* ---- cmd_run.c ---- */
 
