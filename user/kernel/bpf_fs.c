@@ -176,6 +176,14 @@ static int remove_dir(const char *path, struct err *err)
 	return r;
 }
 
+bool bpf_fs_has_instance(const char *bpffs, const char *instance)
+{
+	char path[BPF_FS_PATH_SIZE];
+
+	snprintf(path, sizeof(path), "%s/" OUR_DIR "/%s", bpffs, instance);
+	return access(path, F_OK) == 0;
+}
+
 int bpf_fs_remove(const char *bpffs, const char *instance, struct err *err)
 {
 	static const char *const below[] = { "/links", "/maps", "" };

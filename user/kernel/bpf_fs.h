@@ -20,6 +20,9 @@ int bpf_fs_find(const char *wanted, bool make, char out[BPF_FS_PATH_SIZE], struc
 /* Makes <bpffs>/towpath/<instance>/{maps,links}, each 0700. */
 int bpf_fs_make_dirs(const char *bpffs, const char *instance, struct err *err);
 
+/* Whether there is a directory of pins, be it an empty one. */
+bool bpf_fs_has_instance(const char *bpffs, const char *instance);
+
 /* Removes every pin of the instance and its directories. Nothing there is success. */
 int bpf_fs_remove(const char *bpffs, const char *instance, struct err *err);
 
