@@ -204,6 +204,8 @@ nightly: deps
 		$(B)/plain/test-packet packet.property packet.swap packet.random
 	$(Q)FULL=1 selftests/vm/run
 	$(Q)FAULT_CALLS=0 selftests/net/test_fault.py
+	$(Q)EVERY_DAMAGE=1 selftests/net/test_damage.py
+	$(Q)EVERY_DAMAGE=1 selftests/net/test_pins.py
 	$(Q)selftests/image.sh
 	$(Q)FOREIGN_FLOWS=1000000 selftests/net/test_collateral.py foreign_flows
 

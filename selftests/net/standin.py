@@ -19,6 +19,8 @@ TCX = {"ingress": 46, "egress": 47}
 HELPER_LOOKUP, HELPER_REDIRECT, HELPER_CSUM_UPDATE = 1, 23, 40
 F_INGRESS = 1
 TC_ACT_UNSPEC = -1
+PROG_TYPE_XDP, XDP_LINK, XDP_PASS = 6, 37, 2
+F_BEFORE, XDP_SKB_MODE = 1 << 3, 1 << 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -35,9 +37,9 @@ def _insn(code, dst=0, src=0, off=0, imm=0):
     return struct.pack("=BBhi", code, dst | src << 4, off, imm)
 
 
-def _load(instructions):
+def _load(instructions, kind=PROG_TYPE_SCHED_CLS):
     code, text = ctypes.create_string_buffer(instructions), ctypes.create_string_buffer(b"GPL")
-    return bpf(PROG_LOAD, struct.pack("=IIQQ", PROG_TYPE_SCHED_CLS, len(instructions) // 8,
+    return bpf(PROG_LOAD, struct.pack("=IIQQ", kind, len(instructions) // 8,
                                        ctypes.addressof(code), ctypes.addressof(text)))
 
 
@@ -145,5 +147,27 @@ def handing_over(netns, device, to):
     try:
         with _attached(netns, device, "ingress", program, False):
             yield
+    finally:
+        os.close(program)
+
+
+@contextlib.contextmanager
+def going_first(netns, device, hook):
+    """A program that passes everything on, before all that is there: "ingress" or "egress" by tcx,
+    or "xdp", where there must be none."""
+    xdp = hook == "xdp"
+    verdict = XDP_PASS if xdp else TC_ACT_UNSPEC
+    program = _load(_insn(0xb7, 0, imm=verdict) + _insn(0x95),
+                    PROG_TYPE_XDP if xdp else PROG_TYPE_SCHED_CLS)
+    try:
+        with inside(netns):
+            ifindex = socket.if_nametoindex(device)
+            link = bpf(LINK_CREATE, struct.pack(
+                "=IIII", program, ifindex, XDP_LINK if xdp else TCX[hook],
+                XDP_SKB_MODE if xdp else F_BEFORE))
+        try:
+            yield
+        finally:
+            os.close(link)
     finally:
         os.close(program)

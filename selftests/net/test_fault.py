@@ -2,27 +2,31 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Every kernel call of `apply`, failed in turn: the error is reported with its cause, and the next
 apply converges. A program that the verifier refuses leaves the old one running. FAULT_CALLS says
-how many of the calls are tried, spread evenly (default 8; 0: all)."""
+how many of the calls are tried, spread evenly (default 8; 0: all). FAULT_PART=2/5 tries every fifth
+of those, from the second, so that several can run side by side. FAULT_AT names calls."""
 
 import contextlib
 import os
 import subprocess
 
 import snapshot
-from lib import TOP, TOWPATH, Lab, case, check, check_equal, main, run
+from lib import TOP, TOWPATH, Failed, Lab, case, check, check_equal, main, run
 from scenes import forget_object
 
 SHIM = os.path.join(TOP, "build", "fault.so")
 # EIO; or what came of it: with a wrong answer of the kernel's, libbpf does without a feature
 CAUSES = [os.strerror(number) for number in range(1, 134)]
 WANTED = int(os.environ.get("FAULT_CALLS", "8"))
+PART, PARTS = (int(number) for number in os.environ.get("FAULT_PART", "1/1").split("/"))
+NAMED = [int(number) for number in os.environ.get("FAULT_AT", "").split()]
+HANG_S = 60     # of an apply that is to end with an error
 
 
 def faulty_apply(lab, *variables):
     return subprocess.run(
         ["nsenter", f"--net=/run/netns/{lab.netns('router')}", "--", "env", f"LD_PRELOAD={SHIM}",
          *variables, TOWPATH, "apply", lab.policy_path, "--instance", lab.instance],
-        text=True, capture_output=True, timeout=60, check=False)
+        text=True, capture_output=True, timeout=HANG_S, check=False)
 
 
 def apply(lab, at):
@@ -36,8 +40,10 @@ def apply(lab, at):
 
 
 def chosen(count):
+    if NAMED:
+        return NAMED
     step = max(1, count // WANTED) if WANTED else 1
-    return range(1, count + 1, step)
+    return range(1, count + 1, step)[PART - 1::PARTS]
 
 
 def fail_one(lab, at, before):
@@ -75,8 +81,12 @@ def every_failed_call_is_reported_and_repaired(lab):
     check(len(calls) > 100, f"{len(calls)} calls are counted")
     wrong = []
     for at in chosen(len(calls)):
-        fault = fail_one(lab, at, before)
+        try:
+            fault = fail_one(lab, at, before)
+        except (Failed, subprocess.TimeoutExpired) as failure:
+            fault = f"call {at}: {failure}"
         if fault:
+            print(f"# {fault}", flush=True)
             wrong.append(fault)
             lab.script("towpath", "down", ok=False)
     check(not wrong, f"{len(wrong)} went wrong:\n" + "\n".join(wrong))

@@ -93,15 +93,16 @@ static void check_now(struct scene *scene, enum tp_route_state state, const char
 		      const char *problem)
 {
 	const struct status_problems *problems = &scene->routes.problems;
+	const struct status_problems *lost = &scene->routes.lost;
 
 	status_routes_free(&scene->routes);
 	CHECK_INT(status_routes_build(&scene->status, &scene->facts, &scene->routes), 0);
 	REQUIRE(scene->routes.count == 1);
 	CHECK_INT(scene->routes.items[0].state, state);
 	CHECK_TEXT(scene->routes.items[0].reason, reason);
-	CHECK_INT(problems->count, problem ? 1 : 0);
-	if (problem && problems->count)
-		CHECK_TEXT(problems->items[0].what, problem);
+	CHECK_INT(problems->count + lost->count, problem ? 1 : 0);
+	if (problem && problems->count + lost->count)
+		CHECK_TEXT((problems->count ? problems : lost)->items[0].what, problem);
 }
 
 TEST(a_route_is_what_apply_found_while_nothing_changes)

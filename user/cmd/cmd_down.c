@@ -8,6 +8,23 @@
 #include "cmd/steps.h"
 #include "cmd/try.h"
 
+/* An apply that was killed while it made the maps had not come to the one that says so. */
+static int remove_pins(const struct pipeline *p)
+{
+	struct err err;
+
+	if (!p->bpf_found || !bpf_fs_has_instance(p->bpf.bpffs, p->args->instance)) {
+		log_error("down: nothing is set up for instance %s", p->args->instance);
+		return EXIT_NOT_RUNNING;
+	}
+	log_info("remove pins of an apply that did not get far");
+	if (bpf_fs_remove(p->bpf.bpffs, p->args->instance, &err)) {
+		log_error("down: %s", err.text);
+		return EXIT_FAILED;
+	}
+	return EXIT_DONE;
+}
+
 int down_all(struct pipeline *p)
 {
 	int status = pipeline_observe(p, false);
@@ -15,10 +32,8 @@ int down_all(struct pipeline *p)
 
 	if (status != EXIT_DONE)
 		return status;
-	if (!p->have.exists) {
-		log_error("down: nothing is set up for instance %s", p->args->instance);
-		return EXIT_NOT_RUNNING;
-	}
+	if (!p->have.exists)
+		return remove_pins(p);
 	if (plan_build_down(&p->have, &p->plan, &err)) {
 		log_error("down: %s", err.text);
 		return EXIT_FAILED;

@@ -136,6 +136,8 @@ static int open_sources(struct run *run, struct err *err)
 	if (!r)
 		r = run_exempt_open(run, err);
 	if (!r)
+		r = run_pins_open(run, err);
+	if (!r)
 		r = control_open(&run->control, &run->loop, run_path(path, run->args, "sock"),
 				 &run->running, err);
 	return r;
@@ -148,6 +150,7 @@ static void close_sources(struct run *run)
 	run_netns_close(run);
 	run_exempt_close(run);
 	run_health_close(run);
+	run_pins_close(run);
 	kernel_watch_close(&run->kernel);
 	watch_close(&run->watch);
 	run_endpoints_close(&run->endpoints);
@@ -173,17 +176,20 @@ static int begin(struct run *run)
 
 	if (run->running.waiting)
 		return EXIT_DONE;
-	if (status == EXIT_DONE || !run_is_live(run))
+	if (status == EXIT_DONE || !run_take_over(run))
 		return status;
 	log_warn("run: the policy that is live in the kernel stays in force");
+	run_pins_take(run);
+	kernel_watch_look(&run->kernel);
 	return EXIT_DONE;
 }
 
-static int clean_up(const struct run *run)
+static int clean_up(struct run *run)
 {
 	struct pipeline p;
 	int status;
 
+	bpf_hold_drop(&run->pins.hold);
 	pipeline_start(&p, run->args);
 	p.removing = true;
 	status = down_all(&p);

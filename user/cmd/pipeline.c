@@ -18,6 +18,7 @@
 #include "cmd/progress.h"
 #include "kernel/apply.h"
 #include "kernel/bpf_log.h"
+#include "kernel/bpf_repin.h"
 #include "kernel/bpf_rows.h"
 #include "kernel/bpf_xdp.h"
 #include "kernel/observe.h"
@@ -203,6 +204,27 @@ static int open_bpf(struct pipeline *p, bool make, struct err *err)
 	return r == -ENOENT && !make ? 0 : r; /* no bpffs: nothing of ours can be there */
 }
 
+/* First of all, or what is read would be as if half of it had never been set up. */
+static int find_unpinned(struct pipeline *p, bool mend, struct err *err)
+{
+	size_t count;
+	int r;
+
+	if (!p->bpf_found)
+		return 0;
+	if (bpf_read_unpinned(&p->bpf, &p->have))
+		return err_set(err, -ENOMEM, "out of memory");
+	p->bpf.have = &p->have;
+	count = p->have.unpinned.count;
+	if (!count || !(mend || p->removing))
+		return 0;
+	r = bpf_repin(&p->bpf, &p->have, err);
+	if (!r)
+		log_warn("%s: pins of %zu maps were deleted; pinned anew", p->args->command->name,
+			 count);
+	return r;
+}
+
 static int observe_inside(struct pipeline *p, struct err *err)
 {
 	int r = netns_enter(&p->netns, err);
@@ -227,6 +249,8 @@ int pipeline_observe(struct pipeline *p, bool make)
 	struct err err;
 	int r = open_bpf(p, make, &err);
 
+	if (!r)
+		r = find_unpinned(p, make, &err);
 	if (!r)
 		r = home_find(p, &err);
 	if (!r)

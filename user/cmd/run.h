@@ -14,7 +14,9 @@
 #include "daemon/kernel_watch.h"
 #include "daemon/loop.h"
 #include "daemon/notify.h"
+#include "daemon/pin_watch.h"
 #include "daemon/watch.h"
+#include "kernel/bpf_hold.h"
 #include "kernel/netns.h"
 #include "model/running.h"
 
@@ -39,6 +41,13 @@ struct run_health {
 	ARRAY_OF(struct health_target *);
 };
 
+/* What is pinned, and a watch over its directories. */
+struct run_pins {
+	struct bpf_hold hold;
+	struct pin_watch watch;
+	struct err failure; /* what was last said; no text: nothing, or all is well again */
+};
+
 struct run {
 	const struct args *args;
 	struct loop loop;
@@ -52,6 +61,7 @@ struct run {
 	struct run_netns netns;
 	struct run_exempt exempt;
 	struct run_health health;
+	struct run_pins pins;
 	struct notify notify;
 	struct control control;
 	struct http *http;         /* NULL: no metrics */
@@ -75,6 +85,9 @@ struct run {
 int run_load(struct run *run);
 /* Whether the kernel holds a policy that it goes by. */
 bool run_is_live(const struct run *run);
+/* The same at the beginning, with a file that was rejected: an earlier process's text is kept in
+ * force, where it is known. */
+bool run_take_over(struct run *run);
 
 /* ---- cmd_run.c ---- */
 
@@ -129,6 +142,15 @@ void run_exempt_follow(struct run *run, const struct pipeline *p);
 /* The policy of p is in force: its backends are probed, where it says so. */
 void run_health_follow(struct run *run, const struct pipeline *p);
 void run_health_close(struct run *run);
+
+/* ---- run_pins.c ---- */
+
+int run_pins_open(struct run *run, struct err *err);
+void run_pins_close(struct run *run); /* one that was never opened is fine */
+/* Holds what is pinned by now. */
+void run_pins_take(struct run *run);
+/* Puts back pins that somebody has deleted; true when there were any. */
+bool run_pins_mend(struct run *run);
 
 /* ---- run_replan.c ---- */
 

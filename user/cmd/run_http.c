@@ -18,8 +18,8 @@
 
 /*
  * What keeps the data path from working. A rejected file does not, nor do grants that only log, nor
- * a name that does not resolve (its peer may call us), nor a route that the next look at the
- * kernel, or somebody else, has to put right.
+ * a name that does not resolve (its peer may call us), nor a route that somebody else has to put
+ * right.
  */
 static int find_unready(const struct run *run, const struct snapshot *snapshot,
 			struct status_problems *out)
@@ -27,13 +27,15 @@ static int find_unready(const struct run *run, const struct snapshot *snapshot,
 	struct status status = snapshot->status;
 	struct state have = *status.have;
 	struct running running = run->running; /* shares what it owns */
+	struct status_routes routes = snapshot->routes;
 
 	have.only_logs = false;
 	running.rejected_at = 0;
 	running.unresolved.count = 0;
 	status.have = &have;
 	status.running = &running;
-	status.routes = NULL;
+	routes.problems.count = 0;
+	status.routes = &routes;
 	return status_find_problems(&status, out);
 }
 

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "cmd/commands.h"
 #include "cmd/run.h"
+#include "cmd/saved.h"
 #include "cmd/snapshot.h"
 #include "cmd/steps.h"
 #include "secret/key.h"
@@ -41,6 +42,22 @@ bool run_is_live(const struct run *run)
 	int status = snapshot_take(&snapshot, run->args, NULL, true);
 	bool live = status == EXIT_DONE && snapshot.p.have.generation;
 
+	snapshot_free(&snapshot);
+	return live;
+}
+
+bool run_take_over(struct run *run)
+{
+	struct snapshot snapshot;
+	struct err err = { 0 };
+	bool live = snapshot_take(&snapshot, run->args, NULL, true) == EXIT_DONE &&
+		    snapshot.p.have.generation;
+
+	if (live &&
+	    saved_read(run->args, snapshot.p.have.policy_hash, &run->good, &run->good_length, &err))
+		log_warn("run: what the kernel loses is not put back: the text of the policy in "
+			 "force: %s",
+			 err.text);
 	snapshot_free(&snapshot);
 	return live;
 }
@@ -181,6 +198,7 @@ int run_load(struct run *run)
 	bool touched, waits = false;
 	int status;
 
+	run_pins_mend(run);
 	run_pipeline_start(run, &p);
 	status = pipeline_read_policy(&p);
 	if (status == EXIT_DONE)

@@ -41,6 +41,8 @@ void run_in_force(struct run *run, const struct pipeline *p, bool said)
 	run_health_follow(run, p);
 	if (run_endpoints_follow(&run->endpoints, p))
 		log_error("run: out of memory: not all names of endpoints are followed");
+	if (p->plan.ops.count || !run->pins.hold.pins.count)
+		run_pins_take(run);
 	if (seen_note(&run->seen, &p->want, &p->have))
 		log_error("run: out of memory: where peers are is not noted");
 	run->retry_s = 0;
@@ -172,5 +174,8 @@ void run_replan(struct run *run)
 
 enum look run_repair(struct run *run)
 {
-	return run->good ? replan(run, true) : LOOK_FOUND_NOTHING;
+	bool mended = run_pins_mend(run);
+	enum look found = run->good ? replan(run, true) : LOOK_FOUND_NOTHING;
+
+	return found == LOOK_FOUND_NOTHING && mended ? LOOK_MENDED : found;
 }

@@ -29,8 +29,11 @@ static int read_counters(struct snapshot *snapshot)
 		return fail(p, EXIT_NOT_RUNNING);
 	}
 	r = bpf_read_stats(&p->bpf, &p->have, &snapshot->stats, &p->failure);
-	if (!r)
-		r = bpf_read_rule_stats(&p->bpf, &p->have, &snapshot->stats, &p->failure);
+	if (r)
+		return fail(p, EXIT_FAILED);
+	r = bpf_read_rule_stats(&p->bpf, &p->have, &snapshot->stats, &p->failure);
+	if (r == -ENOENT && p->have.unpinned.count)
+		r = 0; /* the names of rules went with the pin of their table, which is told */
 	if (!r)
 		r = bpf_read_addresses(&p->bpf, &p->have, &snapshot->stats, &p->failure);
 	if (!r && status_routes_build(&snapshot->status, &p->facts, &snapshot->routes))

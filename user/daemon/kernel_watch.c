@@ -112,6 +112,11 @@ static void look(void *data)
 	arm_unasked(watch);
 }
 
+void kernel_watch_news(struct kernel_watch *watch)
+{
+	settle_event(&watch->prompt, prompt_ms(watch));
+}
+
 void kernel_watch_look(struct kernel_watch *watch)
 {
 	settle_event(&watch->prompt, 0);

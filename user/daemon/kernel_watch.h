@@ -37,6 +37,8 @@ int kernel_watch_open(struct kernel_watch *watch, struct loop *loop, enum look (
 int kernel_watch_reopen(struct kernel_watch *watch, struct err *err);
 void kernel_watch_close(struct kernel_watch *watch);
 
+/* Something of ours is gone, and not from the network: as if the kernel had told of it. */
+void kernel_watch_news(struct kernel_watch *watch);
 /* Somebody else knows of a change: looks soon, however often that was in vain. */
 void kernel_watch_look(struct kernel_watch *watch);
 

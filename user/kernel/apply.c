@@ -73,13 +73,27 @@ static int set_device(const struct apply *apply, const struct op *op, struct err
 	return bpf_note_tunnel(apply->bpf, if_nametoindex(device->name), err);
 }
 
-/* Those in force, where they are this binary's: loading takes the verifier a second or two. */
-static int prepare_program(const struct apply *apply, enum state_hook hook, struct err *err)
+/* Somebody got before it; the kernel takes no program twice, so another one goes first. */
+static bool is_behind(const struct apply *apply, const struct state_attachment *want)
 {
+	const struct state_attachment *have;
+
+	array_for_each(have, &apply->have->attachments)
+		if (have->hook == want->hook && !strcmp(have->device, want->device))
+			return have->ahead[0];
+	return false;
+}
+
+/* Those in force, where they are this binary's: loading takes the verifier a second or two. */
+static int prepare_program(const struct apply *apply, const struct state_attachment *attachment,
+			   struct err *err)
+{
+	enum state_hook hook = attachment->hook;
 	bool in_force = apply->have->generation &&
 			!memcmp(apply->have->object_hash, apply->want->object_hash, HASH_SIZE);
 
-	if (in_force && !apply->bpf->skeleton && !bpf_find(apply->bpf, hook))
+	if (in_force && !is_behind(apply, attachment) && !apply->bpf->skeleton &&
+	    !bpf_find(apply->bpf, hook))
 		return 0;
 	return hook == HOOK_XDP_LAN ? bpf_load_xdp(apply->bpf, apply->want, err)
 				    : bpf_load(apply->bpf, apply->want, err);
@@ -88,7 +102,7 @@ static int prepare_program(const struct apply *apply, enum state_hook hook, stru
 static int attach(const struct apply *apply, const struct op *op, struct err *err)
 {
 	const struct state_attachment *attachment = op->args.attachment;
-	int r = prepare_program(apply, attachment->hook, err);
+	int r = prepare_program(apply, attachment, err);
 
 	return r ? r : bpf_attach(apply->bpf, attachment, apply->attach_mode, err);
 }

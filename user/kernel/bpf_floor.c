@@ -26,10 +26,16 @@ static int load(const struct bpf_insn *code, size_t count)
 	return bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, NULL, "GPL", code, count, NULL);
 }
 
-/* What cannot be told counts as there: then loading the programs says what is wrong. */
+/*
+ * What cannot be told counts as there: then loading the programs says what is wrong. (libbpf's
+ * probe of a program type takes any failure for a no.)
+ */
 static bool has_tc_programs(void)
 {
-	return libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SCHED_CLS, NULL) != 0;
+	const struct bpf_insn code[] = { RETURN_0 };
+	AUTO_CLOSE int fd = load(code, ARRAY_SIZE(code));
+
+	return fd != -EINVAL;
 }
 
 static bool has_redirect_neigh(void)

@@ -176,6 +176,14 @@ static int remove_dir(const char *path, struct err *err)
 	return r;
 }
 
+bool bpf_fs_has_instance(const char *bpffs, const char *instance)
+{
+	char path[BPF_FS_PATH_SIZE];
+
+	snprintf(path, sizeof(path), "%s/" OUR_DIR "/%s", bpffs, instance);
+	return access(path, F_OK) == 0;
+}
+
 int bpf_fs_remove(const char *bpffs, const char *instance, struct err *err)
 {
 	static const char *const below[] = { "/links", "/maps", "" };
@@ -195,6 +203,11 @@ int bpf_fs_remove(const char *bpffs, const char *instance, struct err *err)
 	if (rmdir(path) && errno != ENOENT && errno != ENOTEMPTY)
 		return err_sys(err, -errno, "remove %s", path);
 	return 0;
+}
+
+void bpf_fs_map_dir(char out[BPF_FS_PATH_SIZE], const char *bpffs, const char *instance)
+{
+	snprintf(out, BPF_FS_PATH_SIZE, "%s/" OUR_DIR "/%s/maps", bpffs, instance);
 }
 
 void bpf_fs_map_path(char out[BPF_FS_PATH_SIZE], const char *bpffs, const char *instance,

@@ -20,6 +20,9 @@ int bpf_fs_find(const char *wanted, bool make, char out[BPF_FS_PATH_SIZE], struc
 /* Makes <bpffs>/towpath/<instance>/{maps,links}, each 0700. */
 int bpf_fs_make_dirs(const char *bpffs, const char *instance, struct err *err);
 
+/* Whether there is a directory of pins, be it an empty one. */
+bool bpf_fs_has_instance(const char *bpffs, const char *instance);
+
 /* Removes every pin of the instance and its directories. Nothing there is success. */
 int bpf_fs_remove(const char *bpffs, const char *instance, struct err *err);
 
@@ -35,7 +38,8 @@ int bpf_fs_read_netns(const char *bpffs, const char *instance, char **netns, str
 bool bpf_fs_any_instance(const char *bpffs, const char *but,
 			 bool (*is)(const char *instance, void *data), void *data);
 
-/* out: "<bpffs>/towpath/<instance>/maps/<name>", likewise for links. */
+/* out: "<bpffs>/towpath/<instance>/maps", with "/<name>", likewise for links. */
+void bpf_fs_map_dir(char out[BPF_FS_PATH_SIZE], const char *bpffs, const char *instance);
 void bpf_fs_map_path(char out[BPF_FS_PATH_SIZE], const char *bpffs, const char *instance,
 		     const char *name);
 void bpf_fs_link_dir(char out[BPF_FS_PATH_SIZE], const char *bpffs, const char *instance);

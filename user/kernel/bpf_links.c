@@ -14,38 +14,13 @@
 #include "kernel/bpf_pin.h"
 #include "kernel/bpf_rows.h"
 #include "kernel/bpf_socket.h"
+#include "kernel/bpf_tcx.h"
 #include "kernel/bpf_xdp.h"
 #include "kernel/rt_filter.h"
-
-/* linux/bpf.h before 6.6 has none of these; the numbers are the kernel's ABI. */
-#define TCX_INGRESS 46        /* BPF_TCX_INGRESS */
-#define TCX_EGRESS  47        /* BPF_TCX_EGRESS */
-#define FLAG_BEFORE (1U << 3) /* BPF_F_BEFORE; without it a link lands last */
-
-static int tcx_type(enum state_hook hook)
-{
-	return hook == HOOK_TC_EGRESS ? TCX_EGRESS : TCX_INGRESS;
-}
 
 static enum bpf_tc_attach_point clsact_point(enum state_hook hook)
 {
 	return hook == HOOK_TC_EGRESS ? BPF_TC_EGRESS : BPF_TC_INGRESS;
-}
-
-static int tcx_attach(const struct bpf *bpf, const struct state_attachment *a, uint32_t ifindex,
-		      struct err *err)
-{
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = FLAG_BEFORE);
-	AUTO_CLOSE int fd = bpf_pin_open(bpf, a->device, a->hook, ifindex);
-
-	if (fd >= 0)
-		return bpf_pin_update(bpf, fd, a, err);
-
-	fd = bpf_link_create(bpf_program_fd(bpf, a->hook), (int)ifindex, tcx_type(a->hook), &opts);
-	if (fd < 0)
-		return err_sys(err, -errno, "attach %s to %s by tcx", state_program_name(a->hook),
-			       a->device);
-	return bpf_pin_add(bpf, fd, a, err);
 }
 
 /* The id of our clsact filter's program, 0 when there is none. */
@@ -124,7 +99,7 @@ static int tc_attach(const struct bpf *bpf, const struct state_attachment *a, ui
 	int r;
 
 	if (mode != ATTACH_CLSACT) {
-		r = tcx_attach(bpf, a, ifindex, err);
+		r = bpf_tcx_attach(bpf, a, ifindex, err);
 		if (!r)
 			return clsact_detach(bpf, a, ifindex, false, err); /* of an earlier apply */
 		if (r != -EINVAL) /* what a kernel without tcx says */
@@ -186,6 +161,8 @@ static int read_one(const struct bpf *bpf, const struct facts_link *device, enum
 
 	out->link_id = bpf_pin_link_id(fd);
 	out->tcx = hook != HOOK_XDP_LAN;
+	if (out->tcx)
+		bpf_tcx_ahead(fd, device->ifindex, hook, out->ahead);
 	if (hook == HOOK_XDP_LAN)
 		out->xdp = device->xdp.native ? STATE_XDP_NATIVE : STATE_XDP_GENERIC;
 	return 0;

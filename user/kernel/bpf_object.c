@@ -242,6 +242,19 @@ int bpf_find(struct bpf *bpf, enum state_hook hook)
 	return 0;
 }
 
+static int open_unpinned(const struct bpf *bpf, const char *name)
+{
+	const struct state_map *map;
+	int fd = -1;
+
+	if (!bpf->have)
+		return -ENOENT;
+	array_for_each(map, &bpf->have->unpinned)
+		if (map->id && !strcmp(map->name, name))
+			fd = bpf_map_get_fd_by_id(map->id);
+	return fd < 0 ? -ENOENT : fd;
+}
+
 int bpf_map_open(const struct bpf *bpf, const char *name)
 {
 	char path[BPF_FS_PATH_SIZE];
@@ -249,7 +262,9 @@ int bpf_map_open(const struct bpf *bpf, const char *name)
 
 	bpf_fs_map_path(path, bpf->bpffs, bpf->instance, name);
 	fd = bpf_obj_get(path);
-	return fd < 0 ? -errno : fd;
+	if (fd >= 0)
+		return fd;
+	return errno == ENOENT ? open_unpinned(bpf, name) : -errno;
 }
 
 const char *bpf_table_name(enum bpf_table table)
@@ -334,6 +349,8 @@ int bpf_load(struct bpf *bpf, const struct state *want, struct err *err)
 		r = load_router(bpf, want, err);
 	if (r)
 		bpf_close(bpf);
+	else
+		forget_found(bpf); /* from here on those that were loaded are meant */
 	return r;
 }
 

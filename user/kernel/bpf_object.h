@@ -46,6 +46,7 @@ struct bpf {
 	int found[STATE_HOOKS]; /* what bpf_find gave, plus one; 0: nothing */
 	int btf_fd;             /* that inner's type ids are of: the skeleton's, or our own */
 	bool btf_fd_owned;
+	const struct state *have; /* whose unpinned maps are found by id; NULL: none are */
 };
 
 /* Takes wanted_bpffs as bpf_fs_find does. -ENOENT: no bpffs, so nothing of ours is there. */
@@ -86,7 +87,7 @@ int bpf_program_fd(const struct bpf *bpf, enum state_hook hook);
 
 /* How many rows a pinned map has room for; 0: there is none. */
 uint32_t bpf_map_size(const struct bpf *bpf, const char *name);
-/* A new fd of a pinned map, or -ENOENT. The caller closes it. */
+/* A new fd of a map that is pinned, or was; or -ENOENT. The caller closes it. */
 int bpf_map_open(const struct bpf *bpf, const char *name);
 
 const char *bpf_table_name(enum bpf_table table);

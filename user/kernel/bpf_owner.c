@@ -70,7 +70,13 @@ bool bpf_owns_program(const struct bpf *bpf, uint32_t program_id, const char *na
 	       !bpf_fs_any_instance(bpf->bpffs, bpf->instance, is_pinned_by, &state);
 }
 
-bool bpf_has_programs(const struct bpf *bpf)
+bool bpf_is_towpath(uint32_t program_id, enum state_hook hook)
+{
+	return program_state_id(program_id, state_program_name(hook)) != 0;
+}
+
+void bpf_each_program(const struct bpf *bpf, void (*visit)(uint32_t program_id, void *data),
+		      void *data)
 {
 	AUTO_CLOSE int fd = bpf_map_open(bpf, STATE_MAP);
 	uint32_t wanted = map_id(fd, NULL), program = 0;
@@ -79,8 +85,20 @@ bool bpf_has_programs(const struct bpf *bpf)
 	while (wanted && !bpf_prog_get_next_id(program, &program))
 		for (hook = 0; hook < STATE_HOOKS; hook++)
 			if (program_state_id(program, state_program_name(hook)) == wanted)
-				return true;
-	return false;
+				visit(program, data);
+}
+
+static void note_any(uint32_t program_id, void *data)
+{
+	*(bool *)data = program_id != 0;
+}
+
+bool bpf_has_programs(const struct bpf *bpf)
+{
+	bool any = false;
+
+	bpf_each_program(bpf, note_any, &any);
+	return any;
 }
 
 static bool is_same_code(int fd, int other)

@@ -72,11 +72,25 @@ int bpf_pin_open(const struct bpf *bpf, const char *device, enum state_hook hook
 	return mem_take_fd(&fd);
 }
 
+bool bpf_pin_is_alive(int fd)
+{
+	struct link_info info;
+
+	return !link_read(fd, &info) && info.ifindex;
+}
+
 uint32_t bpf_pin_link_id(int fd)
 {
 	struct link_info info;
 
 	return link_read(fd, &info) ? 0 : info.id;
+}
+
+uint32_t bpf_pin_program_id(int fd)
+{
+	struct link_info info;
+
+	return link_read(fd, &info) ? 0 : info.prog_id;
 }
 
 int bpf_pin_update(const struct bpf *bpf, int fd, const struct state_attachment *a, struct err *err)
@@ -118,33 +132,69 @@ int bpf_pin_remove(const struct bpf *bpf, const struct state_attachment *a, stru
 	return 0;
 }
 
-static bool is_alive(const char *dir, const char *name)
+/* Calls visit for every pin until it says that this is enough. */
+static void each_pin(const struct bpf *bpf, bool (*visit)(int fd, void *data), void *data)
 {
-	char path[BPF_FS_PATH_SIZE + NAME_MAX + 2];
-	struct link_info info;
-	AUTO_CLOSE int fd = -1;
+	char dir[BPF_FS_PATH_SIZE], path[BPF_FS_PATH_SIZE + NAME_MAX + 2];
+	struct dirent *entry;
+	bool enough = false;
+	DIR *pins;
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = bpf_obj_get(path);
-	return fd >= 0 && !link_read(fd, &info) && info.ifindex;
+	bpf_fs_link_dir(dir, bpf->bpffs, bpf->instance);
+	pins = opendir(dir);
+	if (!pins)
+		return;
+	while (!enough && (entry = readdir(pins))) {
+		AUTO_CLOSE int fd = -1;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+		fd = bpf_obj_get(path);
+		enough = visit(fd, data);
+	}
+	closedir(pins);
+}
+
+static bool note_state(int fd, void *data)
+{
+	enum bpf_pins *state = data;
+
+	*state = fd >= 0 && bpf_pin_is_alive(fd) ? BPF_PINS_ALIVE : BPF_PINS_DEAD;
+	return *state == BPF_PINS_ALIVE;
 }
 
 enum bpf_pins bpf_pins_state(const struct bpf *bpf)
 {
 	enum bpf_pins state = BPF_PINS_NONE;
-	char path[BPF_FS_PATH_SIZE];
-	struct dirent *entry;
-	DIR *dir;
 
-	bpf_fs_link_dir(path, bpf->bpffs, bpf->instance);
-	dir = opendir(path);
-	if (!dir)
-		return state;
-	while (state != BPF_PINS_ALIVE && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		state = is_alive(path, entry->d_name) ? BPF_PINS_ALIVE : BPF_PINS_DEAD;
-	}
-	closedir(dir);
+	each_pin(bpf, note_state, &state);
 	return state;
+}
+
+struct visitor {
+	void (*visit)(uint32_t program_id, void *data);
+	void *data;
+	bool any;
+};
+
+static bool visit_program(int fd, void *data)
+{
+	struct visitor *visitor = data;
+	struct link_info info;
+
+	if (fd < 0 || link_read(fd, &info))
+		return false;
+	visitor->visit(info.prog_id, visitor->data);
+	visitor->any = true;
+	return false;
+}
+
+bool bpf_pins_each_program(const struct bpf *bpf, void (*visit)(uint32_t program_id, void *data),
+			   void *data)
+{
+	struct visitor visitor = { .visit = visit, .data = data };
+
+	each_pin(bpf, visit_program, &visitor);
+	return visitor.any;
 }

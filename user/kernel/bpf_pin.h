@@ -16,8 +16,14 @@
 /* The link of this hook, if it is alive on that device: its fd, which the caller closes, or -1. */
 int bpf_pin_open(const struct bpf *bpf, const char *device, enum state_hook hook, uint32_t ifindex);
 
+/* Whether the link still hangs on a device. */
+bool bpf_pin_is_alive(int fd);
+
 /* The link's id; 0 when the kernel does not tell. */
 uint32_t bpf_pin_link_id(int fd);
+
+/* Of the program that it runs; 0 when the kernel does not tell. */
+uint32_t bpf_pin_program_id(int fd);
 
 /* Puts the loaded program in place of the link's, between two packets. */
 int bpf_pin_update(const struct bpf *bpf, int fd, const struct state_attachment *attachment,
@@ -35,5 +41,9 @@ enum bpf_pins { BPF_PINS_NONE, BPF_PINS_DEAD, BPF_PINS_ALIVE };
 
 /* Whether there is any pin, and any whose device is still there, in whichever namespace. */
 enum bpf_pins bpf_pins_state(const struct bpf *bpf);
+
+/* Calls visit for the program of every pinned link. Whether there was any. */
+bool bpf_pins_each_program(const struct bpf *bpf, void (*visit)(uint32_t program_id, void *data),
+			   void *data);
 
 #endif

@@ -158,6 +158,18 @@ int bpf_note_tunnel(const struct bpf *bpf, uint32_t ifindex, struct err *err)
 	return 0;
 }
 
+int bpf_forget_object(const struct bpf *bpf, struct err *err)
+{
+	int r;
+	struct tp_state *state = state_map(bpf, &r, err);
+
+	if (!state)
+		return r;
+	memset(state->object_hash, 0, HASH_SIZE);
+	state_unmap(state);
+	return 0;
+}
+
 int bpf_note_applied(const struct bpf *bpf, const struct state *want, struct err *err)
 {
 	static const char *const backends[] = { [STATE_BACKEND_NONE] = "",

@@ -20,6 +20,9 @@ int bpf_switch_policy(const struct bpf *bpf, const struct state *want, struct er
 int bpf_note_tunnel(const struct bpf *bpf, uint32_t ifindex, struct err *err);
 
 /* Who and what was applied: names, hashes, time. The last write of an apply. */
+/* As if no programs had been loaded: the next plan loads them. */
+int bpf_forget_object(const struct bpf *bpf, struct err *err);
+
 int bpf_note_applied(const struct bpf *bpf, const struct state *want, struct err *err);
 
 #endif

@@ -48,20 +48,29 @@ static void clean_environment(void)
 		unsetenv(names[i]);
 }
 
+/* Never returns. What it says is the cause that the error ends with. */
+__attribute__((noreturn)) static void leave_launcher(int output)
+{
+	int cause = errno;
+
+	dprintf(output, "it did not get to run: %s\n", strerror(cause));
+	_exit(cause == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_RUN);
+}
+
 /* Never returns. */
 __attribute__((noreturn)) static void become_launcher(const char *ifname, int output)
 {
 	int null = open("/dev/null", O_RDONLY);
 
 	clean_environment();
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
-	    dup2(output, STDERR_FILENO) < 0)
-		_exit(EXIT_NOT_RUN);
+	if (dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0 || null < 0 ||
+	    dup2(null, STDIN_FILENO) < 0)
+		leave_launcher(output);
 
 	/* it lives on: a lock of ours that it inherited would stay locked */
 	close_range(STDERR_FILENO + 1, ~0U, 0);
 	execlp(PROGRAM, PROGRAM, ifname, NULL);
-	_exit(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_RUN);
+	leave_launcher(STDERR_FILENO);
 }
 
 /* The end of what comes out of fd, until all who write to it are gone. */
@@ -145,6 +154,40 @@ static int run_launcher(const char *ifname, struct err *err)
 	return r ? err_sys(err, r, "run it") : judge_launcher(status, output, err);
 }
 
+/* ---- its end ----------------------------------------------------------------------------- */
+
+int wg_process_watch(const char *ifname)
+{
+	int fd = wg_uapi_connect(ifname);
+
+	return fd < 0 ? -1 : fd;
+}
+
+/* The connection ends when the process does: it never closes one that says nothing. */
+static int wait_end(int fd)
+{
+	char byte;
+	ssize_t n;
+
+	do {
+		n = recv(fd, &byte, sizeof(byte), 0);
+	} while (n > 0 || (n < 0 && errno == EINTR));
+
+	return n < 0 && errno == EAGAIN ? -ETIMEDOUT : 0;
+}
+
+int wg_process_wait_gone(const char *ifname, int watch, struct err *err)
+{
+	AUTO_CLOSE int fd = watch;
+	int r = fd < 0 ? 0 : wait_end(fd);
+
+	if (r)
+		return err_sys(err, r, "wait until " PROGRAM " %s has ended", ifname);
+
+	r = wg_uapi_remove_stale(ifname, err);
+	return r == -EADDRINUSE ? 0 : r; /* somebody has started another one since */
+}
+
 /* ---- starter ------------------------------------------------------------------------------ */
 
 /* A daemon that calls us may block or ignore signals; what we start shall not inherit that. */
@@ -224,10 +267,26 @@ __attribute__((noreturn)) static void become_starter(const char *ifname, const c
 	if (!r)
 		r = move_device(ifname, netns, &err);
 	err.code = r;
-	_exit(write(report, &err, sizeof(err)) != sizeof(err));
+	/* a pipe takes all of it at once; the status says why when it took nothing */
+	_exit(write(report, &err, sizeof(err)) < 0 ? errno : 0);
 }
 
-static int read_report(int fd, struct err *err)
+/* The starter has ended without a report. pid stays a zombie, so that its group is still ours. */
+static int judge_starter(pid_t pid, struct err *err)
+{
+	siginfo_t end = { 0 };
+
+	if (waitid(P_PID, (id_t)pid, &end, WEXITED | WNOWAIT))
+		return err_sys(err, -errno, "wait for it"); /* ECHILD: SIGCHLD is ignored */
+	if (end.si_code == CLD_EXITED)
+		return err_sys(err, end.si_status ? -end.si_status : -EPIPE, "hear from it");
+	if (end.si_status == SIGALRM)
+		return err_set(err, -ETIMEDOUT, "it did not come up within %d seconds",
+			       TIMEOUT_SECONDS);
+	return err_set(err, -EINTR, "it was ended by signal %d", end.si_status);
+}
+
+static int read_report(int fd, pid_t pid, struct err *err)
 {
 	struct err report = { 0 };
 	ssize_t n;
@@ -236,11 +295,22 @@ static int read_report(int fd, struct err *err)
 		n = read(fd, &report, sizeof(report));
 	} while (n < 0 && errno == EINTR);
 
+	if (n < 0)
+		return err_sys(err, -errno, "hear from it");
 	if (n != sizeof(report))
-		return err_set(err, -ETIMEDOUT, "it did not come up within %d seconds",
-			       TIMEOUT_SECONDS);
+		return judge_starter(pid, err);
 	report.text[sizeof(report.text) - 1] = '\0';
 	return report.code ? err_set(err, report.code, "%s", report.text) : 0;
+}
+
+/* With its device: one that is not marked yet is somebody else's to the next apply. */
+static void end_started(const char *ifname, pid_t starter)
+{
+	int watch = wg_process_watch(ifname);
+
+	kill(-starter, SIGKILL); /* ESRCH: nothing is left of it */
+	/* what is reported is why it was ended, not that this takes long */
+	(void)wg_process_wait_gone(ifname, watch, NULL);
 }
 
 /* The starter reports once; a failure takes whatever it started with it. */
@@ -260,11 +330,11 @@ static int run_starter(const char *ifname, const char *instance, const struct ne
 	r = pid < 0 ? err_sys(err, -errno, "fork") : 0;
 	close(ends[1]);
 	if (!r)
-		r = read_report(ends[0], err);
+		r = read_report(ends[0], pid, err);
 	close(ends[0]);
 
 	if (r && pid > 0)
-		kill(-pid, SIGKILL); /* ESRCH: nothing is left of it */
+		end_started(ifname, pid);
 	if (pid > 0)
 		wait_for(pid, NULL); /* ECHILD: the caller ignores SIGCHLD, and no zombie stays */
 	return r;
@@ -292,36 +362,4 @@ int wg_process_start(const char *ifname, const char *instance, const struct netn
 	if (!r)
 		r = run_starter(ifname, instance, netns, err);
 	return r ? err_wrap(err, r, "start " PROGRAM " %s", ifname) : 0;
-}
-
-int wg_process_watch(const char *ifname)
-{
-	int fd = wg_uapi_connect(ifname);
-
-	return fd < 0 ? -1 : fd;
-}
-
-/* The connection ends when the process does: it never closes one that says nothing. */
-static int wait_end(int fd)
-{
-	char byte;
-	ssize_t n;
-
-	do {
-		n = recv(fd, &byte, sizeof(byte), 0);
-	} while (n > 0 || (n < 0 && errno == EINTR));
-
-	return n < 0 && errno == EAGAIN ? -ETIMEDOUT : 0;
-}
-
-int wg_process_wait_gone(const char *ifname, int watch, struct err *err)
-{
-	AUTO_CLOSE int fd = watch;
-	int r = fd < 0 ? 0 : wait_end(fd);
-
-	if (r)
-		return err_sys(err, r, "wait until " PROGRAM " %s has ended", ifname);
-
-	r = wg_uapi_remove_stale(ifname, err);
-	return r == -EADDRINUSE ? 0 : r; /* somebody has started another one since */
 }

@@ -101,6 +101,19 @@ struct state_attachment {
 	enum state_xdp xdp; /* HOOK_XDP_LAN; have: never auto */
 	bool tcx;           /* have: by tcx link; else a clsact filter */
 	uint32_t link_id;   /* have: of a tcx or XDP link, 0 = none */
+	char ahead[16]; /* have: somebody else's tcx program that runs before ours; empty: none */
+};
+
+/* A map that our programs use and nobody finds any more: its pin is gone. */
+#define STATE_MAP_NAME_SIZE 16
+struct state_map {
+	char name[STATE_MAP_NAME_SIZE];
+	uint32_t id; /* 0: no program uses it, so it has gone with its pin */
+	/*
+	 * It has lost what it held, for which programs are loaded again: it is gone, or holds
+	 * programs, which the kernel takes out with the last pin.
+	 */
+	bool empty;
 };
 
 /* A row of tp_devices. */
@@ -179,6 +192,7 @@ struct state {
 	ARRAY_OF(struct state_lan_address) lan_addresses; /* sorted by device, then address */
 	ARRAY_OF(struct state_sysctl) sysctls;            /* in the order they must be written */
 	ARRAY_OF(struct state_attachment) attachments;    /* sorted by device, then hook */
+	ARRAY_OF(struct state_map) unpinned;              /* have only */
 	ARRAY_OF(struct state_device) devices;            /* sorted by name */
 	ARRAY_OF(struct peer_info_row) peer_info;         /* sorted by id */
 	ARRAY_OF(struct route_info_row) route_info;       /* sorted by id */

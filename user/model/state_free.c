@@ -38,6 +38,7 @@ void state_free(struct state *state)
 	array_clear(&state->lan_addresses);
 	array_clear(&state->sysctls);
 	array_clear(&state->attachments);
+	array_clear(&state->unpinned);
 	array_clear(&state->devices);
 	array_clear(&state->peer_info);
 	array_clear(&state->route_info);

@@ -225,11 +225,11 @@ static bool is_xdp_as_wanted(const struct state_attachment *want,
 	return want->hook != HOOK_XDP_LAN || want->xdp == STATE_XDP_AUTO || want->xdp == have->xdp;
 }
 
-/* On the device that is there now; one that does not exist yet has no ifindex. */
+/* On the device that is there now, and first there; one that does not exist yet has no ifindex. */
 static bool is_attached(const struct state_attachment *want, const struct state_attachment *have)
 {
 	return have && (!want->ifindex || want->ifindex == have->ifindex) &&
-	       is_xdp_as_wanted(want, have);
+	       is_xdp_as_wanted(want, have) && !have->ahead[0];
 }
 
 static int visit_attach(struct diff *d, const void *w, const void *h)

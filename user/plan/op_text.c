@@ -227,6 +227,20 @@ static void put_route_info(char *buf, const struct state *want, const struct rou
 		 state_text(want, row->node), names[row->state], state_text(want, row->reason));
 }
 
+/* In which mode, or before whose program that has got ahead of ours. */
+static void put_hook(char *buf, const struct state *have, const struct state_attachment *want)
+{
+	const struct state_attachment *now;
+
+	if (want->hook == HOOK_XDP_LAN) {
+		sprintf(buf, "mode %s", state_xdp_name(want->xdp));
+		return;
+	}
+	array_for_each(now, &have->attachments)
+		if (now->hook == want->hook && !strcmp(now->device, want->device) && now->ahead[0])
+			sprintf(buf, "before %s", now->ahead);
+}
+
 static void put_backends(char *buf, const struct tp_backends *backends)
 {
 	snprintf(buf, OP_DETAILS_SIZE, "of %s: %u", backends->name, backends->count);
@@ -282,10 +296,7 @@ static void put_details(char *buf, const struct plan *plan, const struct op *op)
 		if (want)
 			put_route(buf, plan->have->tunnel.name, op->args.route, false);
 		break;
-	case OP_ATTACH:
-		if (op->args.attachment->hook == HOOK_XDP_LAN)
-			sprintf(buf, "mode %s", state_xdp_name(op->args.attachment->xdp));
-		break;
+	case OP_ATTACH: put_hook(buf, plan->have, op->args.attachment); break;
 	case OP_BACKENDS_SET: put_backends(buf, &op->args.backends->backends); break;
 	case OP_SERVICE_SET: put_target(buf, &op->args.service->service); break;
 	case OP_EXEMPT_SET: strcpy(buf, op->args.exempt->exempt.what); break;

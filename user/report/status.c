@@ -148,6 +148,59 @@ static bool is_attached(const struct state *have, const struct state_device *dev
 	return false;
 }
 
+static int check_unpinned(const struct state *have, struct status_problems *out)
+{
+	if (!have->unpinned.count)
+		return 0;
+	return add_problem(out, "run `towpath apply POLICY` again",
+			   "pins of %zu maps were deleted, the first is %s", have->unpinned.count,
+			   have->unpinned.items[0].name);
+}
+
+static bool has_address(const struct state_tunnel *tunnel, const struct addr *wanted)
+{
+	const struct addr *addr;
+
+	array_for_each(addr, &tunnel->addresses)
+		if (addr_is_equal(addr, wanted))
+			return true;
+	return addr_is_zero(wanted);
+}
+
+/* The row of the tunnel's device has the addresses that it is to have. */
+static int check_tunnel_addresses(const struct state *have, const struct state_device *device,
+				  struct status_problems *out)
+{
+	struct addr wanted[2];
+	char text[ADDR_TEXT_SIZE];
+	size_t i;
+	int r = 0;
+
+	memcpy(&wanted[0], &device->device.addr4, sizeof(wanted[0]));
+	memcpy(&wanted[1], &device->device.addr6, sizeof(wanted[1]));
+	for (i = 0; !r && i < ARRAY_SIZE(wanted); i++)
+		if (!has_address(&have->tunnel, &wanted[i]))
+			r = add_problem(out, "run `towpath apply POLICY` again",
+					"the tunnel device %s has lost its address %s",
+					device->name, addr_put(text, &wanted[i]));
+	return r;
+}
+
+static int check_first(const struct state *have, struct status_problems *out)
+{
+	const struct state_attachment *a;
+	int r = 0;
+
+	array_for_each(a, &have->attachments)
+		if (!r && a->ahead[0])
+			r = add_problem(out, "run `towpath apply POLICY` again",
+					"a program that is not towpath's, %s, runs before it on "
+					"the %s of %s",
+					a->ahead, a->hook == HOOK_TC_EGRESS ? "egress" : "ingress",
+					a->device);
+	return r;
+}
+
 static int check_device(const struct state *have, const struct state_device *device,
 			struct status_problems *out)
 {
@@ -165,6 +218,8 @@ static int check_device(const struct state *have, const struct state_device *dev
 	if (!r && (device->device.flags & TP_DEV_XDP_FORCED) &&
 	    !is_attached(have, device, HOOK_XDP_LAN))
 		r = add_problem(out, mend, "no XDP program on %s", device->name);
+	if (!r && tunnel && have->tunnel.exists)
+		r = check_tunnel_addresses(have, device, out);
 	return r;
 }
 
@@ -308,6 +363,8 @@ int status_find_problems(const struct status *status, struct status_problems *ou
 	r = check_enforced(status, out);
 	if (!r)
 		r = check_trial(status, out);
+	if (!r)
+		r = check_unpinned(have, out);
 	if (!r && !have->generation)
 		r = add_problem(out, mend, "no policy is live: everything of the mesh is refused");
 	if (!r && !have->tunnel.exists)
@@ -320,9 +377,13 @@ int status_find_problems(const struct status *status, struct status_problems *ou
 			r = check_device(have, device, out);
 	if (!r)
 		r = check_sockets(&have->socket_lb, mend, out);
+	if (!r)
+		r = check_first(have, out);
 	if (!r && have->limits.flows && status->stats->flows_current >= have->limits.flows)
 		r = add_problem(out, "raise limits.flows in the policy",
 				"the flow table is full: %u flows", have->limits.flows);
+	if (!r && status->routes)
+		r = add_problems(out, &status->routes->lost);
 	if (!r && status->routes)
 		r = add_problems(out, &status->routes->problems);
 	if (!r && status->running)

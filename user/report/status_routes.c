@@ -101,10 +101,13 @@ static int compare_route(const void *key, const void *item)
 	return prefix_compare(key, &((const struct state_route *)item)->prefix);
 }
 
-static bool has_kernel_route(const struct state *have, const struct prefix *prefix)
+static const struct state_route *find_kernel_route(const struct state *have,
+						   const struct prefix *prefix)
 {
-	return have->routes.count && bsearch(prefix, have->routes.items, have->routes.count,
-					     sizeof(*have->routes.items), compare_route);
+	if (!have->routes.count)
+		return NULL;
+	return bsearch(prefix, have->routes.items, have->routes.count, sizeof(*have->routes.items),
+		       compare_route);
 }
 
 /* One that apply has led into the tunnel. */
@@ -116,7 +119,7 @@ static void look_at_active(const struct look *look, const struct route_info_row 
 	if (guard_holds(&look->guard, &info->prefix, &verdict)) {
 		decide(route, TP_ROUTE_CONFLICT, "%s", verdict.reason);
 		route->stale = true;
-	} else if (!has_kernel_route(look->status->have, &info->prefix)) {
+	} else if (!find_kernel_route(look->status->have, &info->prefix)) {
 		decide(route, TP_ROUTE_DOWN, "its kernel route is gone");
 	} else {
 		look_at_carrier(look, state_text(look->status->have, info->node), route);
@@ -144,6 +147,18 @@ static int look_at_row(struct look *look, const struct route_info_row *info)
 }
 
 /* ---- problems -------------------------------------------------------------------------------- */
+
+__attribute__((format(printf, 2, 3))) static int report_lost(struct look *look, const char *format,
+							     ...)
+{
+	va_list args;
+	int r;
+
+	va_start(args, format);
+	r = status_put_problem(&look->out->lost, apply_again, format, args);
+	va_end(args);
+	return r;
+}
 
 __attribute__((format(printf, 3, 4))) static int report(struct look *look, const char *mend,
 							const char *format, ...)
@@ -211,8 +226,8 @@ static int report_missing(struct look *look, const struct prefix *first, size_t 
 
 	if (!count)
 		return 0;
-	return report(look, apply_again, "%zu kernel routes into the tunnel are gone, the first %s",
-		      count, prefix_put(text, first));
+	return report_lost(look, "%zu kernel routes into the tunnel are gone, the first %s", count,
+			   prefix_put(text, first));
 }
 
 static int report_member(struct look *look, const struct prefix *host)
@@ -228,8 +243,32 @@ static int report_member(struct look *look, const struct prefix *host)
 		      addr_put(addr, &host->addr), guard_put_route(text, &look->guard, own));
 }
 
-/* The prefixes that WireGuard takes for a peer's are those that have a kernel route. */
-static int report_peers(struct look *look)
+/* Somebody has removed a peer, or allowed IPs of one: what is routed there goes nowhere. */
+static int report_orphans(struct look *look, const bool *carried)
+{
+	const struct state *have = look->status->have;
+	const struct prefix *first = NULL;
+	char text[PREFIX_TEXT_SIZE];
+	size_t i, count = 0;
+
+	for (i = 0; i < have->routes.count; i++) {
+		const struct prefix *prefix = &have->routes.items[i].prefix;
+
+		/* of one prefix there may be two, of different metrics */
+		if (carried[find_kernel_route(have, prefix) - have->routes.items])
+			continue;
+		first = first ? first : prefix;
+		count++;
+	}
+	return count ? report_lost(look,
+				   "%zu prefixes that are routed into the tunnel are of no peer of "
+				   "the device, the first %s",
+				   count, prefix_put(text, first))
+		     : 0;
+}
+
+/* Notes in carried which kernel routes lead to some peer. */
+static int report_prefixes(struct look *look, bool *carried)
 {
 	const struct state *have = look->status->have;
 	const struct prefix *prefix, *first = NULL;
@@ -239,7 +278,11 @@ static int report_peers(struct look *look)
 
 	array_for_each(peer, &have->tunnel.peers) {
 		array_for_each(prefix, &peer->allowed_ips) {
-			if (r || has_kernel_route(have, prefix))
+			const struct state_route *route = find_kernel_route(have, prefix);
+
+			if (route)
+				carried[route - have->routes.items] = true;
+			if (r || route)
 				continue;
 			if (guard_find_route(&look->guard, prefix)) {
 				r = prefix_is_host(prefix) ? report_member(look, prefix) : 0;
@@ -250,6 +293,15 @@ static int report_peers(struct look *look)
 		}
 	}
 	return r ? r : report_missing(look, first, missing);
+}
+
+/* The prefixes that WireGuard takes for a peer's are those that have a kernel route. */
+static int report_peers(struct look *look)
+{
+	AUTO_FREE bool *carried = mem_alloc(look->status->have->routes.count + 1, sizeof(bool));
+	int r = carried ? report_prefixes(look, carried) : -ENOMEM;
+
+	return r ? r : report_orphans(look, carried);
 }
 
 /* ---- all of it ---------------------------------------------------------------------------------
@@ -294,4 +346,5 @@ void status_routes_free(struct status_routes *routes)
 {
 	array_clear(routes);
 	array_clear(&routes->problems);
+	array_clear(&routes->lost);
 }

@@ -18,6 +18,7 @@ struct status_route {
 
 struct status_routes {
 	ARRAY_OF(struct status_route);
+	struct status_problems lost; /* what was ours is gone, and can be put back */
 	struct status_problems problems;
 };
 

@@ -1,0 +1,308 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+"""One case for each damage that somebody can do to a running towpath: `status` says that it is not
+healthy, /readyz that it is not ready; the daemon puts it right, counts it, and what it need not
+lose is still there. The daemon is stopped while the damage is looked at, so that there is time.
+
+One daemon for all of them, which also shows that a repair leaves nothing to repair. A few cases run
+by default; EVERY_DAMAGE=1 runs all."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+
+from lib import case, check, check_equal, main, run, wait_until
+from packets import udp
+from running import PROMPT_S, RunLab, forwards, noted
+from scenes import open_policy, pairs
+from standin import going_first
+
+EVERY = bool(os.environ.get("EVERY_DAMAGE"))
+at_length = case if EVERY else lambda function: function
+UNSEEN_S = 15   # what the kernel tells nobody is looked for: five are meant
+
+
+class Damaged(RunLab):
+    """With a daemon, and the one flow of each family that shall survive."""
+
+    def __enter__(self):
+        super().__enter__()
+        self.ending = contextlib.ExitStack()
+        try:
+            self.begin()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def begin(self):
+        policy = open_policy(self)
+        policy["nodes"]["homelab-1"]["xdp"] = "generic"
+        self.daemon = self.ending.enter_context(self.running(policy=policy))
+        self.wait_for_tunnel()
+        flow(self)
+        noted(self.daemon)
+
+    def __exit__(self, *args):
+        self.ending.close()
+        super().__exit__(*args)
+
+    def recover(self):
+        """The next case begins whole."""
+        self.daemon.tell(signal.SIGCONT)
+        self.ending.close()
+        self.script("towpath", "down", ok=False)
+        self.begin()
+
+
+# ---- what is looked at ----------------------------------------------------------------------
+
+def flow(lab):
+    """One more packet of the flow of each family."""
+    for phone, server in pairs(lab):
+        with lab.capture("web") as capture:
+            lab.from_phone(udp(phone, server, 29000, 443, b"the same flow"))
+            capture.expect_payload(b"the same flow")
+
+
+def repairs(lab):
+    return lab.daemon.metrics().values("towpath_repairs_total")
+
+
+def has_mended(lab, kind, counted):
+    # while it loads programs it answers nobody, and a machine with much to do takes long over that
+    with contextlib.suppress(OSError):
+        return repairs(lab)[kind] > counted[kind]
+    return False
+
+
+def objects(lab):
+    """The id of everything that is pinned, by its place."""
+    found = {}
+    for kind in ("maps", "links"):
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(f"{lab.pins}/{kind}"):
+                done = run("bpftool", "-j", kind[:-1], "show", "pinned",
+                           f"{lab.pins}/{kind}/{name}", ok=False)
+                if not done.returncode:
+                    found[f"{kind}/{name}"] = json.loads(done.stdout)["id"]
+    return found
+
+
+def problems(lab):
+    """What `status` finds, while the daemon says nothing."""
+    done = lab.script("towpath", "status", "--healthy", "--json", ok=False)
+    if done.returncode in (1, 5) and not done.stdout:
+        return [done.stderr]
+    found = [p["what"] for p in json.loads(done.stdout)["problems"]]
+    check_equal(done.returncode, int(bool(found)), f"exit status with {found}")
+    return found
+
+
+def ready(lab):
+    return lab.daemon.fetch("/readyz")[0] == 200 and lab.json("status")["healthy"]
+
+
+@contextlib.contextmanager
+def stopped(daemon):
+    daemon.tell(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        daemon.tell(signal.SIGCONT)
+
+
+def mends(lab, damage, kind, problem, seconds, same_objects):
+    """damage(lab); all that the first lines of this file promise."""
+    before, counted = objects(lab), repairs(lab)
+    created = lab.json("status")["flows"]["created"]
+    with stopped(lab.daemon):
+        damage(lab)
+        found = problems(lab)
+    check(any(problem in what for what in found), f'no "{problem}" among {found}')
+    wait_until(lambda: has_mended(lab, kind, counted), f"a {kind} to be repaired", seconds)
+    wait_until(lambda: ready(lab), "the daemon to be ready", PROMPT_S)
+    check_equal(lab.json("plan", lab.file)["ops"], [], "plan")
+    if same_objects:
+        check_equal(objects(lab), before, "ids of what is pinned")
+    lab.wait_for_tunnel()
+    forwards(lab)
+    flow(lab)
+    # forwards makes one of each family, wait_for_tunnel pings
+    check(lab.json("status")["flows"]["created"] - created <= 6, "the flow is still the same")
+
+
+def told(lab, damage, kind, problem, same_objects=True):
+    mends(lab, damage, kind, problem, PROMPT_S, same_objects)
+
+
+def untold(lab, damage, kind, problem, seconds=UNSEEN_S):
+    mends(lab, damage, kind, problem, seconds, same_objects=False)
+
+
+# ---- pins -----------------------------------------------------------------------------------
+
+def unpin(*paths):
+    def damage(lab):
+        for path in paths:
+            os.unlink(f"{lab.pins}/{path}")
+    return damage
+
+
+def link_pins(lab, ending=""):
+    return [f"links/{name}" for name in os.listdir(f"{lab.pins}/links") if name.endswith(ending)]
+
+
+@at_length
+def a_deleted_link_pin(lab):
+    for hook in ("tunnel", "lan", "egress", "xdp"):
+        told(lab, unpin(link_pins(lab, "-" + hook)[0]), "program", "no ")
+
+
+@case
+def a_deleted_map_pin_of_the_flows(lab):
+    told(lab, unpin("maps/tp_flows", "maps/tp_flow_state"), "map", "tp_flow")
+
+
+@at_length
+def a_deleted_map_pin_of_the_stages(lab):
+    """The kernel empties an array of programs that nobody holds by a pin or a descriptor."""
+    told(lab, unpin("maps/tp_stages"), "map", "tp_stages")
+
+
+@at_length
+def a_deleted_map_pin_of_the_state(lab):
+    told(lab, unpin("maps/tp_state"), "map", "tp_state")
+
+
+@at_length
+def a_deleted_map_pin_of_the_policy(lab):
+    told(lab, unpin("maps/tp_src", "maps/tp_routes", "maps/tp_rules"), "map", "tp_r")
+
+
+@at_length
+def all_pins_of_maps(lab):
+    told(lab, lambda lab: shutil.rmtree(f"{lab.pins}/maps"), "map", "")
+
+
+@case
+def the_whole_directory_of_pins(lab):
+    told(lab, lambda lab: shutil.rmtree(lab.pins), "program", "")
+
+
+# ---- programs -------------------------------------------------------------------------------
+
+def detach(hook):
+    def damage(lab):
+        lab.exec("router", "bpftool", "link", "detach", "pinned",
+                 f"{lab.pins}/{link_pins(lab, hook)[0]}")
+    return damage
+
+
+@at_length
+def a_detached_link(lab):
+    for hook, where in (("-tunnel", "ingress"), ("-lan", "ingress"), ("-egress", "egress"),
+                        ("-xdp", "XDP")):
+        untold(lab, detach(hook), "program", where)
+
+
+@case
+def a_foreign_program_before_ours(lab):
+    """Ours goes first again, the other one stays behind it."""
+    router = lab.netns("router")
+    places = ((lab.tunnel, "ingress"), ("lan0", "egress"), ("lan0", "ingress"))
+    for device, hook in places if EVERY else places[:1]:
+        with contextlib.ExitStack() as stack:
+            untold(lab, lambda lab, d=device, h=hook, s=stack: s.enter_context(
+                going_first(router, d, h)), "program", f"runs before it on the {hook} of {device}",
+                   seconds=3 * UNSEEN_S)    # programs are loaded, and the one before were, too
+
+
+@at_length
+def a_foreign_xdp_program_in_our_place(lab):
+    """It is never replaced: what ours is not there for is told until there is room again."""
+    with going_first_after(lab, detach("-xdp")):
+        wait_until(lambda: any("XDP program that is not ours" in what for what in problems(lab)),
+                   "the daemon to say so", UNSEEN_S)
+        check_equal(lab.daemon.fetch("/readyz")[0], 503, "/readyz")
+    # after a failure the next try comes by itself, in its own time; a reload is at once
+    lab.daemon.tell(signal.SIGHUP)
+    wait_until(lambda: ready(lab), "the daemon to be ready", UNSEEN_S)
+    check_equal(lab.json("plan", lab.file)["ops"], [], "plan")
+    forwards(lab)
+
+
+@contextlib.contextmanager
+def going_first_after(lab, damage):
+    with stopped(lab.daemon):
+        damage(lab)
+        attached = going_first(lab.netns("router"), "lan0", "xdp")
+        attached.__enter__()
+    try:
+        yield
+    finally:
+        attached.__exit__(None, None, None)
+
+
+# ---- devices, addresses, routes -------------------------------------------------------------
+
+def ip(lab, *args, **options):
+    return run("ip", "-n", lab.netns("router"), *args, **options)
+
+
+@at_length
+def a_deleted_route(lab):
+    for family, prefix in (("-4", f"{lab.PHONE}/32"), ("-6", f"{lab.PHONE6}/128")):
+        told(lab, lambda lab, f=family, p=prefix: ip(lab, f, "route", "del", p), "route", "gone")
+
+
+@case
+def a_deleted_address(lab):
+    for address in (f"{lab.ROUTER}/32", f"{lab.ROUTER6}/128"):
+        told(lab, lambda lab, a=address: ip(lab, "address", "del", a, "dev", lab.tunnel),
+             "address", address.split("/", maxsplit=1)[0])
+
+
+@at_length
+def a_tunnel_that_is_set_down(lab):
+    told(lab, lambda lab: ip(lab, "link", "set", lab.tunnel, "down"), "link", "is down")
+
+
+@case
+def a_lan_device_that_is_made_anew(lab):
+    """Its programs went with it, and the new one has another number."""
+    def damage(lab):
+        ip(lab, "link", "del", "lan0")
+        ip(lab, "link", "add", "lan0", "type", "veth", "peer", "name", "router", "netns",
+           lab.netns("lan"))
+        run("ip", "-n", lab.netns("lan"), "link", "set", "router", "master", "switch", "up")
+        lab.exec("router", "ethtool", "-K", "lan0", "tx", "off")
+        ip(lab, "link", "set", "lan0", "up")
+        for address in (f"{lab.LAN}/24", f"{lab.LAN6}/64"):
+            ip(lab, "address", "add", address, "dev", "lan0", "nodad")
+
+    told(lab, damage, "program", "is gone", same_objects=False)
+
+
+# ---- WireGuard ------------------------------------------------------------------------------
+
+def wg_peer(lab):
+    return lab.exec("router", "wg", "show", lab.tunnel, "peers").stdout.split()[0]
+
+
+@at_length
+def a_removed_peer(lab):
+    untold(lab, lambda lab: lab.exec("router", "wg", "set", lab.tunnel, "peer", wg_peer(lab),
+                                     "remove"), "peer", "of no peer")
+
+
+@case
+def a_removed_allowed_ip(lab):
+    untold(lab, lambda lab: lab.exec("router", "wg", "set", lab.tunnel, "peer", wg_peer(lab),
+                                     "allowed-ips", f"{lab.PHONE}/32"), "peer", "of no peer")
+
+
+if __name__ == "__main__":
+    main(Damaged)
