@@ -367,6 +367,21 @@ def run_puts_a_detached_program_back(lab):
 
 
 @case
+def a_map_whose_pin_is_gone_is_made_anew(lab):
+    """Without a daemon, which would hold it."""
+    exempt = [{"netns": lab.netns("phone")}]
+    path = lab.write_policy(service_policy(lab, lab.cgroup, exempt=exempt))
+    lab.towpath("apply", path)
+    for name in ("tp_exempt", "tp_services"):
+        os.unlink(f"{lab.pins}/maps/{name}")
+        lab.towpath("apply", path)
+        check(not is_translated(lab, "phone"), f"{name}: the phone's namespace is exempt")
+        check(is_translated(lab, "router"), f"{name}: the router's is not")
+        check_equal(lab.json("plan", path)["ops"], [], f"{name}: plan")
+    lab.apply(service_policy(lab, lab.cgroup))
+
+
+@case
 def down_takes_all_away(lab):
     lab.towpath("down")
     check_equal(cgroup_programs(lab), [], "programs in the cgroup")

@@ -161,7 +161,7 @@ static int load_programs(const struct apply *apply, struct err *err)
 static int set_service_row(const struct apply *apply, const struct op *op, struct err *err)
 {
 	struct bpf *bpf = apply->bpf;
-	int r = bpf_map_size(bpf, "tp_services") ? 0 : bpf_load_sockets(bpf, apply->want, err);
+	int r = bpf_sockets_have_maps(bpf) ? 0 : bpf_load_sockets(bpf, apply->want, err);
 
 	if (r)
 		return r;

@@ -57,6 +57,21 @@ int bpf_load_sockets(struct bpf *bpf, const struct state *want, struct err *err)
 	return r;
 }
 
+bool bpf_sockets_have_maps(const struct bpf *bpf)
+{
+	static const char *const names[] = { "tp_services",   "tp_backends", "tp_exempt",
+					     "tp_socket_lb",  "tp_sock_rev", "tp_sock_udp",
+					     "tp_sock_hidden" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		AUTO_CLOSE int fd = bpf_map_open(bpf, names[i]);
+
+		if (fd < 0)
+			return false;
+	}
+	return true;
+}
+
 static int program_fd(const struct bpf *bpf, enum socket_program program)
 {
 	const char *name = socket_program_name(program);
@@ -148,7 +163,8 @@ static uint64_t read_set(const struct bpf *bpf, struct socket_lb *lb, enum socke
 		else if (cgroup_id != link.cgroup_id)
 			cgroup_id = 0;
 	}
-	return socket_lb_links(lb, set) == SOCKET_SET_SIZE ? cgroup_id : 0;
+	return socket_lb_links(lb, set) == SOCKET_SET_SIZE && bpf_sockets_have_maps(bpf) ? cgroup_id
+											 : 0;
 }
 
 static bool is_placed(const struct bpf *bpf, const struct socket_lb *lb, enum socket_set set)

@@ -10,6 +10,9 @@
 /* Loads all of them and makes their maps, unless that is done. */
 int bpf_load_sockets(struct bpf *bpf, const struct state *want, struct err *err);
 
+/* Whether their maps are all pinned: without one of them, attached programs read another. */
+bool bpf_sockets_have_maps(const struct bpf *bpf);
+
 /*
  * Attaches a set to want's cgroup. A link that is there, and where it belongs, is updated in place;
  * another goes when the new one is in force. Beside other tools' programs, never instead of them:
