@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "kernel/bpf_abi.h"
 #include "kernel/bpf_log.h"
 #include "kernel/bpf_owner.h"
+#include "kernel/bpf_take_over.h"
 #include "tc_router.skel.h"
 #include "xdp_lan.skel.h"
 
@@ -185,8 +187,12 @@ int bpf_check_sizes(const struct bpf *bpf, const struct state *want, struct err 
 	return r;
 }
 
-/* libbpf reuses what is pinned at a map's pin path, and pins what it makes. */
-static int set_pin_paths(const struct bpf *bpf, struct bpf_object *object, struct err *err)
+/*
+ * libbpf reuses what is pinned at a map's pin path, and pins what it makes. renew: some are made
+ * anew, and pinned when all went well (bpf_take_over).
+ */
+static int set_pin_paths(const struct bpf *bpf, struct bpf_object *object, bool renew,
+			 struct err *err)
 {
 	char path[BPF_FS_PATH_SIZE];
 	struct bpf_map *map;
@@ -194,7 +200,7 @@ static int set_pin_paths(const struct bpf *bpf, struct bpf_object *object, struc
 
 	bpf_object__for_each_map(map, object)
 	{
-		if (bpf_map__is_internal(map))
+		if (bpf_map__is_internal(map) || (renew && bpf_is_renewed(bpf_map__name(map))))
 			continue;
 		bpf_fs_map_path(path, bpf->bpffs, bpf->instance, bpf_map__name(map));
 		r = bpf_map__set_pin_path(map, path);
@@ -235,11 +241,15 @@ int bpf_find(struct bpf *bpf, enum state_hook hook)
 int bpf_map_open(const struct bpf *bpf, const char *name)
 {
 	char path[BPF_FS_PATH_SIZE];
-	int fd;
+	AUTO_CLOSE int fd = -1;
 
 	bpf_fs_map_path(path, bpf->bpffs, bpf->instance, name);
 	fd = bpf_obj_get(path);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	if (bpf->abi == BPF_ABI_ANY && !bpf_abi_has_our_rows(name, fd))
+		return -ENOENT;
+	return mem_take_fd(&fd);
 }
 
 const char *bpf_table_name(enum bpf_table table)
@@ -283,22 +293,25 @@ static int remember_inner(struct bpf *bpf, struct err *err)
 
 /* The objects differ in what they hold, not in how they come to their maps. */
 static int prepare(const struct bpf *bpf, struct bpf_object *object, const struct state *want,
-		   struct err *err)
+		   bool renew, struct err *err)
 {
 	int r = set_sizes(bpf, object, want, err);
 
-	return r ? r : set_pin_paths(bpf, object, err);
+	return r ? r : set_pin_paths(bpf, object, renew, err);
 }
 
 static int load_router(struct bpf *bpf, const struct state *want, struct err *err)
 {
-	int r;
+	bool older = false;
+	int r = bpf_is_older(bpf, &older, err);
 
+	if (r)
+		return r;
 	bpf->skeleton = tp_tc_router__open();
 	if (!bpf->skeleton)
 		return bpf_log_error(err, -errno);
 
-	r = prepare(bpf, bpf->skeleton->obj, want, err);
+	r = prepare(bpf, bpf->skeleton->obj, want, older, err);
 	if (!r)
 		r = remember_inner(bpf, err);
 	if (r)
@@ -308,7 +321,7 @@ static int load_router(struct bpf *bpf, const struct state *want, struct err *er
 		return bpf_log_error(err, r);
 	bpf_forget_inner(bpf);
 	bpf->btf_fd = bpf_object__btf_fd(bpf->skeleton->obj);
-	return 0;
+	return older ? bpf_take_over(bpf, bpf->skeleton->obj, err) : 0;
 }
 
 int bpf_load(struct bpf *bpf, const struct state *want, struct err *err)
@@ -336,7 +349,7 @@ static int load_xdp(struct bpf *bpf, const struct state *want, struct err *err)
 	if (!bpf->xdp)
 		return bpf_log_error(err, -errno);
 
-	r = prepare(bpf, bpf->xdp->obj, want, err);
+	r = prepare(bpf, bpf->xdp->obj, want, false, err);
 	if (r)
 		return r;
 	r = tp_xdp_lan__load(bpf->xdp);

@@ -31,10 +31,18 @@ struct bpf_inner {
 	uint32_t type, key_size, value_size, flags, key_type_id, value_type_id;
 };
 
+/* Whose maps a command puts up with. */
+enum bpf_abi {
+	BPF_ABI_OURS, /* this version's */
+	BPF_ABI_KEPT, /* and those that an apply takes over */
+	BPF_ABI_ANY,  /* to remove them; a map whose rows are of another size is not there */
+};
+
 /* One instance's corner of the kernel. Zeroed by bpf_open; free with bpf_close. */
 struct bpf {
 	char bpffs[BPF_FS_PATH_SIZE];
 	char instance[32];
+	enum bpf_abi abi;              /* whoever opens it may raise this */
 	struct tp_tc_router *skeleton; /* NULL until bpf_load */
 	struct tp_xdp_lan *xdp;        /* NULL until bpf_load_xdp */
 	struct bpf_inner inner[BPF_TABLES];

@@ -166,6 +166,7 @@ struct state {
 	ARRAY_OF(struct route_info_row) route_info;       /* sorted by id */
 	struct tp_limits limits;
 	struct tables tables; /* have: only hash is filled */
+	uint32_t older_abi;   /* have only: of maps that are taken over; 0: they are ours */
 	uint64_t generation;  /* have only */
 	bool only_logs;       /* have only: the live policy refuses nothing by its grants */
 	int64_t applied_at;   /* have only */

@@ -26,6 +26,9 @@ static int load_programs(struct diff *d)
 
 	hash_put(hash, d->want->object_hash);
 	object_printf(details, "object %.12s flows %u", hash, d->want->limits.flows);
+	if (d->have->older_abi)
+		object_printf(details, "object %.12s flows %u abi %u to %u", hash,
+			      d->want->limits.flows, d->have->older_abi, TP_ABI);
 	return op_add(&d->plan, PHASE_ADD, OP_PROGRAMS_LOAD,
 		      is_zero(d->have->object_hash) ? "load" : "upgrade", "programs", details)
 		       ? 0
@@ -165,7 +168,7 @@ int plan_build(const struct state *want, const struct state *have, struct plan *
 	struct diff d = { .want = want, .have = have };
 	int r;
 
-	d.fresh = memcmp(want->object_hash, have->object_hash, HASH_SIZE) != 0;
+	d.fresh = have->older_abi || memcmp(want->object_hash, have->object_hash, HASH_SIZE) != 0;
 	d.new_link = !have->tunnel.exists || want->tunnel.backend != have->tunnel.backend ||
 		     strcmp(want->tunnel.name, have->tunnel.name) != 0;
 
