@@ -159,6 +159,17 @@ static __always_inline bool flow_pop_slot(struct pkt *pkt, struct tp_slot_cursor
 	return *slot < pkt->limits->flows;
 }
 
+/* A flow has found no slot or no port. */
+static __always_inline void note_shortage(const struct pkt *pkt)
+{
+	struct tp_slot_cursor *cursor = flow_cursor();
+	__u32 now = (__u32)pkt->now;
+
+	count_flow(FLOW_REFUSED);
+	if (cursor)
+		cursor->refused = now ? now : 1;
+}
+
 /* Ports come back only with the flows that hold them, and no slot is asked for. */
 static __always_inline void flow_free_ports(struct pkt *pkt)
 {

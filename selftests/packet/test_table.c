@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The flow table as a whole: the sweep that cleans it, and what a full one does. */
+#include <bpf/bpf.h>
 #include <poll.h>
 
 #include "policies.h"
@@ -12,6 +13,16 @@
 
 static const struct packet question = udp("phone", 20000, "host", 53);
 static const struct packet answer = udp("host", 53, "lan", 20000);
+
+/* Whether a packet of just now is noted as the last one that found no room. */
+static bool shortage_is_noted(void)
+{
+	struct tp_slot_cursor cursor = {};
+	const uint32_t zero = 0;
+
+	CHECK(!bpf_map_lookup_elem(rig_map("tp_slot_cursor"), &zero, &cursor));
+	return cursor.refused && (uint32_t)rig_jiffies() - cursor.refused < 10 * rig_hz();
+}
 
 /* ---- one packet, and what became of it ----------------------------------------------------- */
 
@@ -225,7 +236,9 @@ TEST(taken_ports_come_back_while_all_are_taken)
 	open_flow(&question);
 	open_flow(&other);
 	slot = slot_of(&question);
+	CHECK(!shortage_is_noted());
 	CHECK_INT(reason_of(FROM_TUNNEL, &late), TP_R_nat_full);
+	CHECK(shortage_is_noted());
 
 	age(&question, 301);
 	CHECK_INT(reason_of(FROM_TUNNEL, &late), TP_R_nat_full);
@@ -277,6 +290,7 @@ TEST(a_full_table_refuses_new_flows_and_keeps_the_old)
 
 	before = state_flow_counter();
 	CHECK_INT(reason_of(FROM_TUNNEL, &late), TP_R_ct_full);
+	CHECK(shortage_is_noted());
 	CHECK_INT(reason_of(FROM_TUNNEL, &late_to_us), TP_R_ct_full);
 	CHECK_INT(state_flow_counter().refused - before.refused, 2);
 	CHECK_INT(state_flow_counter().created - before.created, 0);
