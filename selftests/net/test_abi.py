@@ -48,7 +48,8 @@ def make_next():
     run("make", "-C", TOP, "build/fault.so")
     if BUILD_NEXT:
         run("make", "-C", TOP, "B=build/next",
-            f"ABI_FLAGS=-DTP_ABI={our_abi() + 1} -DTP_HINTS=32768", "build/next/towpath")
+            f"ABI_FLAGS=-DTP_ABI={our_abi() + 1} -DTP_HINTS=32768", "build/next/towpath",
+            timeout=900)
 
 
 def next_towpath(lab, *words, status=0, env=()):
