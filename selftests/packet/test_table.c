@@ -318,3 +318,72 @@ TEST(a_full_table_makes_room_when_flows_expire)
 	CHECK_INT(state_live_flows(), RIG_FLOWS);
 	CHECK_INT(state_nat_port(&question, V4, "lan"), 0);
 }
+
+/* ---- another limit ----------------------------------------------------------------------------
+ */
+
+#define LOWER (RIG_FLOWS / 2)
+
+static void set_limit(uint32_t flows)
+{
+	struct tp_limits limits = {};
+	const uint32_t zero = 0;
+
+	CHECK(!bpf_map_lookup_elem(rig_map("tp_limits"), &zero, &limits));
+	limits.flows = flows;
+	CHECK(!bpf_map_update_elem(rig_map("tp_limits"), &zero, &limits, BPF_ANY));
+}
+
+/* Of the flows in these slots no packet has been seen for two hours. */
+static void expire_slots(uint32_t from, uint32_t to)
+{
+	for (; from < to; from++) {
+		struct tp_flow_state state = state_slot(from);
+
+		state.seen = rig_jiffies() - 7441ULL * rig_hz();
+		state_write_slot(from, &state);
+	}
+}
+
+static void age_dead_slots(void)
+{
+	uint32_t slot;
+
+	for (slot = 0; slot < RIG_FLOWS; slot++) {
+		struct tp_flow_state state = state_slot(slot);
+
+		if (!state.died)
+			continue;
+		state.died -= 2 * rig_hz();
+		state_write_slot(slot, &state);
+	}
+}
+
+/* Those above it, too, are swept, and what they leave is not given away until there are fewer. */
+TEST(a_lower_limit_ends_no_flow_and_lets_none_in_until_there_are_fewer)
+{
+	static const struct packet late = udp("phone", 20001, "host", 53);
+	int i;
+
+	row_start(OPEN_MASQ, V4);
+	open_flow(&question);
+	fill_table();
+	set_limit(LOWER);
+	CHECK_INT(reason_of(FROM_LAN, &answer), TP_R_forward);
+	CHECK_INT(reason_of(FROM_TUNNEL, &late), TP_R_ct_full);
+	CHECK_INT(state_live_flows(), RIG_FLOWS);
+
+	expire_slots(LOWER - 10, RIG_FLOWS); /* ten fewer than the limit remain */
+	for (i = 0; i < RIG_FLOWS && state_live_flows() >= LOWER; i++)
+		sweep_some();
+	CHECK_INT(state_live_flows(), LOWER - 10);
+	age_dead_slots();
+	for (i = 0; i < 20; i++)
+		sweep_some();
+	CHECK_INT(state_live_flows(), LOWER);
+	CHECK_INT(reason_of(FROM_LAN, &answer), TP_R_forward);
+
+	set_limit(RIG_FLOWS);
+	open_flow(&late);
+	rig_touch();
+}

@@ -111,20 +111,18 @@ static int refuse_size(const char *name, uint32_t pinned, uint32_t wanted, struc
 }
 
 /* pinned is 0 for a map that is not there. */
-static int check_size(const char *name, uint32_t pinned, uint32_t wanted, bool exact,
-		      struct err *err)
+static int check_size(const char *name, uint32_t pinned, uint32_t wanted, struct err *err)
 {
-	if (pinned && (exact ? pinned != wanted : pinned < wanted))
+	if (pinned && pinned < wanted)
 		return refuse_size(name, pinned, wanted, err);
 	return 0;
 }
 
 /* Sizes follow the policy when a map is new; one that is there keeps its size. */
-static int set_size(const struct bpf *bpf, struct bpf_map *map, uint32_t wanted, bool exact,
-		    struct err *err)
+static int set_size(const struct bpf *bpf, struct bpf_map *map, uint32_t wanted, struct err *err)
 {
 	uint32_t pinned = bpf_map_size(bpf, bpf_map__name(map));
-	int r = check_size(bpf_map__name(map), pinned, wanted, exact, err);
+	int r = check_size(bpf_map__name(map), pinned, wanted, err);
 
 	return r ? r : bpf_map__set_max_entries(map, pinned ? pinned : wanted);
 }
@@ -132,7 +130,6 @@ static int set_size(const struct bpf *bpf, struct bpf_map *map, uint32_t wanted,
 struct map_size {
 	const char *name;
 	uint32_t rows;
-	bool exact;
 };
 
 #define SIZED_MAPS 9
@@ -141,16 +138,15 @@ static void put_sizes(const struct state *want, struct map_size out[SIZED_MAPS])
 {
 	const uint32_t flows = want->limits.flows;
 	const struct map_size sizes[SIZED_MAPS] = {
-		{ "tp_flow_state", flows,
-		  true }, /* first: its rows are what the policy calls flows */
-		{ "tp_flows", 2 * flows, true },
-		{ "tp_free_slots", flows, true },
-		{ "tp_dead_slots", flows, true },
-		{ "tp_half_open", flows, true },
-		{ "tp_nat_out", flows, true },
-		{ "tp_nat_in", flows, true },
-		{ "tp_peer_stats", room_for(highest_id(want, true)), false },
-		{ "tp_route_stats", room_for(highest_id(want, false)), false },
+		{ "tp_flow_state", flows }, /* first: its rows are what the policy calls flows */
+		{ "tp_flows", 2 * flows },
+		{ "tp_free_slots", flows },
+		{ "tp_dead_slots", flows },
+		{ "tp_half_open", flows },
+		{ "tp_nat_out", flows },
+		{ "tp_nat_in", flows },
+		{ "tp_peer_stats", room_for(highest_id(want, true)) },
+		{ "tp_route_stats", room_for(highest_id(want, false)) },
 	};
 
 	memcpy(out, sizes, sizeof(sizes));
@@ -169,7 +165,7 @@ static int set_sizes(const struct bpf *bpf, struct bpf_object *object, const str
 		struct bpf_map *map = bpf_object__find_map_by_name(object, sizes[i].name);
 
 		if (map)
-			r = set_size(bpf, map, sizes[i].rows, sizes[i].exact, err);
+			r = set_size(bpf, map, sizes[i].rows, err);
 	}
 	return r;
 }
@@ -182,8 +178,7 @@ int bpf_check_sizes(const struct bpf *bpf, const struct state *want, struct err 
 
 	put_sizes(want, sizes);
 	for (i = 0; !r && i < SIZED_MAPS; i++)
-		r = check_size(sizes[i].name, bpf_map_size(bpf, sizes[i].name), sizes[i].rows,
-			       sizes[i].exact, err);
+		r = check_size(sizes[i].name, bpf_map_size(bpf, sizes[i].name), sizes[i].rows, err);
 	return r;
 }
 

@@ -68,8 +68,8 @@ int bpf_load(struct bpf *bpf, const struct state *want, struct err *err);
 int bpf_load_xdp(struct bpf *bpf, const struct state *want, struct err *err);
 
 /*
- * -EBUSY when the pinned maps were made for another number of flows, or have not the room that
- * want needs: none can grow.
+ * -EBUSY when the pinned maps have not the room that want needs: none can grow. They may have more:
+ * tp_limits says how much of it is used.
  */
 int bpf_check_sizes(const struct bpf *bpf, const struct state *want, struct err *err);
 
