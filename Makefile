@@ -24,14 +24,16 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla \
 	-Wpointer-arith -Wwrite-strings -Wundef -Wimplicit-fallthrough -Wold-style-definition
 CFLAGS  ?= -O2 -g
+# of the maps, for tests: make B=build/next ABI_FLAGS=-DTP_ABI=99 build/next/towpath
+ABI_FLAGS ?=
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -Iuser -Iinclude -I$(B)/skel $(WARN) -fno-common \
-	-fstack-protector-strong -MMD -MP
+	-fstack-protector-strong -MMD -MP $(ABI_FLAGS)
 LIBS    := -lbpf -lelf -lz -lmnl -lsodium -lcjson \
 	$(shell pkg-config --libs libmicrohttpd 2>/dev/null || echo -lmicrohttpd)
 MULTIARCH := $(shell $(CC) -dumpmachine)
 BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -std=gnu11 -fno-strict-aliasing \
 	-Ibpf -Iinclude -I/usr/include/$(MULTIARCH) -Wall -Wextra -Werror -Wshadow \
-	-Wno-unused-parameter -Wno-missing-prototypes -MMD -MP
+	-Wno-unused-parameter -Wno-missing-prototypes -MMD -MP $(ABI_FLAGS)
 
 BPF_SRC  := $(wildcard bpf/*.bpf.c)
 BPF_OBJ  := $(BPF_SRC:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
@@ -206,6 +208,7 @@ nightly: deps
 	$(Q)FAULT_CALLS=0 selftests/net/test_fault.py
 	$(Q)EVERY_DAMAGE=1 selftests/net/test_damage.py
 	$(Q)EVERY_DAMAGE=1 selftests/net/test_pins.py
+	$(Q)NEXT_ABI=1 FAULT_CALLS=0 selftests/net/test_abi.py
 	$(Q)selftests/image.sh
 	$(Q)FOREIGN_FLOWS=1000000 selftests/net/test_collateral.py foreign_flows
 

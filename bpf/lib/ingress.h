@@ -62,7 +62,7 @@ static __always_inline int new_flow(struct pkt *pkt, const struct tp_flow *old, 
 	if (r == GO_ON)
 		r = open_new(pkt, scratch, ingress, hairpin);
 	if (r == TP_R_ct_full || r == TP_R_nat_full)
-		count_flow(FLOW_REFUSED);
+		note_shortage(pkt);
 	if (is_refused(r))
 		count_peer_drop(v->peer[0]);
 	return r;

@@ -108,7 +108,7 @@ __noinline int flow_sweep_some(struct tp_limits *limits, __u64 now, __u32 steps)
 		return 0;
 	for (i = 0; i < SWEEP_STEPS_FULL && i < steps; i++) {
 		slot = __sync_fetch_and_add(&cursor->hand, 1);
-		if (slot >= cursor->fresh || slot >= limits->flows) {
+		if (slot >= cursor->fresh) { /* not the limit: it may have been higher */
 			slot = 0;
 			cursor->hand = 1; /* a race only looks at a slot twice */
 		}
@@ -151,12 +151,25 @@ static __always_inline void flow_sweep(struct pkt *pkt, bool hurry)
 static __always_inline bool flow_pop_slot(struct pkt *pkt, struct tp_slot_cursor *cursor,
 					  __u32 *slot)
 {
+	if (cursor->live >= pkt->limits->flows)
+		return false;
 	if (!bpf_map_pop_elem(&tp_free_slots, slot))
 		return true;
 	if (cursor->fresh >= pkt->limits->flows)
 		return false;
 	*slot = __sync_fetch_and_add(&cursor->fresh, 1);
 	return *slot < pkt->limits->flows;
+}
+
+/* A flow has found no slot or no port. */
+static __always_inline void note_shortage(const struct pkt *pkt)
+{
+	struct tp_slot_cursor *cursor = flow_cursor();
+	__u32 now = (__u32)pkt->now;
+
+	count_flow(FLOW_REFUSED);
+	if (cursor)
+		cursor->refused = now ? now : 1;
 }
 
 /* Ports come back only with the flows that hold them, and no slot is asked for. */

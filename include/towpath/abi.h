@@ -12,7 +12,7 @@
  * every two-slot table. Userspace writes it last.
  */
 struct tp_state {
-	__u32 abi; /* TP_ABI of whoever made the maps */
+	__u32 abi; /* TP_ABI of whoever made the maps; with TP_ABI_MOVING, of whoever began to */
 	__u32 tunnel_ifindex;
 	__u64 generation;               /* 0: no policy yet, everything of the mesh is refused */
 	__u8 policy_hash[TP_HASH_SIZE]; /* SHA-256 of the policy file */
@@ -25,6 +25,9 @@ struct tp_state {
 	char tunnel[16];  /* interface name */
 	char backend[16]; /* "kernel" or "userspace" */
 };
+
+/* In tp_state.abi: programs of an older ABI are being replaced, or were until a crash. */
+#define TP_ABI_MOVING (1U << 31)
 
 /* Where tp_stages has the program that judges a policy's test packets. */
 #define TP_STAGE_JUDGE 5

@@ -144,7 +144,7 @@ struct tp_slot_cursor {
 	__u32 live;     /* slots in use */
 	__u32 hurried;  /* jiffies, low 32 bits, of the last long step of the sweep */
 	__u32 mappings; /* the last id that a NAT mapping was given */
-	__u32 pad;
+	__u32 refused;  /* jiffies, low 32 bits, of the last flow without a slot or port; 0: none */
 };
 
 /* Value of tp_half_open: a flow that was half-open when it began (bpf/lib/half_open.h). */

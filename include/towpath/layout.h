@@ -4,11 +4,20 @@
 #define TOWPATH_LAYOUT_H
 
 /*
- * Bump when the meaning or size of anything below include/towpath changes. The makefile gives
- * another one to binaries that only have to be refused, for the tests.
+ * Bump when the meaning or size of anything below include/towpath changes. This number and the next
+ * two can be set when towpath is built, for tests of what meets another version.
  */
 #ifndef TP_ABI
 #define TP_ABI 15
+#endif
+/*
+ * The oldest ABI whose maps are taken over as they are, with the flows in them. Make it TP_ABI too
+ * when a map changes that kernel/bpf_take_over.c does not list: what was set up before is refused.
+ * Between 13 and 14 padding got a meaning, and what was in it, zero, is right;
+ * 15 has maps more.
+ */
+#ifndef TP_ABI_KEPT
+#define TP_ABI_KEPT 13
 #endif
 
 #define TP_RULE_MAX       4096 /* rules of one policy; a bit each */
@@ -26,9 +35,11 @@
 #define TP_ROUTE_MAX          131072
 #define TP_DEVICE_MAX         256
 #define TP_SYSCTL_MAX         1024
-#define TP_HINTS              16384
 #define TP_GUARD_MAX          16384
 #define TP_FRAG_MAX           16384
+#ifndef TP_HINTS
+#define TP_HINTS 16384
+#endif
 
 /*
  * Our routes carry this protocol number (rtm_protocol; rtnetlink.h leaves 5..255 to routing

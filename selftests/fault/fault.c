@@ -3,6 +3,8 @@
  * Preloaded (LD_PRELOAD): counts the kernel calls of a program, and fails one of them.
  *
  *	FAULT_AT=N	the Nth call, from 1, fails with EIO; unset or 0: none does
+ *	FAULT_FROM=X	counted is from the first call of X, as "rename", on
+ *	FAULT_KILL=1	ends the program there instead, as kill -9 does
  *	FAULT_LOG=FILE	a line for each call, "number name", and " failed" behind the one that did
  *
  *	FAULT_PROGRAM=X	the BPF program X is loaded with a first instruction that no verifier lets
@@ -16,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -49,10 +52,15 @@ static void note(const char *name, bool failed)
 /* Whether it is this call's turn. */
 static bool fails(const char *name)
 {
-	const char *at = getenv("FAULT_AT");
-	bool failed = ++calls == (at ? strtoul(at, NULL, 10) : 0);
+	const char *at = getenv("FAULT_AT"), *from = getenv("FAULT_FROM");
+	bool failed;
 
+	if (from && !calls && strcmp(name, from) != 0)
+		return false;
+	failed = ++calls == (at ? strtoul(at, NULL, 10) : 0);
 	note(name, failed);
+	if (failed && getenv("FAULT_KILL"))
+		raise(SIGKILL);
 	if (failed)
 		errno = EIO;
 	return failed;

@@ -11,6 +11,7 @@ import time
 from lib import Skip, bound_socket, case, check, check_equal, client_socket, main, run, wait_until
 from running import RunLab, forwards, noted, tunnel_process
 from scenes import open_policy, pairs
+from streams import Stream
 
 CRASHES = 10
 BACK_S = 10     # a second is meant, on a machine that has nothing else to do
@@ -35,50 +36,6 @@ def device(lab):
         key, psk, endpoint, allowed, _, _, _, keepalive = row.split("\t")
         peers[key] = psk, endpoint, sorted(allowed.split(",")), keepalive
     return rows[0].split("\t"), peers
-
-
-class Stream:
-    """A TCP connection from the phone that sends a little all the time."""
-
-    def __init__(self, lab, phone, server, port):
-        self.sent, self.got, self.error = 0, 0, None
-        self.listener = bound_socket(lab, "web", socket.SOCK_STREAM, server, port)
-        self.client = client_socket(lab, "phone", socket.SOCK_STREAM, server)
-        self.client.bind((phone, 0))
-        self.client.connect((server, port))
-        self.server, _ = self.listener.accept()
-        self.server.settimeout(60)
-        self.client.settimeout(60)
-        self.leaving = False
-        self.threads = [threading.Thread(target=f) for f in (self._send, self._receive)]
-        for thread in self.threads:
-            thread.start()
-
-    def _send(self):
-        try:
-            while not self.leaving:
-                self.client.sendall(b"x" * 100)
-                self.sent += 100
-                time.sleep(0.02)
-            self.client.shutdown(socket.SHUT_WR)
-        except OSError as error:
-            self.error = error
-
-    def _receive(self):
-        try:
-            while chunk := self.server.recv(65536):
-                self.got += len(chunk)
-        except OSError as error:
-            self.error = error
-
-    def end(self):
-        self.leaving = True
-        for thread in self.threads:
-            thread.join()
-        for sock in (self.client, self.server, self.listener):
-            sock.close()
-        check(self.error is None, f"the stream broke: {self.error}")
-        check_equal(self.got, self.sent, "bytes that arrived")
 
 
 def with_psk(lab):

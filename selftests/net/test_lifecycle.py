@@ -514,26 +514,6 @@ def a_second_instance_takes_no_route_and_puts_no_sysctl_back_early(lab):
 
 
 @case
-def maps_of_another_version_are_refused(lab):
-    lab.apply()
-    before = snapshot_of(lab)
-    path = f"{lab.pins}/maps/tp_state"
-    key = ("key", "hex", "00", "00", "00", "00")
-    row = json.loads(run("bpftool", "-j", "map", "lookup", "pinned", path, *key).stdout)["value"]
-    row = [byte.removeprefix("0x") for byte in row]
-    other = ["63", "00", "00", "00"] + row[4:]
-    run("bpftool", "map", "update", "pinned", path, *key, "value", "hex", *other)
-    try:
-        for words in (["plan", lab.policy_path], ["apply", lab.policy_path], ["status"], ["down"]):
-            done = lab.towpath(*words, status=6)
-            check("was set up by another version of towpath (ABI 99," in done.stderr, done.stderr)
-        check_equal(snapshot.difference(before, snapshot_of(lab)), [], "after the refusals")
-    finally:
-        run("bpftool", "map", "update", "pinned", path, *key, "value", "hex", *row)
-    lab.towpath("down")
-
-
-@case
 def a_qdisc_of_ours_without_filters_goes_with_down(lab):
     """As an apply leaves it that ends between the two."""
     before = snapshot_of(lab)

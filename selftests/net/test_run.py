@@ -13,9 +13,10 @@ import time
 
 import snapshot
 from daemon import Daemon
-from lib import case, check, check_equal, inside, main, run, wait_until
+from lib import (bound_socket, case, check, check_equal, client_socket, inside, main, run,
+                 wait_until)
 from running import PROMPT_S, TABLET, RunLab, follows, forwards, peers
-from scenes import open_policy
+from scenes import open_policy, pairs
 
 
 def date(seconds):
@@ -257,6 +258,72 @@ def a_key_is_announced_to_expire(lab):
         check_equal(daemon.log().count(told), 1, "times in the log of another start")
     done = lab.towpath("check", lab.file)
     check(f"$.peers.tablet.key_expiry: warning: {told}" in done.stdout, done.stdout)
+
+
+# ---- limits -------------------------------------------------------------------------------
+
+def kept_flow(lab, phone, server, port):
+    """A flow from the phone that goes on while limits change: gives what asks through it."""
+    echo = bound_socket(lab, "web", socket.SOCK_DGRAM, server, port)
+    client = client_socket(lab, "phone", socket.SOCK_DGRAM, phone)
+    client.connect((server, port))
+
+    def outside_port(question):
+        client.send(question.encode())
+        text, sender = echo.recvfrom(64)
+        check_equal(text.decode(), question, "question")
+        echo.sendto(text, sender)
+        check_equal(client.recv(64), text, "answer")
+        return sender[1]
+
+    return outside_port
+
+
+@case
+def other_limits_keep_the_flows(lab):
+    """Fewer flows and then more of them, as many as the maps were made for; other timeouts and
+    other ports. More than that is refused before anything is touched."""
+    policy = open_policy(lab)
+
+    def reload(words, **limits):
+        policy["limits"] = limits
+        lab.write(policy)
+        wait_until(lambda: lab.json("status")["policy"]["sha256"] == sha256(lab.file), words,
+                   PROMPT_S)
+        check_equal([ask(words) for ask in asks], ports, f"outside ports with {words}")
+        check_equal(lab.json("status")["flows"]["limit"], limits["flows"], f"limit, {words}")
+        check_equal(ids(lab), maps, f"the maps with {words}")
+
+    policy["limits"] = {"flows": 4096}
+    with lab.running(policy=policy) as daemon:
+        lab.wait_for_tunnel()
+        asks = [kept_flow(lab, *pair, 7100 + i) for i, pair in enumerate(pairs(lab))]
+        ports, maps = [ask("before") for ask in asks], ids(lab)
+        reload("fewer", flows=1024)
+        reload("as many as before", flows=4096)
+        reload("other times", flows=4096, timeouts={"udp": 60})
+        reload("other ports", flows=4096, snat_ports="20000-20999")
+
+        policy["limits"] = {"flows": 8192}
+        lab.write(policy)
+        rejected = wait_until(lambda: lab.json("status")["policy"]["rejected"], "the rejection")
+        check("tp_flow_state was made for 4096 rows" in rejected["errors"][0]["message"],
+              f"{rejected}")
+        check_equal([ask("refused") for ask in asks], ports, "outside ports after it")
+        check_equal(lab.json("status")["flows"]["limit"], 4096, "limit")
+        check("back to" not in daemon.log(), "nothing had to be taken back")
+
+
+def sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def ids(lab):
+    """Of the maps that hold flows."""
+    return [json.loads(run("bpftool", "-j", "map", "show", "pinned",
+                           f"{lab.pins}/maps/{name}").stdout)["id"]
+            for name in ("tp_flows", "tp_flow_state", "tp_nat_in", "tp_nat_out")]
 
 
 # ---- files that are refused -------------------------------------------------------------

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The flow table as a whole: the sweep that cleans it, and what a full one does. */
+#include <bpf/bpf.h>
 #include <poll.h>
 
 #include "policies.h"
@@ -12,6 +13,16 @@
 
 static const struct packet question = udp("phone", 20000, "host", 53);
 static const struct packet answer = udp("host", 53, "lan", 20000);
+
+/* Whether a packet of just now is noted as the last one that found no room. */
+static bool shortage_is_noted(void)
+{
+	struct tp_slot_cursor cursor = {};
+	const uint32_t zero = 0;
+
+	CHECK(!bpf_map_lookup_elem(rig_map("tp_slot_cursor"), &zero, &cursor));
+	return cursor.refused && (uint32_t)rig_jiffies() - cursor.refused < 10 * rig_hz();
+}
 
 /* ---- one packet, and what became of it ----------------------------------------------------- */
 
@@ -225,7 +236,9 @@ TEST(taken_ports_come_back_while_all_are_taken)
 	open_flow(&question);
 	open_flow(&other);
 	slot = slot_of(&question);
+	CHECK(!shortage_is_noted());
 	CHECK_INT(reason_of(FROM_TUNNEL, &late), TP_R_nat_full);
+	CHECK(shortage_is_noted());
 
 	age(&question, 301);
 	CHECK_INT(reason_of(FROM_TUNNEL, &late), TP_R_nat_full);
@@ -277,6 +290,7 @@ TEST(a_full_table_refuses_new_flows_and_keeps_the_old)
 
 	before = state_flow_counter();
 	CHECK_INT(reason_of(FROM_TUNNEL, &late), TP_R_ct_full);
+	CHECK(shortage_is_noted());
 	CHECK_INT(reason_of(FROM_TUNNEL, &late_to_us), TP_R_ct_full);
 	CHECK_INT(state_flow_counter().refused - before.refused, 2);
 	CHECK_INT(state_flow_counter().created - before.created, 0);
@@ -303,4 +317,73 @@ TEST(a_full_table_makes_room_when_flows_expire)
 	CHECK_INT(reason_of(FROM_TUNNEL, &late), TP_R_ct_full);
 	CHECK_INT(state_live_flows(), RIG_FLOWS);
 	CHECK_INT(state_nat_port(&question, V4, "lan"), 0);
+}
+
+/* ---- another limit ----------------------------------------------------------------------------
+ */
+
+#define LOWER (RIG_FLOWS / 2)
+
+static void set_limit(uint32_t flows)
+{
+	struct tp_limits limits = {};
+	const uint32_t zero = 0;
+
+	CHECK(!bpf_map_lookup_elem(rig_map("tp_limits"), &zero, &limits));
+	limits.flows = flows;
+	CHECK(!bpf_map_update_elem(rig_map("tp_limits"), &zero, &limits, BPF_ANY));
+}
+
+/* Of the flows in these slots no packet has been seen for two hours. */
+static void expire_slots(uint32_t from, uint32_t to)
+{
+	for (; from < to; from++) {
+		struct tp_flow_state state = state_slot(from);
+
+		state.seen = rig_jiffies() - 7441ULL * rig_hz();
+		state_write_slot(from, &state);
+	}
+}
+
+static void age_dead_slots(void)
+{
+	uint32_t slot;
+
+	for (slot = 0; slot < RIG_FLOWS; slot++) {
+		struct tp_flow_state state = state_slot(slot);
+
+		if (!state.died)
+			continue;
+		state.died -= 2 * rig_hz();
+		state_write_slot(slot, &state);
+	}
+}
+
+/* Those above it, too, are swept, and what they leave is not given away until there are fewer. */
+TEST(a_lower_limit_ends_no_flow_and_lets_none_in_until_there_are_fewer)
+{
+	static const struct packet late = udp("phone", 20001, "host", 53);
+	int i;
+
+	row_start(OPEN_MASQ, V4);
+	open_flow(&question);
+	fill_table();
+	set_limit(LOWER);
+	CHECK_INT(reason_of(FROM_LAN, &answer), TP_R_forward);
+	CHECK_INT(reason_of(FROM_TUNNEL, &late), TP_R_ct_full);
+	CHECK_INT(state_live_flows(), RIG_FLOWS);
+
+	expire_slots(LOWER - 10, RIG_FLOWS); /* ten fewer than the limit remain */
+	for (i = 0; i < RIG_FLOWS && state_live_flows() >= LOWER; i++)
+		sweep_some();
+	CHECK_INT(state_live_flows(), LOWER - 10);
+	age_dead_slots();
+	for (i = 0; i < 20; i++)
+		sweep_some();
+	CHECK_INT(state_live_flows(), LOWER);
+	CHECK_INT(reason_of(FROM_LAN, &answer), TP_R_forward);
+
+	set_limit(RIG_FLOWS);
+	open_flow(&late);
+	rig_touch();
 }

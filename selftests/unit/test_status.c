@@ -167,3 +167,37 @@ TEST(who_is_reached_through_a_hub_has_its_state)
 	CHECK(strstr(row, "\"state\":\t\"up\"") != NULL);
 	free(text);
 }
+
+#define HZ 250
+
+/* refused_at: jiffies since then. The clock of print() is at 0, as where its low half wraps. */
+static char *print_refused(uint32_t jiffies_ago)
+{
+	struct stats stats = { .flows = { .refused = 7 },
+			       .flows_current = 900,
+			       .flows_refused_at = -jiffies_ago };
+	struct state have = healthy;
+
+	have.limits = (struct tp_limits){
+		.second = HZ, .flows = 1024, .port_min = 16384, .port_max = 29999
+	};
+	return print(status_print_text, &have, &stats);
+}
+
+TEST(flows_that_found_no_room_are_a_note_for_a_minute)
+{
+	char *text = print_refused(60 * HZ - 1);
+
+	CHECK(begins_with(text,
+			  "towpath 1, instance towpath: healthy\n"
+			  "  - new flows found no room within the last minute, 7 so far: 900 flows "
+			  "of 1024, ports 16384-29999; mend: raise limits.flows or "
+			  "limits.snat_ports in the policy\n"));
+	free(text);
+	text = print_refused(60 * HZ);
+	CHECK(!strstr(text, "no room"));
+	free(text);
+	text = print_refused(0); /* none ever was */
+	CHECK(!strstr(text, "no room"));
+	free(text);
+}

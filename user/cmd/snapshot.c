@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "cmd/commands.h"
+#include "cmd/gather.h"
 #include "cmd/try.h"
 #include "kernel/bpf_stats.h"
 #include "version.h"
@@ -23,6 +24,7 @@ static int read_counters(struct snapshot *snapshot)
 	struct pipeline *p = &snapshot->p;
 	int r;
 
+	snapshot->status.jiffies = gather_jiffies(p->facts.hz);
 	if (!p->have.exists) {
 		err_set(&p->failure, -ENOENT, "nothing is set up for instance %s",
 			p->args->instance);

@@ -10,6 +10,7 @@
 #include "kernel/bpf_service.h"
 #include "kernel/bpf_socket.h"
 #include "kernel/bpf_switch.h"
+#include "kernel/bpf_take_over.h"
 #include "kernel/ops_net.h"
 #include "kernel/sysctl.h"
 
@@ -89,7 +90,7 @@ static int prepare_program(const struct apply *apply, const struct state_attachm
 			   struct err *err)
 {
 	enum state_hook hook = attachment->hook;
-	bool in_force = apply->have->generation &&
+	bool in_force = apply->have->generation && !apply->have->older_abi &&
 			!memcmp(apply->have->object_hash, apply->want->object_hash, HASH_SIZE);
 
 	if (in_force && !is_behind(apply, attachment) && !apply->bpf->skeleton &&
@@ -130,7 +131,7 @@ static int remove_programs(const struct apply *apply, struct err *err)
 /* With programs that stay as they are there is nothing to load: the tables suffice. */
 static int prepare_tables(const struct apply *apply, struct err *err)
 {
-	if (!apply->bpf->skeleton && apply->have->generation &&
+	if (!apply->bpf->skeleton && apply->have->generation && !apply->have->older_abi &&
 	    !bpf_learn_inner(apply->bpf, apply->have->generation))
 		return 0;
 	return bpf_load(apply->bpf, apply->want, err);
@@ -261,6 +262,8 @@ int apply_plan(const struct apply *apply, const struct plan *plan, struct err *e
 	}
 	if (!r && apply->want)
 		r = bpf_note_applied(apply->bpf, apply->want, err);
+	if (!r && apply->want)
+		r = bpf_finish_take_over(apply->bpf, err);
 	ops_net_close(&net);
 	return r;
 }

@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "kernel/bpf_abi.h"
 #include "kernel/bpf_log.h"
 #include "kernel/bpf_owner.h"
+#include "kernel/bpf_take_over.h"
 #include "sock_hide.skel.h"
 #include "sock_lb.skel.h"
 #include "tc_router.skel.h"
@@ -119,20 +121,18 @@ static int refuse_size(const char *name, uint32_t pinned, uint32_t wanted, struc
 }
 
 /* pinned is 0 for a map that is not there. */
-static int check_size(const char *name, uint32_t pinned, uint32_t wanted, bool exact,
-		      struct err *err)
+static int check_size(const char *name, uint32_t pinned, uint32_t wanted, struct err *err)
 {
-	if (pinned && (exact ? pinned != wanted : pinned < wanted))
+	if (pinned && pinned < wanted)
 		return refuse_size(name, pinned, wanted, err);
 	return 0;
 }
 
 /* Sizes follow the policy when a map is new; one that is there keeps its size. */
-static int set_size(const struct bpf *bpf, struct bpf_map *map, uint32_t wanted, bool exact,
-		    struct err *err)
+static int set_size(const struct bpf *bpf, struct bpf_map *map, uint32_t wanted, struct err *err)
 {
 	uint32_t pinned = bpf_map_size(bpf, bpf_map__name(map));
-	int r = check_size(bpf_map__name(map), pinned, wanted, exact, err);
+	int r = check_size(bpf_map__name(map), pinned, wanted, err);
 
 	return r ? r : bpf_map__set_max_entries(map, pinned ? pinned : wanted);
 }
@@ -140,7 +140,6 @@ static int set_size(const struct bpf *bpf, struct bpf_map *map, uint32_t wanted,
 struct map_size {
 	const char *name;
 	uint32_t rows;
-	bool exact;
 };
 
 #define SIZED_MAPS 9
@@ -149,16 +148,15 @@ static void put_sizes(const struct state *want, struct map_size out[SIZED_MAPS])
 {
 	const uint32_t flows = want->limits.flows;
 	const struct map_size sizes[SIZED_MAPS] = {
-		{ "tp_flow_state", flows,
-		  true }, /* first: its rows are what the policy calls flows */
-		{ "tp_flows", 2 * flows, true },
-		{ "tp_free_slots", flows, true },
-		{ "tp_dead_slots", flows, true },
-		{ "tp_half_open", flows, true },
-		{ "tp_nat_out", flows, true },
-		{ "tp_nat_in", flows, true },
-		{ "tp_peer_stats", room_for(highest_id(want, true)), false },
-		{ "tp_route_stats", room_for(highest_id(want, false)), false },
+		{ "tp_flow_state", flows }, /* first: its rows are what the policy calls flows */
+		{ "tp_flows", 2 * flows },
+		{ "tp_free_slots", flows },
+		{ "tp_dead_slots", flows },
+		{ "tp_half_open", flows },
+		{ "tp_nat_out", flows },
+		{ "tp_nat_in", flows },
+		{ "tp_peer_stats", room_for(highest_id(want, true)) },
+		{ "tp_route_stats", room_for(highest_id(want, false)) },
 	};
 
 	memcpy(out, sizes, sizeof(sizes));
@@ -177,7 +175,7 @@ static int set_sizes(const struct bpf *bpf, struct bpf_object *object, const str
 		struct bpf_map *map = bpf_object__find_map_by_name(object, sizes[i].name);
 
 		if (map)
-			r = set_size(bpf, map, sizes[i].rows, sizes[i].exact, err);
+			r = set_size(bpf, map, sizes[i].rows, err);
 	}
 	return r;
 }
@@ -190,13 +188,16 @@ int bpf_check_sizes(const struct bpf *bpf, const struct state *want, struct err 
 
 	put_sizes(want, sizes);
 	for (i = 0; !r && i < SIZED_MAPS; i++)
-		r = check_size(sizes[i].name, bpf_map_size(bpf, sizes[i].name), sizes[i].rows,
-			       sizes[i].exact, err);
+		r = check_size(sizes[i].name, bpf_map_size(bpf, sizes[i].name), sizes[i].rows, err);
 	return r;
 }
 
-/* libbpf reuses what is pinned at a map's pin path, and pins what it makes. */
-static int set_pin_paths(const struct bpf *bpf, struct bpf_object *object, struct err *err)
+/*
+ * libbpf reuses what is pinned at a map's pin path, and pins what it makes. renew: some are made
+ * anew, and pinned when all went well (bpf_take_over).
+ */
+static int set_pin_paths(const struct bpf *bpf, struct bpf_object *object, bool renew,
+			 struct err *err)
 {
 	char path[BPF_FS_PATH_SIZE];
 	struct bpf_map *map;
@@ -204,7 +205,7 @@ static int set_pin_paths(const struct bpf *bpf, struct bpf_object *object, struc
 
 	bpf_object__for_each_map(map, object)
 	{
-		if (bpf_map__is_internal(map))
+		if (bpf_map__is_internal(map) || (renew && bpf_is_renewed(bpf_map__name(map))))
 			continue;
 		bpf_fs_map_path(path, bpf->bpffs, bpf->instance, bpf_map__name(map));
 		r = bpf_map__set_pin_path(map, path);
@@ -258,13 +259,15 @@ static int open_unpinned(const struct bpf *bpf, const char *name)
 int bpf_map_open(const struct bpf *bpf, const char *name)
 {
 	char path[BPF_FS_PATH_SIZE];
-	int fd;
+	AUTO_CLOSE int fd = -1;
 
 	bpf_fs_map_path(path, bpf->bpffs, bpf->instance, name);
 	fd = bpf_obj_get(path);
-	if (fd >= 0)
-		return fd;
-	return errno == ENOENT ? open_unpinned(bpf, name) : -errno;
+	if (fd < 0)
+		return errno == ENOENT ? open_unpinned(bpf, name) : -errno;
+	if (bpf->abi == BPF_ABI_ANY && !bpf_abi_has_our_rows(name, fd))
+		return -ENOENT;
+	return mem_take_fd(&fd);
 }
 
 const char *bpf_table_name(enum bpf_table table)
@@ -307,22 +310,25 @@ static int remember_inner(struct bpf *bpf, struct err *err)
 }
 
 int bpf_prepare(const struct bpf *bpf, struct bpf_object *object, const struct state *want,
-		struct err *err)
+		bool renew, struct err *err)
 {
 	int r = set_sizes(bpf, object, want, err);
 
-	return r ? r : set_pin_paths(bpf, object, err);
+	return r ? r : set_pin_paths(bpf, object, renew, err);
 }
 
 static int load_router(struct bpf *bpf, const struct state *want, struct err *err)
 {
-	int r;
+	bool older = false;
+	int r = bpf_is_older(bpf, &older, err);
 
+	if (r)
+		return r;
 	bpf->skeleton = tp_tc_router__open();
 	if (!bpf->skeleton)
 		return bpf_log_error(err, -errno);
 
-	r = bpf_prepare(bpf, bpf->skeleton->obj, want, err);
+	r = bpf_prepare(bpf, bpf->skeleton->obj, want, older, err);
 	if (!r)
 		r = remember_inner(bpf, err);
 	if (r)
@@ -332,7 +338,7 @@ static int load_router(struct bpf *bpf, const struct state *want, struct err *er
 		return bpf_log_error(err, r);
 	bpf_forget_inner(bpf);
 	bpf->btf_fd = bpf_object__btf_fd(bpf->skeleton->obj);
-	return 0;
+	return older ? bpf_take_over(bpf, bpf->skeleton->obj, err) : 0;
 }
 
 int bpf_load(struct bpf *bpf, const struct state *want, struct err *err)
@@ -362,7 +368,7 @@ static int load_xdp(struct bpf *bpf, const struct state *want, struct err *err)
 	if (!bpf->xdp)
 		return bpf_log_error(err, -errno);
 
-	r = bpf_prepare(bpf, bpf->xdp->obj, want, err);
+	r = bpf_prepare(bpf, bpf->xdp->obj, want, false, err);
 	if (r)
 		return r;
 	r = tp_xdp_lan__load(bpf->xdp);

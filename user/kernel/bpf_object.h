@@ -34,10 +34,18 @@ struct bpf_inner {
 	uint32_t type, key_size, value_size, flags, key_type_id, value_type_id;
 };
 
+/* Whose maps a command puts up with. */
+enum bpf_abi {
+	BPF_ABI_OURS, /* this version's */
+	BPF_ABI_KEPT, /* and those that an apply takes over */
+	BPF_ABI_ANY,  /* to remove them; a map whose rows are of another size is not there */
+};
+
 /* One instance's corner of the kernel. Zeroed by bpf_open; free with bpf_close. */
 struct bpf {
 	char bpffs[BPF_FS_PATH_SIZE];
 	char instance[32];
+	enum bpf_abi abi;              /* whoever opens it may raise this */
 	struct tp_tc_router *skeleton; /* NULL until bpf_load */
 	struct tp_xdp_lan *xdp;        /* NULL until bpf_load_xdp */
 	struct tp_sock_lb *sock_lb;    /* NULL until bpf_load_sockets */
@@ -67,11 +75,11 @@ int bpf_load_xdp(struct bpf *bpf, const struct state *want, struct err *err);
 
 /* The objects differ in what they hold, not in how they come to their maps: sizes and pins. */
 int bpf_prepare(const struct bpf *bpf, struct bpf_object *object, const struct state *want,
-		struct err *err);
+		bool renew, struct err *err);
 
 /*
- * -EBUSY when the pinned maps were made for another number of flows, or have not the room that
- * want needs: none can grow.
+ * -EBUSY when the pinned maps have not the room that want needs: none can grow. They may have more:
+ * tp_limits says how much of it is used.
  */
 int bpf_check_sizes(const struct bpf *bpf, const struct state *want, struct err *err);
 

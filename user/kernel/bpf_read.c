@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "kernel/bpf_abi.h"
 #include "kernel/bpf_live.h"
 #include "kernel/bpf_rows.h"
 #include "kernel/bpf_service.h"
@@ -200,6 +201,7 @@ int bpf_read_rows(const struct bpf *bpf, struct state *have, struct err *err)
 		return r == -ENOENT ? 0 : r; /* nothing of ours: an empty have */
 
 	have->exists = true;
+	have->older_abi = bpf_abi_is_older(state.abi) ? state.abi & ~TP_ABI_MOVING : 0;
 	memcpy(have->node, state.node, sizeof(have->node));
 	memcpy(have->tunnel.name, state.tunnel, sizeof(have->tunnel.name));
 	have->generation = state.generation;
@@ -207,10 +209,14 @@ int bpf_read_rows(const struct bpf *bpf, struct state *have, struct err *err)
 	memcpy(have->policy_hash, state.policy_hash, HASH_SIZE);
 	memcpy(have->object_hash, state.object_hash, HASH_SIZE);
 	memcpy(have->tables.hash, state.table_hash, HASH_SIZE);
-	read_limits(bpf, have);
+	if (!have->older_abi)
+		read_limits(bpf, have);
 	r = read_tables(bpf, have);
 	leave_shared_sysctls(bpf, have);
 	if (r)
 		return err_sys(err, r, "read the maps of instance %s", bpf->instance);
-	return bpf_read_only_logs(bpf, &have->only_logs, err);
+	/* what it is for, nobody does with another version's tables */
+	return bpf->abi == BPF_ABI_ANY || have->older_abi
+		       ? 0
+		       : bpf_read_only_logs(bpf, &have->only_logs, err);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "kernel/bpf_abi.h"
 #include "kernel/bpf_netns.h"
 
 int bpf_row_set(const struct bpf *bpf, const char *map, const void *key, const void *value,
@@ -250,13 +251,16 @@ int bpf_read_state(const struct bpf *bpf, struct tp_state *out, struct err *err)
 		row = state_row(fd, &info, &r);
 	if (!row)
 		return err_sys(err, r, "read tp_state of instance %s", bpf->instance);
-	/* abi is the first word of every version; 0 is an apply that did not get far */
-	if (info.value_size != sizeof(*out) || (row->abi && row->abi != TP_ABI))
-		return err_set(err, -EPROTO,
-			       "instance %s was set up by another version of towpath (ABI %u, this "
-			       "one has %u): run its `towpath down` first",
-			       bpf->instance, row->abi, TP_ABI);
-	*out = *row;
+	r = bpf_abi_check(bpf, row->abi, err); /* abi is the first word of every version */
+	if (!r && info.value_size != sizeof(*out) && bpf->abi != BPF_ABI_ANY)
+		r = err_set(err, -EPROTO, "tp_state of instance %s is not as ABI %u has it",
+			    bpf->instance, row->abi);
+	if (r)
+		return r;
+	if (info.value_size == sizeof(*out))
+		*out = *row;
+	else
+		*out = (struct tp_state){ .abi = row->abi };
 	return 0;
 }
 

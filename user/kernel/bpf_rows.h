@@ -38,7 +38,10 @@ int bpf_row_remove(const struct bpf *bpf, const char *map, const void *key, stru
 
 /* ---- reading; a map that is not there reads as empty ---- */
 
-/* tp_state's row; -ENOENT when nothing is set up, -EPROTO when by another version. */
+/*
+ * tp_state's row; -ENOENT when nothing is set up, -EPROTO when by a version that bpf->abi does not
+ * put up with. Of one whose row is of another size nothing but abi is filled.
+ */
 int bpf_read_state(const struct bpf *bpf, struct tp_state *out, struct err *err);
 /* Fills exists, node, devices, info rows, limits, sysctls, hashes, generation and only_logs of
  * have. */

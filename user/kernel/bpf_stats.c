@@ -77,7 +77,7 @@ static int read_peers(const struct bpf *bpf, const struct state *have, struct st
 	return r;
 }
 
-static int read_slots_in_use(const struct bpf *bpf, uint32_t *out)
+static int read_cursor(const struct bpf *bpf, struct stats *out)
 {
 	AUTO_CLOSE int fd = bpf_map_open(bpf, "tp_slot_cursor");
 	struct tp_slot_cursor cursor;
@@ -87,7 +87,8 @@ static int read_slots_in_use(const struct bpf *bpf, uint32_t *out)
 		return fd;
 	if (bpf_map_lookup_elem(fd, &zero, &cursor))
 		return -errno;
-	*out = cursor.live;
+	out->flows_current = cursor.live;
+	out->flows_refused_at = cursor.refused;
 	return 0;
 }
 
@@ -99,7 +100,7 @@ static int read_flows(const struct bpf *bpf, struct stats *out)
 	if (fd < 0)
 		return fd;
 	r = bpf_read_percpu(fd, 0, &out->flows, sizeof(out->flows));
-	return r ? r : read_slots_in_use(bpf, &out->flows_current);
+	return r ? r : read_cursor(bpf, out);
 }
 
 int bpf_read_stats(const struct bpf *bpf, const struct state *have, struct stats *out,

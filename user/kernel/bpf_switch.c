@@ -74,7 +74,7 @@ static int write_table(const struct bpf *bpf, enum bpf_table table,
  * Replacing an inner map waits for the programs that still use it (the kernel's
  * maybe_wait_bpf_programs), so nobody reads the slot that is being filled.
  */
-static int write_tables(const struct bpf *bpf, const struct tables *tables, uint32_t slot,
+static int write_tables(const struct bpf *bpf, const struct tables *tables, uint64_t generation,
 			struct err *err)
 {
 	struct bpf_tables_source source;
@@ -83,7 +83,7 @@ static int write_tables(const struct bpf *bpf, const struct tables *tables, uint
 	if (r)
 		err_sys(err, r, "cut the routes");
 	for (table = 0; !r && table < BPF_TABLES; table++)
-		r = write_table(bpf, table, &source, slot, err);
+		r = write_table(bpf, table, &source, (uint32_t)(generation & 1), err);
 	bpf_tables_end(&source);
 	return r;
 }
@@ -91,6 +91,20 @@ static int write_tables(const struct bpf *bpf, const struct tables *tables, uint
 static uint64_t next_generation(const struct tp_state *state)
 {
 	return __atomic_load_n(&state->generation, __ATOMIC_ACQUIRE) + 1;
+}
+
+/* No program uses outer maps of which one has no live table: they are new (bpf_take_over). */
+static bool tables_are_new(const struct bpf *bpf, uint64_t live)
+{
+	bool lacking = false;
+	int table;
+
+	for (table = 0; live && !lacking && table < BPF_TABLES; table++) {
+		AUTO_CLOSE int fd = bpf_table_open(bpf, table, live);
+
+		lacking = fd == -ENOENT;
+	}
+	return lacking;
 }
 
 int bpf_stage_policy(const struct bpf *bpf, const struct state *want, struct err *err)
@@ -104,7 +118,9 @@ int bpf_stage_policy(const struct bpf *bpf, const struct state *want, struct err
 	generation = next_generation(state);
 	state_unmap(state);
 
-	r = write_tables(bpf, &want->tables, (uint32_t)(generation & 1), err);
+	r = write_tables(bpf, &want->tables, generation, err);
+	if (!r && tables_are_new(bpf, generation - 1))
+		r = write_tables(bpf, &want->tables, generation - 1, err);
 	return r ? r : bpf_judge_probes(bpf, generation, &want->tables, err);
 }
 
@@ -152,7 +168,8 @@ int bpf_note_tunnel(const struct bpf *bpf, uint32_t ifindex, struct err *err)
 		state_unmap(state);
 		return err_sys(err, r, "get random bytes");
 	}
-	__atomic_store_n(&state->abi, TP_ABI, __ATOMIC_RELAXED);
+	if (!state->abi)
+		__atomic_store_n(&state->abi, TP_ABI, __ATOMIC_RELAXED);
 	__atomic_store_n(&state->tunnel_ifindex, ifindex, __ATOMIC_RELEASE);
 	state_unmap(state);
 	return 0;
@@ -166,6 +183,18 @@ int bpf_forget_object(const struct bpf *bpf, struct err *err)
 	if (!state)
 		return r;
 	memset(state->object_hash, 0, HASH_SIZE);
+	state_unmap(state);
+	return 0;
+}
+
+int bpf_note_abi(const struct bpf *bpf, uint32_t abi, struct err *err)
+{
+	int r;
+	struct tp_state *state = state_map(bpf, &r, err);
+
+	if (!state)
+		return r;
+	__atomic_store_n(&state->abi, abi, __ATOMIC_SEQ_CST);
 	state_unmap(state);
 	return 0;
 }

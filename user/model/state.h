@@ -200,6 +200,7 @@ struct state {
 	struct tp_limits limits;
 	struct intern texts;  /* of route_info, with their NUL */
 	struct tables tables; /* have: only hash is filled */
+	uint32_t older_abi;   /* have only: of maps that are taken over; 0: they are ours */
 	uint64_t generation;  /* have only */
 	bool only_logs;       /* have only: the live policy refuses nothing by its grants */
 	int64_t applied_at;   /* have only */

@@ -39,6 +39,7 @@ struct stats {
 	uint64_t reasons[TP_REASON_COUNT];
 	struct tp_flow_counter flows;
 	uint32_t flows_current;              /* slots in use, not directions */
+	uint32_t flows_refused_at;           /* as tp_slot_cursor.refused */
 	ARRAY_OF(struct stats_route) routes; /* one for each tp_route_info row, sorted by id */
 	ARRAY_OF(struct stats_peer) peers;   /* likewise */
 	ARRAY_OF(struct stats_rule) rules;   /* by bit number; only after bpf_read_rule_stats */

@@ -142,7 +142,7 @@ int plan_build(const struct state *want, const struct state *have, struct plan *
 	struct diff d = { .want = want, .have = have, .plan = { .want = want, .have = have } };
 	int r;
 
-	d.fresh = memcmp(want->object_hash, have->object_hash, HASH_SIZE) != 0;
+	d.fresh = have->older_abi || memcmp(want->object_hash, have->object_hash, HASH_SIZE) != 0;
 	d.plan.new_link = !have->tunnel.exists || want->tunnel.backend != have->tunnel.backend ||
 			  strcmp(want->tunnel.name, have->tunnel.name) != 0;
 

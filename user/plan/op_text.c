@@ -109,10 +109,13 @@ const char *op_object(char *buf, const struct plan *plan, const struct op *op)
 
 static void put_programs(char *buf, const struct plan *plan)
 {
-	char hash[2 * HASH_SIZE + 1];
+	char hash[2 * HASH_SIZE + 1], abi[48] = "";
 
 	hash_put(hash, plan->want->object_hash);
-	snprintf(buf, OP_DETAILS_SIZE, "object %.12s flows %u", hash, plan->want->limits.flows);
+	if (plan->have->older_abi)
+		snprintf(abi, sizeof(abi), " abi %u to %u", plan->have->older_abi, TP_ABI);
+	snprintf(buf, OP_DETAILS_SIZE, "object %.12s flows %u%s", hash, plan->want->limits.flows,
+		 abi);
 }
 
 static void put_limits(char *buf, const struct tp_limits *limits)

@@ -14,7 +14,8 @@
 #include "report/status_routes.h"
 
 /* WireGuard drops a session's keys after 180 s without a handshake (REJECT_AFTER_TIME). */
-#define HANDSHAKE_FRESH 180
+#define HANDSHAKE_FRESH  180
+#define REFUSED_LATELY_S 60
 
 const struct state_peer *status_find_peer(const struct state *have, const struct tp_peer_info *info)
 {
@@ -260,6 +261,21 @@ static int check_trial(const struct status *status, struct status_problems *out)
 			   time_put(when, status->try_until));
 }
 
+/* It is full and has room again within a second, many times, while flows are tried that fast. */
+static int note_refused_flows(const struct status *status, struct status_problems *out)
+{
+	const struct tp_limits *limits = &status->have->limits;
+	uint32_t age = (uint32_t)status->jiffies - status->stats->flows_refused_at;
+
+	if (!status->stats->flows_refused_at || age >= REFUSED_LATELY_S * limits->second)
+		return 0;
+	return add_problem(out, "raise limits.flows or limits.snat_ports in the policy",
+			   "new flows found no room within the last minute, %llu so far: %u flows "
+			   "of %u, ports %u-%u",
+			   status->stats->flows.refused, status->stats->flows_current,
+			   limits->flows, limits->port_min, limits->port_max);
+}
+
 int status_find_notes(const struct status *status, struct status_problems *out)
 {
 	const struct running *running = status->running;
@@ -269,6 +285,8 @@ int status_find_notes(const struct status *status, struct status_problems *out)
 	if (running && running->waiting && running->idle)
 		r = add_problem(out, "list it in the policy if it is to have a part", "%s",
 				running->waiting);
+	if (!r)
+		r = note_refused_flows(status, out);
 	array_for_each(row, &status->have->peer_info) {
 		int64_t expires_at = (int64_t)row->info.key_expiry;
 		char text[EXPIRY_TEXT_SIZE];

@@ -22,6 +22,7 @@ struct status {
 	/* NULL: they are what the last apply found */
 	const struct status_routes *routes;
 	int64_t now;       /* seconds since the epoch */
+	uint64_t jiffies;  /* the same moment, as the programs count */
 	int64_t try_until; /* when the policy on trial goes; 0: none is */
 };
 
