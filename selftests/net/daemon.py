@@ -76,7 +76,10 @@ class Daemon:
                 raise Failed(f"run ended with {self.process.returncode}:\n{self.log()}")
             return sum(m.get("READY") == "1" for m in self.messages()) >= times
 
-        wait_until(ready, f"READY=1, {times} times", 2 * DEADLINE_S)
+        try:
+            wait_until(ready, f"READY=1, {times} times", 6 * DEADLINE_S)
+        except Failed as late:
+            raise Failed(f"{late}; its log:\n{self.log()}") from late
 
     def reads(self):
         """How often it has read the file, whatever came of it."""
