@@ -3,6 +3,7 @@
 """The tunnel itself is lost under traffic: its process dies, or its device is deleted."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -157,8 +158,40 @@ def a_deleted_device_is_made_again(lab):
     survives(lab, delete)
 
 
-def lan_ready(lab, daemon):
+def is_ready(lab, daemon):
     return lab.json("status")["healthy"] and daemon.fetch("/readyz")[0] == 200
+
+
+def link_local(lab, short, device):
+    """That address, and the number of the device."""
+    shown = run("ip", "-j", "-6", "-n", lab.netns(short), "address", "show", device).stdout
+    link = json.loads(shown)[0]
+    return next(a["local"] for a in link["addr_info"] if a["scope"] == "link"), link["ifindex"]
+
+
+def phone_calls(lab, endpoint):
+    router = lab.exec("phone", "wg", "show", lab.phone_tunnel, "peers").stdout.strip()
+    lab.exec("phone", "wg", "set", lab.phone_tunnel, "peer", router, "endpoint", endpoint)
+
+
+@case
+def a_peer_on_the_same_link_is_called_again(lab):
+    """It had called from a link-local address, which leads nowhere without the device."""
+    with lab.running(policy=with_psk(lab)) as daemon:
+        phone_calls(lab, f"[{link_local(lab, 'router', 'wan0')[0]}%eth0]:51820")
+        lab.wait_for_tunnel()
+        noted(daemon)
+        before = lab.json("status")["peers"][0]["endpoint"]
+        if "%" not in before and process(lab):
+            raise Skip("this wireguard-go does not tell of devices")
+        there = f"[{link_local(lab, 'phone', 'eth0')[0]}%{link_local(lab, 'router', 'wan0')[1]}]:"
+        check(before.startswith(there), f"{before}, and not {there}")
+        delete(lab)
+        wait_until(lambda: is_ready(lab, daemon), "the daemon to be ready again", BACK_S)
+        check_equal(lab.json("status")["peers"][0]["endpoint"], before, "its endpoint")
+        lab.exec("router", "ping", "-n", "-c", "1", "-W", "10", "-I", lab.ROUTER, lab.PHONE)
+        check_equal(lab.json("status")["peers"][0]["endpoint"], before, "its endpoint")
+    phone_calls(lab, "192.0.2.1:51820")
 
 
 @case
@@ -175,7 +208,7 @@ def many_crashes_leave_nothing_behind(lab):
             began = time.monotonic()
             crash(lab)
             wait_until(lambda gone=pid: process(lab) not in (None, gone)
-                       and lan_ready(lab, daemon), "the daemon to be ready again", 30)
+                       and is_ready(lab, daemon), "the daemon to be ready again", 30)
             took.append(time.monotonic() - began)
             check_equal(device(lab), before, "WireGuard's device")
             sizes.append((daemon.resident_kib(), daemon.descriptors()))
