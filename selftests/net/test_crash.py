@@ -11,12 +11,13 @@ import subprocess
 import threading
 import time
 
-from lib import Skip, bound_socket, case, check, check_equal, client_socket, main, run, wait_until
+from lib import (DEADLINE_S, Skip, bound_socket, case, check, check_equal, client_socket, main, run,
+                 wait_until)
 from running import RunLab, forwards, noted
 from scenes import open_policy, pairs
 
 CRASHES = 10
-BACK_S = 10     # a second is meant, on a machine that has nothing else to do
+BACK_S = DEADLINE_S     # a second is meant, on a machine that has nothing else to do
 
 
 def process(lab):
@@ -62,8 +63,8 @@ class Stream:
         self.client.bind((phone, 0))
         self.client.connect((server, port))
         self.server, _ = self.listener.accept()
-        self.server.settimeout(60)
-        self.client.settimeout(60)
+        self.server.settimeout(6 * DEADLINE_S)
+        self.client.settimeout(6 * DEADLINE_S)
         self.leaving = False
         self.threads = [threading.Thread(target=f) for f in (self._send, self._receive)]
         for thread in self.threads:
@@ -135,7 +136,7 @@ def survives(lab, damage):
         wait_until(back, "the daemon to be ready again", BACK_S)
         ready_s = time.monotonic() - began
         wait_until(lambda: all(s.got > b + 5000 for s, b in zip(streams, before_got)),
-                   "the streams to go on", 60)
+                   "the streams to go on", 6 * DEADLINE_S)
         print(f"# ready after {ready_s:.2f} s, traffic after {time.monotonic() - began:.2f} s")
         for stream in streams:
             stream.end()
@@ -208,7 +209,7 @@ def many_crashes_leave_nothing_behind(lab):
             began = time.monotonic()
             crash(lab)
             wait_until(lambda gone=pid: process(lab) not in (None, gone)
-                       and is_ready(lab, daemon), "the daemon to be ready again", 30)
+                       and is_ready(lab, daemon), "the daemon to be ready again", 3 * DEADLINE_S)
             took.append(time.monotonic() - began)
             check_equal(device(lab), before, "WireGuard's device")
             sizes.append((daemon.resident_kib(), daemon.descriptors()))
