@@ -146,8 +146,10 @@ def a_name_that_does_not_resolve_is_a_problem_until_it_does(lab):
                               "resolve: "), what)
         check_equal(daemon.fetch("/readyz")[0], 200, "/readyz: the data path is whole")
         check(any(NAME in p["what"] for p in daemon.status()["problems"]), "/status")
+        lab.hosts({NAME: "fe80::1"})    # of which link?
         time.sleep(3)       # it is tried again, and that is not news
         check_equal(daemon.log().count("does not resolve"), 1, daemon.log())
+        check(any(NAME in what for what in lab.what_is_wrong()), "it is still one")
         lab.hosts({NAME: UNDERLAY})
         lab.phone_is_at(UNDERLAY, "the answer")
         wait_until(lambda: not lab.what_is_wrong(), "the problem to end")
@@ -181,7 +183,7 @@ def a_resolver_that_hangs_holds_nothing_up(lab):
             check_equal(daemon.fetch("/healthz")[0], 200, "/healthz")
             check("warning" not in daemon.log() and "resolve" not in daemon.log(), daemon.log())
             check_equal(daemon.leave(), 0, "exit status")
-        check(time.monotonic() - begun < 15 * SLOWNESS, f"{time.monotonic() - begun:.0f} s")
+        check(time.monotonic() - begun < 25 * SLOWNESS, f"{time.monotonic() - begun:.0f} s")
     lab.resolver("files", "")
 
 
