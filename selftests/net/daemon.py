@@ -14,6 +14,7 @@ import tempfile
 from lib import DEADLINE_S, TOWPATH, Failed, check_equal, inside, wait_until
 
 HTTP_PORT = 9586
+BUSY_S = 6 * DEADLINE_S     # its loop stands still while it loads the programs
 
 
 class Daemon:
@@ -77,7 +78,7 @@ class Daemon:
             return sum(m.get("READY") == "1" for m in self.messages()) >= times
 
         try:
-            wait_until(ready, f"READY=1, {times} times", 6 * DEADLINE_S)
+            wait_until(ready, f"READY=1, {times} times", BUSY_S)
         except Failed as late:
             raise Failed(f"{late}; its log:\n{self.log()}") from late
 
@@ -101,12 +102,12 @@ class Daemon:
 
     def connect(self):
         with inside(self.lab.netns("router")):
-            sock = socket.create_connection(("127.0.0.1", HTTP_PORT), DEADLINE_S)
+            sock = socket.create_connection(("127.0.0.1", HTTP_PORT), BUSY_S)
         return sock
 
     def fetch(self, path, method="GET"):
         """(status, headers, body)"""
-        client = http.client.HTTPConnection("127.0.0.1", HTTP_PORT, timeout=DEADLINE_S)
+        client = http.client.HTTPConnection("127.0.0.1", HTTP_PORT, timeout=BUSY_S)
         client.sock = self.connect()
         try:
             client.request(method, path)
