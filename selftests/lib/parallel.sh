@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck disable=SC2034 # statuses is for who sources this
+# shellcheck disable=SC2034 # statuses and seconds are for who sources this
 # Sourced: several jobs at a time, reported as if there were one.
 
 pids=()		# of the jobs that run, by their numbers
 statuses=()	# of those that have ended
+seconds=()	# that they took; of those that run, when they began
 
 wait_for_one()
 {
@@ -15,6 +16,7 @@ wait_for_one()
 		[ "${pids[i]}" = "$ended" ] || continue
 		unset "pids[$i]"
 		statuses[i]=$status
+		seconds[i]=$((SECONDS - seconds[i]))
 	done
 }
 
@@ -27,6 +29,7 @@ in_order()
 
 	while ((reported < count)); do
 		while ((next < count && ${#pids[@]} < at_a_time)); do
+			seconds[next]=$SECONDS
 			"$start" "$next"
 			pids[next++]=$!
 		done

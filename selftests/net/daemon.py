@@ -14,6 +14,7 @@ import tempfile
 from lib import DEADLINE_S, TOWPATH, Failed, check_equal, inside, wait_until
 
 HTTP_PORT = 9586
+BUSY_S = 6 * DEADLINE_S     # its loop stands still while it loads the programs
 
 
 class Daemon:
@@ -70,13 +71,16 @@ class Daemon:
                 self.notified.append(dict(line.split("=", 1) for line in text.split("\n")))
         return self.notified
 
-    def wait_for_ready(self, times=1, seconds=2 * DEADLINE_S):
+    def wait_for_ready(self, times=1, seconds=BUSY_S):
         def ready():
             if self.process.poll() is not None:
                 raise Failed(f"run ended with {self.process.returncode}:\n{self.log()}")
             return sum(m.get("READY") == "1" for m in self.messages()) >= times
 
-        wait_until(ready, f"READY=1, {times} times", seconds)
+        try:
+            wait_until(ready, f"READY=1, {times} times", seconds)
+        except Failed as late:
+            raise Failed(f"{late}; its log:\n{self.log()}") from late
 
     def reads(self):
         """How often it has read the file, whatever came of it."""
@@ -98,12 +102,12 @@ class Daemon:
 
     def connect(self):
         with inside(self.lab.netns("router")):
-            sock = socket.create_connection(("127.0.0.1", HTTP_PORT), DEADLINE_S)
+            sock = socket.create_connection(("127.0.0.1", HTTP_PORT), BUSY_S)
         return sock
 
     def fetch(self, path, method="GET"):
         """(status, headers, body)"""
-        client = http.client.HTTPConnection("127.0.0.1", HTTP_PORT, timeout=DEADLINE_S)
+        client = http.client.HTTPConnection("127.0.0.1", HTTP_PORT, timeout=BUSY_S)
         client.sock = self.connect()
         try:
             client.request(method, path)

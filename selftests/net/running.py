@@ -6,12 +6,12 @@ import json
 import signal
 
 from daemon import Daemon
-from lib import Lab, check, run, wait_until
+from lib import SLOWNESS, Lab, check, run, wait_until
 from packets import udp
 from scenes import pairs
 
 TABLET = {"public_key": "M" * 42 + "E=", "addresses": ["100.80.0.11"]}
-PROMPT_S = 5    # a second is meant, on a machine that has nothing else to do
+PROMPT_S = 5 * SLOWNESS     # a second is meant, on a machine that has nothing else to do
 
 
 class RunLab(Lab):

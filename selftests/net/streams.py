@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 
-from lib import bound_socket, check, check_equal, client_socket
+from lib import DEADLINE_S, bound_socket, check, check_equal, client_socket
 
 
 class Stream:
@@ -19,8 +19,8 @@ class Stream:
         self.client.bind((phone, 0))
         self.client.connect((server, port))
         self.server, _ = self.listener.accept()
-        self.server.settimeout(60)
-        self.client.settimeout(60)
+        self.server.settimeout(6 * DEADLINE_S)
+        self.client.settimeout(6 * DEADLINE_S)
         self.leaving = False
         self.threads = [threading.Thread(target=f, daemon=True)
                         for f in (self._send, self._receive)]

@@ -13,8 +13,8 @@ import time
 
 import snapshot
 from daemon import Daemon
-from lib import (bound_socket, case, check, check_equal, client_socket, inside, main, run,
-                 wait_until)
+from lib import (SLOWNESS, bound_socket, case, check, check_equal, client_socket, inside, main,
+                 run, wait_until)
 from running import PROMPT_S, TABLET, RunLab, follows, forwards, peers
 from scenes import open_policy, pairs
 
@@ -214,6 +214,9 @@ def a_comment_changes_nothing(lab):
         check_equal(lab.json("status")["policy"]["generation"], 1, "generation")
 
 
+SOON_S = 12 * SLOWNESS   # time enough to start, and to read a file again
+
+
 @case
 def a_key_expires_on_time(lab):
     def devices():
@@ -221,14 +224,14 @@ def a_key_expires_on_time(lab):
 
     with lab.running() as daemon:
         policy = lab.policy()
-        expiry = int(time.time()) + 12
+        expiry = int(time.time()) + SOON_S
         policy["peers"]["tablet"] = dict(TABLET, key_expiry=date(expiry))
         lab.write(policy)
         follows(lab, ["phone", "tablet"], "the edit")
         check_equal(daemon.metrics().value("towpath_peer_key_expiry_timestamp_seconds", "tablet"),
                     expiry, "the metric")
         check_equal(devices(), 2, "peers of the device")
-        wait_until(lambda: devices() == 1, "the peer to go", 30)
+        wait_until(lambda: devices() == 1, "the peer to go", SOON_S + 2 * PROMPT_S)
         late_s = time.time() - expiry
         check(0 <= late_s < PROMPT_S, f"it went {late_s} s after its time")
         states = {p["name"]: p["state"] for p in lab.json("status")["peers"]}
@@ -238,13 +241,13 @@ def a_key_expires_on_time(lab):
 @case
 def a_key_is_announced_to_expire(lab):
     policy = lab.policy()
-    expiry = int(time.time()) + 14 * 86400 + 12
+    expiry = int(time.time()) + 14 * 86400 + SOON_S
     policy["peers"]["tablet"] = dict(TABLET, key_expiry=date(expiry))
     told = f"expires on {date(expiry)}, within 14 days"
     with lab.running(policy=policy) as daemon:
         check(told not in daemon.log(), "too early")
         check_equal(lab.json("status")["notes"], [], "notes before")
-        wait_until(lambda: told in daemon.log(), "the warning", 30)
+        wait_until(lambda: told in daemon.log(), "the warning", SOON_S + 2 * PROMPT_S)
         late_s = time.time() - (expiry - 14 * 86400)
         check(0 <= late_s < PROMPT_S, f"it came {late_s} s after its time")
         status = lab.json("status")

@@ -7,7 +7,7 @@ import os
 import stat
 
 import snapshot
-from lib import case, check, check_equal, main, wait_until
+from lib import DEADLINE_S, case, check, check_equal, main, wait_until
 from running import PROMPT_S, RunLab, forwards
 from scenes import open_policy
 
@@ -106,7 +106,7 @@ def a_node_that_is_not_listed_idles(lab):
         for route in policy["auto_approvers"]["routes"].values():
             check("tag:k8s" in route, "the tag approves it")
         lab.write(policy)
-        wait_until(lambda: lab.json("status")["node"] == "elsewhere", "its part", 10)
+        wait_until(lambda: lab.json("status")["node"] == "elsewhere", "its part", DEADLINE_S)
         lab.towpath("status", "--healthy")
 
 

@@ -12,11 +12,14 @@ import struct
 import subprocess
 import tempfile
 
-from lib import Skip, check, inside, run, wait_until
+from lib import (SO_RCVBUFFORCE, SOL_PACKET, Failed, Skip, check, check_equal, inside, run,
+                 wait_until)
 
 NETLINK_GENERIC = 16
 ETH_P_ALL = 3
 NLM_F_REQUEST = 1
+GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 16, 3, 1, 2
+PACKET_STATISTICS = 6
 WG_CMD_SET_DEVICE = 1
 WGDEVICE_A_IFNAME, WGDEVICE_A_FLAGS, WGDEVICE_A_PEERS = 2, 5, 8
 WGPEER_A_PUBLIC_KEY = 1
@@ -33,14 +36,36 @@ def _attributes(data):
         at += (length + 3) & ~3
 
 
-def _read_message(data, device):
-    """The keys of a WG_CMD_SET_DEVICE for that device, else None."""
-    if len(data) < 20:
+def _messages(data):
+    """Type, flags and the rest of each; what is sent at once is one packet of nlmon."""
+    while len(data) >= 16:
+        length, kind, flags = struct.unpack_from("=IHH", data)
+        if not 16 <= length <= len(data):
+            return
+        yield kind, flags, data[16:length]
+        data = data[(length + 3) & ~3:]
+
+
+def _family(name):
+    """The number the kernel has given to a family of generic netlink."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC) as sock:
+        text = name.encode() + b"\0"
+        attribute = struct.pack("=HH", 4 + len(text), CTRL_ATTR_FAMILY_NAME)
+        attribute += text + bytes(-len(text) % 4)
+        request = struct.pack("=IHHIIBBH", 20 + len(attribute), GENL_ID_CTRL, NLM_F_REQUEST, 1, 0,
+                              CTRL_CMD_GETFAMILY, 1, 0)
+        sock.sendto(request + attribute, (0, 0))
+        for kind, _, body in _messages(sock.recv(1 << 16)):
+            if kind == GENL_ID_CTRL:
+                return struct.unpack("=H", dict(_attributes(body[4:]))[CTRL_ATTR_FAMILY_ID])[0]
+    raise Failed(f"the kernel has no family {name}")
+
+
+def _peers_set(body, device):
+    """The keys in a WG_CMD_SET_DEVICE for that device, else None."""
+    if len(body) < 4 or body[0] != WG_CMD_SET_DEVICE:
         return None
-    length, _, flags, _, _, command = struct.unpack_from("=IHHIIB", data)
-    if not flags & NLM_F_REQUEST or command != WG_CMD_SET_DEVICE:
-        return None
-    attributes = dict(_attributes(data[20:length]))
+    attributes = dict(_attributes(body[4:]))
     if attributes.get(WGDEVICE_A_IFNAME) != device.encode() + b"\0":
         return None
     check(WGDEVICE_A_FLAGS not in attributes, "the peer set is never replaced")
@@ -52,7 +77,7 @@ class KernelSets:
     """An nlmon device shows generic netlink messages of its own namespace."""
 
     def __init__(self, lab):
-        self.lab, self.found = lab, []
+        self.lab, self.found, self.family = lab, [], _family("wireguard")
 
     def __enter__(self):
         netns = self.lab.netns("router")
@@ -62,7 +87,7 @@ class KernelSets:
         run("ip", "-n", netns, "link", "set", "nlmon0", "up")
         with inside(netns):
             self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-            self.sock.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)     # SO_RCVBUFFORCE
+            self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
             self.sock.bind(("nlmon0", ETH_P_ALL))
         self.sock.setblocking(False)
         return self.found
@@ -71,12 +96,18 @@ class KernelSets:
         with contextlib.suppress(BlockingIOError):
             while True:
                 data, (_, protocol, *_) = self.sock.recvfrom(1 << 17)
-                keys = (_read_message(data, self.lab.tunnel)
-                        if protocol == NETLINK_GENERIC else None)
-                if keys is not None:
-                    self.found.append(keys)
+                if protocol == NETLINK_GENERIC:
+                    self.found += self._sets(data)
+        dropped = struct.unpack("=II", self.sock.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
+        check_equal(dropped, 0, "messages that the capture missed")
         self.sock.close()
         run("ip", "-n", self.lab.netns("router"), "link", "del", "nlmon0")
+
+
+    def _sets(self, data):
+        sets = (_peers_set(body, self.lab.tunnel) for kind, flags, body in _messages(data)
+                if kind == self.family and flags & NLM_F_REQUEST)
+        return [keys for keys in sets if keys is not None]
 
 
 class UapiSets:

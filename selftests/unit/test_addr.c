@@ -404,6 +404,9 @@ TEST(the_longest_endpoint_fits_its_buffer)
 
 	REQUIRE(!endpoint_read(text, &e));
 	CHECK_TEXT(endpoint_put(buf, &e), text);
+	e.zone = UINT32_MAX;
+	CHECK_TEXT(endpoint_put(buf, &e),
+		   "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:65535");
 }
 
 TEST(refuses_what_is_no_endpoint)
@@ -444,13 +447,15 @@ TEST(refuses_what_is_no_endpoint)
 	}
 }
 
-TEST(endpoints_differ_by_address_and_by_port)
+TEST(endpoints_differ_by_address_port_and_zone)
 {
-	struct endpoint a = { .addr = addr("192.0.2.1"), .port = 1 }, b = a, c = a;
+	struct endpoint a = { .addr = addr("192.0.2.1"), .port = 1 }, b = a, c = a, d = a;
 
 	b.port = 2;
 	c.addr = addr("192.0.2.2");
 	CHECK(endpoint_is_equal(&a, &a));
 	CHECK(!endpoint_is_equal(&a, &b));
 	CHECK(!endpoint_is_equal(&a, &c));
+	d.zone = 1;
+	CHECK(!endpoint_is_equal(&a, &d));
 }

@@ -152,6 +152,14 @@ static void check_reads_back(struct state_peer *peer)
 	state_tunnel_clear(&tunnel);
 }
 
+TEST(reads_back_a_link_local_endpoint_with_its_zone)
+{
+	struct state_peer peer = make_peer("[fe80::1]:5000");
+
+	peer.endpoint.zone = 3;
+	check_reads_back(&peer);
+}
+
 TEST(reads_back_a_peer_behind_ipv4)
 {
 	struct state_peer peer = make_peer("192.0.2.1:51820");

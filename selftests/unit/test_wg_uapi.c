@@ -151,7 +151,7 @@ static const char answer[] = "private_key=" HEX_A "\n"
 			     "allowed_ip=fd00::1/128\n"
 			     "public_key=" HEX_A "\n"
 			     "preshared_key=" HEX_0 "\n"
-			     "endpoint=[fe80::1%eth0]:51821\n"
+			     "endpoint=[fe80::1%3]:51821\n"
 			     "allowed_ip=0.0.0.0/0\n"
 			     "errno=0\n\n";
 
@@ -181,10 +181,34 @@ TEST(uapi_reads_an_answer)
 
 	peer = &tunnel.peers.items[1];
 	CHECK(key_is_zero(&peer->preshared_key));
-	CHECK_ENDPOINT(peer->endpoint, "[fe80::1]:51821");
+	CHECK_ENDPOINT(peer->endpoint, "[fe80::1%3]:51821");
 	CHECK_INT(peer->allowed_ips.count, 1);
 	CHECK_PREFIX(peer->allowed_ips.items[0], "0.0.0.0/0");
 	state_tunnel_clear(&tunnel);
+}
+
+TEST(uapi_reads_zones_that_are_names)
+{
+	static const struct {
+		const char *endpoint, *want;
+	} rows[] = {
+		{ "[fe80::1%lo]:1", "[fe80::1%1]:1" }, /* of all namespaces the first device */
+		{ "[fe80::1%no-such]:1", "[fe80::1]:1" },
+		{ "[fe80::1%4294967295]:1", "[fe80::1%4294967295]:1" },
+		{ "[fe80::1%4294967296]:1", "[fe80::1]:1" },
+		{ "[fe80::1%]:1", "[fe80::1]:1" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTO_FREE char *text = mem_format("public_key=" HEX_B "\nendpoint=%s\nerrno=0\n\n",
+						  rows[i].endpoint);
+		struct state_tunnel tunnel = { 0 };
+
+		CHECK_INT(wg_uapi_read(text, strlen(text), &tunnel), 0);
+		REQUIRE(tunnel.peers.count == 1);
+		CHECK_ENDPOINT(tunnel.peers.items[0].endpoint, rows[i].want);
+		state_tunnel_clear(&tunnel);
+	}
 }
 
 TEST(uapi_reads_back_what_it_sets)
@@ -196,7 +220,8 @@ TEST(uapi_reads_back_what_it_sets)
 	char *request;
 	char *text;
 
-	CHECK_INT(endpoint_read("192.0.2.7:51820", &peer.endpoint), 0);
+	CHECK_INT(endpoint_read("[fe80::7]:51820", &peer.endpoint), 0);
+	peer.endpoint.zone = 4;
 	value_add_prefix(&peer, "192.0.2.0/24");
 	request = put_peer(MADE(&peer));
 	REQUIRE(request);

@@ -20,6 +20,11 @@ bool addr_is_v4(const struct addr *addr)
 	return !memcmp(addr->bytes, v4_mapping, sizeof(v4_mapping));
 }
 
+bool addr_is_link_local(const struct addr *addr)
+{
+	return addr->bytes[0] == 0xfe && (addr->bytes[1] & 0xc0) == 0x80;
+}
+
 bool addr_is_zero(const struct addr *addr)
 {
 	static const struct addr zero;
@@ -291,7 +296,7 @@ int endpoint_read(const char *text, struct endpoint *out)
 {
 	const char *colon = strrchr(text, ':');
 	bool bracketed = text[0] == '[';
-	struct endpoint endpoint;
+	struct endpoint endpoint = { 0 };
 	uint64_t port;
 	size_t length;
 
@@ -316,14 +321,16 @@ int endpoint_read(const char *text, struct endpoint *out)
 const char *endpoint_put(char *buf, const struct endpoint *endpoint)
 {
 	bool v4 = addr_is_v4(&endpoint->addr);
-	char addr[ADDR_TEXT_SIZE];
+	char addr[ADDR_TEXT_SIZE], zone[12] = "";
 
-	snprintf(buf, ENDPOINT_TEXT_SIZE, "%s%s%s:%u", v4 ? "" : "[",
-		 addr_put(addr, &endpoint->addr), v4 ? "" : "]", (unsigned int)endpoint->port);
+	if (endpoint->zone)
+		snprintf(zone, sizeof(zone), "%%%u", endpoint->zone);
+	snprintf(buf, ENDPOINT_TEXT_SIZE, "%s%s%s%s:%u", v4 ? "" : "[",
+		 addr_put(addr, &endpoint->addr), zone, v4 ? "" : "]", endpoint->port);
 	return buf;
 }
 
 bool endpoint_is_equal(const struct endpoint *a, const struct endpoint *b)
 {
-	return a->port == b->port && addr_is_equal(&a->addr, &b->addr);
+	return a->port == b->port && a->zone == b->zone && addr_is_equal(&a->addr, &b->addr);
 }

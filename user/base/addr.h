@@ -35,9 +35,11 @@ struct addr_range {
 struct endpoint {
 	struct addr addr;
 	uint16_t port; /* host byte order; 0 = none set */
+	uint32_t zone; /* the number of the device behind which a link-local address is, or 0 */
 };
 
 bool addr_is_v4(const struct addr *addr);
+bool addr_is_link_local(const struct addr *addr);             /* IPv6: fe80::/10 */
 bool addr_is_zero(const struct addr *addr);                   /* all 16 bytes zero: "none" */
 int addr_compare(const struct addr *a, const struct addr *b); /* as memcmp */
 bool addr_is_equal(const struct addr *a, const struct addr *b);
@@ -78,11 +80,11 @@ const char *addr_range_put(char *buf, const struct addr_range *range); /* addres
 #define ADDR_RANGE_PREFIX_MAX 256
 size_t addr_range_prefixes(const struct addr_range *range, struct prefix *out);
 
-/* "a.b.c.d:port" or "[v6]:port"; 0 or -EINVAL (a DNS name is not for this function). */
+/* "a.b.c.d:port" or "[v6]:port"; 0 or -EINVAL (neither a DNS name nor a zone is for it). */
 int endpoint_read(const char *text, struct endpoint *out);
-/* buf of ADDR_TEXT_SIZE + 8. */
+/* "[v6%3]:port" with a zone; buf of ENDPOINT_TEXT_SIZE. */
 const char *endpoint_put(char *buf, const struct endpoint *endpoint);
-#define ENDPOINT_TEXT_SIZE (ADDR_TEXT_SIZE + 8)
+#define ENDPOINT_TEXT_SIZE (ADDR_TEXT_SIZE + 20)
 bool endpoint_is_equal(const struct endpoint *a, const struct endpoint *b);
 
 #endif

@@ -23,16 +23,29 @@ struct answer {
 
 /* ---- the resolver ---- */
 
-static void take_sockaddr(const struct sockaddr *from, struct addr *out)
+static struct addr take_sockaddr(const struct sockaddr *from)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	struct addr addr = { .bytes = { [10] = 0xff, [11] = 0xff } };
 
-	if (from->sa_family == AF_INET6) {
-		memcpy(out->bytes, &((const struct sockaddr_in6 *)from)->sin6_addr, 16);
-		return;
+	if (from->sa_family == AF_INET6)
+		memcpy(addr.bytes, &((const struct sockaddr_in6 *)from)->sin6_addr, 16);
+	else
+		memcpy(addr.bytes + 12, &((const struct sockaddr_in *)from)->sin_addr, 4);
+	return addr;
+}
+
+/* The resolver's first choice, but for link-local ones: a name says the same on every link. */
+static int choose(const struct addrinfo *found, struct addr *out)
+{
+	for (; found; found = found->ai_next) {
+		struct addr addr = take_sockaddr(found->ai_addr);
+
+		if (addr_is_link_local(&addr))
+			continue;
+		*out = addr;
+		return 0;
 	}
-	memcpy(out->bytes, mapped, sizeof(mapped));
-	memcpy(out->bytes + sizeof(mapped), &((const struct sockaddr_in *)from)->sin_addr, 4);
+	return EAI_NONAME;
 }
 
 int lookup_now(const char *host, struct addr *out)
@@ -43,9 +56,9 @@ int lookup_now(const char *host, struct addr *out)
 
 	if (code)
 		return code;
-	take_sockaddr(found->ai_addr, out);
+	code = choose(found, out);
 	freeaddrinfo(found);
-	return 0;
+	return code;
 }
 
 /* ---- the child ---- */

@@ -293,6 +293,19 @@ static const char *endpoint_meant(char *buf, size_t size, const char *text)
 	return buf;
 }
 
+/* With a zone ("fe80::1%eth0") or without. */
+static bool is_link_local(const char *host)
+{
+	size_t length = strcspn(host, "%");
+	char plain[ADDR_TEXT_SIZE];
+	struct addr addr;
+
+	if (length >= sizeof(plain))
+		return false;
+	snprintf(plain, sizeof(plain), "%.*s", (int)length, host);
+	return !addr_read(plain, &addr) && addr_is_link_local(&addr);
+}
+
 READ_FUNCTION(read_endpoint)
 {
 	const char *text = read_nonempty(reader, value);
@@ -309,6 +322,13 @@ READ_FUNCTION(read_endpoint)
 	r = host_port_split(text, &host, &endpoint->port);
 	if (r == -ENOMEM) {
 		read_no_memory(reader);
+		return;
+	}
+	if (!r && is_link_local(host)) {
+		read_error(reader, value,
+			   "%s is link-local, which is another machine on each link; name a global "
+			   "address, or leave it out and let the other end call",
+			   QUOTE(text));
 		return;
 	}
 	if (r || !is_host(host, text[0] == '[')) {

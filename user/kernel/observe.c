@@ -259,11 +259,6 @@ static int compare_addrs(const void *a, const void *b)
 	return addr_compare(a, b);
 }
 
-static bool is_link_local(const struct addr *addr)
-{
-	return addr->bytes[0] == 0xfe && (addr->bytes[1] & 0xc0) == 0x80;
-}
-
 static int read_tunnel_addrs(struct nl *nl, struct state_tunnel *tunnel, struct err *err)
 {
 	struct rt_addrs addrs = { 0 };
@@ -274,7 +269,7 @@ static int read_tunnel_addrs(struct nl *nl, struct state_tunnel *tunnel, struct 
 		struct addr *added;
 
 		if (r || addr->facts.ifindex != tunnel->ifindex || addr->facts.len != 128 ||
-		    is_link_local(&addr->facts.addr))
+		    addr_is_link_local(&addr->facts.addr))
 			continue;
 		added = array_add(&tunnel->addresses);
 		if (added)

@@ -27,6 +27,7 @@ static bool read_sockaddr(const struct nlattr *attr, struct endpoint *out)
 	}
 	if (nl_attr_bytes(attr, &v6, sizeof(v6)) && v6.sin6_family == AF_INET6) {
 		out->port = ntohs(v6.sin6_port);
+		out->zone = v6.sin6_scope_id;
 		/* a mapped address is IPv4 spelt otherwise, and our form of it */
 		memcpy(out->addr.bytes, &v6.sin6_addr, sizeof(out->addr.bytes));
 		return true;

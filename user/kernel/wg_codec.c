@@ -95,7 +95,9 @@ struct nlmsghdr *wg_put_peer_removal(void *buf, size_t size, uint16_t family, co
 
 static bool put_endpoint(struct nlmsghdr *msg, size_t size, const struct endpoint *endpoint)
 {
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(endpoint->port) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
+				   .sin6_port = htons(endpoint->port),
+				   .sin6_scope_id = endpoint->zone };
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(endpoint->port) };
 	size_t length;
 	const uint8_t *bytes = nl_addr_bytes(&endpoint->addr, &length);

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -236,18 +237,29 @@ static int take_preshared_key(struct answer *answer, const char *value)
 	return read_key(value, &answer->peer->preshared_key);
 }
 
-/* "[fe80::1%eth0]:51820": the zone says where to send, not who is there. */
+/* A number or, of newer ones, a device's name; one that has gone since leads nowhere. */
+static uint32_t read_zone(const char *text)
+{
+	uint64_t number;
+
+	return num_read(text, 1, UINT32_MAX, &number) ? if_nametoindex(text) : (uint32_t)number;
+}
+
+/* "[fe80::1%eth0]:51820" */
 static int take_endpoint(struct answer *answer, const char *value)
 {
-	const char *zone = strchr(value, '%');
-	const char *close = zone ? strchr(zone, ']') : NULL;
-	char plain[LINE_SIZE];
+	struct endpoint *endpoint = &answer->peer->endpoint;
+	char zone[LINE_SIZE] = "", plain[LINE_SIZE];
+	size_t length = strcspn(value, "%");
+	size_t end = length + strcspn(value + length, "]");
 
-	if (close)
-		snprintf(plain, sizeof(plain), "%.*s%s", (int)(zone - value), value, close);
-	else
-		snprintf(plain, sizeof(plain), "%s", value);
-	return endpoint_read(plain, &answer->peer->endpoint) ? -EBADMSG : 0;
+	if (end > length)
+		snprintf(zone, sizeof(zone), "%.*s", (int)(end - length - 1), value + length + 1);
+	snprintf(plain, sizeof(plain), "%.*s%s", (int)length, value, value + end);
+	if (endpoint_read(plain, endpoint))
+		return -EBADMSG;
+	endpoint->zone = zone[0] ? read_zone(zone) : 0;
+	return 0;
 }
 
 static int take_keepalive(struct answer *answer, const char *value)

@@ -22,7 +22,7 @@ bool decide_has_ports(uint8_t proto);
 const char *decide_proto_name(uint8_t proto);
 
 /* buf of DECIDE_PACKET_TEXT_SIZE; returns buf: "tcp 100.80.0.10 -> 10.10.30.11:22". */
-#define DECIDE_PACKET_TEXT_SIZE (2 * ADDR_TEXT_SIZE + 32)
+#define DECIDE_PACKET_TEXT_SIZE (2 * ADDR_TEXT_SIZE + 44)
 const char *decide_packet_put(char *buf, const struct decide_packet *packet);
 
 #endif

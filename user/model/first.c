@@ -36,7 +36,7 @@ static bool is_link_local(const struct addr *addr)
 {
 	struct prefix block;
 
-	return (!prefix_read("fe80::/10", &block) && prefix_has_addr(&block, addr)) ||
+	return addr_is_link_local(addr) ||
 	       (!prefix_read("169.254.0.0/16", &block) && prefix_has_addr(&block, addr));
 }
 

@@ -48,7 +48,7 @@ static int put_tunnel(FILE *out, const struct first_text *text)
 
 static void put_node(FILE *out, const struct first_text *text)
 {
-	const struct endpoint endpoint = { text->first->lan_addr, LISTEN_PORT };
+	const struct endpoint endpoint = { .addr = text->first->lan_addr, .port = LISTEN_PORT };
 	char key[KEY_TEXT_SIZE], where[ENDPOINT_TEXT_SIZE];
 
 	fprintf(out,
