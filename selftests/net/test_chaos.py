@@ -24,7 +24,7 @@ from scenes import open_policy
 COUNTS = {"KILLS": 10, "RELOADS": 10, "SWAPS": 3, "ABI_SWAPS": 2, "DAMAGES": 8,
           "PROGRAMS": 1}
 OTHER = os.path.join(TOP, "build", "other", "towpath")
-REPAIR_S = 3 * DEADLINE_S
+REPAIR_S = 9 * DEADLINE_S   # that it is done is asked here, not how soon
 
 
 def times(what):

@@ -343,7 +343,8 @@ TEST(another_private_key_is_one_step)
 	r = plan_build(&pair.want.want, &pair.have.want, &plan, &err);
 	CHECK_INT(r, 0);
 	if (CHECK_INT(plan.ops.count, 1)) {
-		CHECK_TEXT(op_text(text, &plan, plan.ops.items), "set tunnel towpath0 private-key (changed)");
+		CHECK_TEXT(op_text(text, &plan, plan.ops.items),
+			   "set tunnel towpath0 private-key (changed)");
 		CHECK(plan.ops.items[0].keep_port);
 	}
 	plan_free(&plan);
