@@ -343,25 +343,41 @@ def run_follows_namespaces_as_they_come_and_go(lab):
     lab.apply(service_policy(lab, lab.cgroup))
 
 
+def programs(lab):
+    return sum(a["hook"] == "cgroup" for a in lab.json("status")["attachments"])
+
+
+def damages(lab):
+    pins = f"{lab.pins}/links/cgroup-tp_"
+    return (("bpftool", "link", "detach", "pinned", pins + "connect4"), ("rm", pins + "recvmsg6"))
+
+
+@case
+def a_program_that_is_detached_is_missed(lab):
+    path = lab.write_policy(service_policy(lab, lab.cgroup))
+    for damage in damages(lab):
+        run(*damage)
+        check_equal(programs(lab), 7, f"programs after {damage[0]}")
+        status = lab.json("status")
+        check_equal((status["healthy"], [p["what"] for p in status["problems"]]),
+                    (False, [f"7 of the 8 programs of sockets are attached to {lab.cgroup}"]),
+                    "status")
+        lab.towpath("apply", path)
+        check_equal((programs(lab), lab.json("status")["healthy"]), (8, True), "after apply")
+
+
 @case
 def run_puts_a_detached_program_back(lab):
-    def programs():
-        return sum(a["hook"] == "cgroup" for a in lab.json("status")["attachments"])
-
-    pins = f"{lab.pins}/links/cgroup-tp_"
     path = lab.write_policy(service_policy(lab, lab.cgroup))
-    with Daemon(lab, path):
-        for damage in (("bpftool", "link", "detach", "pinned", pins + "connect4"),
-                       ("rm", pins + "recvmsg6")):
+    with Daemon(lab, path) as daemon:
+        for times, damage in enumerate(damages(lab), 1):
             run(*damage)
-            check_equal(programs(), 7, f"programs after {damage[0]}")
-            status = lab.json("status")
-            check_equal((status["healthy"], [p["what"] for p in status["problems"]]),
-                        (False, [f"7 of the 8 programs of sockets are attached to {lab.cgroup}"]),
-                        "status meanwhile")
-            # nothing tells of it, so it is seen at the next look, which a slow machine has later
-            wait_until(lambda: programs() == 8, "all programs to be back", 4 * DEADLINE_S)
-            check_equal(len(cgroup_programs(lab)), 8, "programs in the cgroup")
+            # that one was detached is seen at the next look, which a slow machine has later
+            wait_until(lambda n=times: daemon.metrics().values("towpath_repairs_total")["program"]
+                       + daemon.metrics().values("towpath_repairs_total")["map"] >= n,
+                       f"the repair of {damage[0]}", 4 * DEADLINE_S)
+            wait_until(lambda: len(cgroup_programs(lab)) == 8, "all programs", 4 * DEADLINE_S)
+            check_equal(programs(lab), 8, "programs")
         with connected(lab, TCP, V4, VIP) as sock:
             check_equal(whom(sock), "web-tcp", "who answers")
 

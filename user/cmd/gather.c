@@ -11,6 +11,7 @@
 #include "cmd/lookup.h"
 #include "kernel/bpf_netns.h"
 #include "kernel/bpf_object.h"
+#include "kernel/bpf_socket_link.h"
 #include "kernel/cgroup.h"
 
 static bool key_fits(const struct key *private_key, const struct policy_member *member)
@@ -186,6 +187,8 @@ static int gather_socket_lb(const struct policy *policy, const struct policy_mem
 		return 0;
 	facts->netns_cookie = bpf_netns_cookie();
 	r = cgroup_find(config->socket_lb.cgroup, &facts->cgroup, err);
+	if (!r && config->socket_lb.foreign == FOREIGN_HIDE)
+		r = bpf_socket_can_go_first(facts->cgroup.path, err);
 	return r ? r : exempts_find(policy, self, &facts->exempt, err);
 }
 

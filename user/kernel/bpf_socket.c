@@ -92,12 +92,6 @@ static int explain(const struct state *want, enum socket_program program, int r,
 			       "without BPF_F_ALLOW_MULTI and lets none run beside it: "
 			       "`bpftool cgroup show %s effective` names it",
 			       name, cgroup, cgroup);
-	if (r == -EINVAL && bpf_socket_goes_first(program))
-		return err_set(err, -EOPNOTSUPP,
-			       "attach %s to %s: this kernel has no BPF_F_PREORDER (Linux 6.15, "
-			       "6.12.30, 6.6.93), so nothing can be hidden from other tools: "
-			       "\"foreign\": \"off\" in \"socket_lb\"",
-			       name, cgroup);
 	return err_sys(err, r, "attach %s to %s", name, cgroup);
 }
 

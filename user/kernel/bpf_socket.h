@@ -17,8 +17,6 @@ bool bpf_sockets_have_maps(const struct bpf *bpf);
  * Attaches a set to want's cgroup. A link that is there, and where it belongs, is updated in place;
  * another goes when the new one is in force. Beside other tools' programs, never instead of them:
  * -EPERM when one of those was attached without flags, so that it tolerates none beside it.
- * -EOPNOTSUPP: the kernel cannot run a program before those that are there (BPF_F_PREORDER, Linux
- * 6.15, 6.12.30 and 6.6.93), as hiding needs it.
  */
 int bpf_attach_sockets(struct bpf *bpf, const struct state *want, enum socket_set set,
 		       struct err *err);

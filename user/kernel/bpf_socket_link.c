@@ -3,8 +3,11 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -87,6 +90,59 @@ int bpf_socket_link_create(int program_fd, int cgroup_fd, enum socket_program pr
 	if (fd == -EINVAL)
 		fd = create(program_fd, cgroup_fd, program, FLAG_PREORDER);
 	return fd;
+}
+
+/* A program that lets everything pass. */
+static int load_nothing(void)
+{
+	const struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts,
+		    .expected_attach_type = attach_types[SOCKET_HIDE_CONNECT4]);
+	int fd = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, "tp_probe", "GPL", code,
+			       ARRAY_SIZE(code), &opts);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int try_in(const char *path)
+{
+	AUTO_CLOSE int cgroup = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSE int program = load_nothing();
+	AUTO_CLOSE int link = -1;
+
+	if (cgroup < 0 || program < 0)
+		return cgroup < 0 ? -errno : program;
+	link = bpf_socket_link_create(program, cgroup, SOCKET_HIDE_CONNECT4);
+	return link < 0 ? link : 0;
+}
+
+int bpf_socket_can_go_first(const char *cgroup, struct err *err)
+{
+	static bool known;
+	char path[TP_CGROUP_SIZE + 32];
+	int r;
+
+	if (known)
+		return 0;
+	snprintf(path, sizeof(path), "%s/towpath-probe-%d", cgroup, (int)getpid());
+	if (mkdir(path, 0700))
+		return err_sys(err, -errno, "make cgroup %s", path);
+	r = try_in(path);
+	if (rmdir(path) && !r)
+		r = -errno;
+	known = !r;
+	if (r == -EPERM) /* whoever stands in the way is named by who really attaches */
+		r = 0;
+	if (r == -EINVAL)
+		return err_set(
+			err, -EOPNOTSUPP,
+			"this kernel has no BPF_F_PREORDER (Linux 6.15, 6.12.30, 6.6.93), so "
+			"nothing can be hidden from other tools: \"foreign\": \"off\" in "
+			"\"socket_lb\"");
+	return r ? err_sys(err, r, "try a program in cgroup %s", path) : 0;
 }
 
 int bpf_socket_link_pin(const struct bpf *bpf, int fd, enum socket_program program, struct err *err)

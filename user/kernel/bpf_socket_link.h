@@ -30,6 +30,12 @@ int bpf_socket_link_pin(const struct bpf *bpf, int fd, enum socket_program progr
 /* Detaches and unpins it; nothing there is success. */
 int bpf_socket_link_remove(const struct bpf *bpf, enum socket_program program, struct err *err);
 
+/*
+ * Tries in a cgroup of its own below that one. -EOPNOTSUPP: the kernel cannot run a program before
+ * those that are there, as hiding needs it. What was found out once is remembered.
+ */
+int bpf_socket_can_go_first(const char *cgroup, struct err *err);
+
 /* Whether it hides, and so has to be the first of its hook. */
 bool bpf_socket_goes_first(enum socket_program program);
 
