@@ -44,6 +44,11 @@ def own_cgroup():
         os.rmdir(path)
 
 
+def cgroup_programs(lab):
+    text = run("bpftool", "-j", "cgroup", "show", lab.cgroup, ok=False).stdout
+    return sorted(p["name"] for p in json.loads(text.strip() or "[]"))
+
+
 class Servers:
     """Answer whatever comes with their own name and the question; each is a thread."""
 

@@ -11,7 +11,7 @@ from daemon import Daemon
 from lib import DEADLINE_S, Lab, Skip, case, check, check_equal, main, run, wait_until
 from other_lb import WAYS, OtherLb
 from scenes import open_policy
-from services import TCP, UDP, own_cgroup, socket_in, true_peers
+from services import TCP, UDP, cgroup_programs, own_cgroup, socket_in, true_peers
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 OTHERS, OTHERS6 = "100.80.0.90", "fd7a:70::90"
@@ -114,6 +114,8 @@ def without_what_puts_back_nothing_goes_anywhere(lab):
         lab.apply(hiding(lab))
         for program in ("c4", "c6", "s4", "s6"):
             run("rm", f"{lab.pins}/links/cgroup-tp_restore_{program}")
+        wait_until(lambda: not any("restore" in p for p in cgroup_programs(lab)),
+                   "the kernel to have detached them")
         before = other.counts()
         for family, address, _ in FAMILIES:
             with socket_in(lab, "phone", TCP, family) as sock:

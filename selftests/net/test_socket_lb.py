@@ -5,7 +5,6 @@ namespaces."""
 
 import ctypes
 import errno
-import json
 import os
 import socket
 import struct
@@ -14,8 +13,8 @@ import threading
 
 from daemon import Daemon
 from lib import DEADLINE_S, Lab, case, check, check_equal, inside, main, run, wait_until
-from services import (SECOND, SECOND6, TCP, UDP, VIP, VIP6, Row, served, service_policy,
-                      socket_in, true_peers)
+from services import (SECOND, SECOND6, TCP, UDP, VIP, VIP6, Row, cgroup_programs, served,
+                      service_policy, socket_in, true_peers)
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 # the service's address, its first backend and its second, by family
@@ -236,11 +235,6 @@ def host_only_translates_where_towpath_runs(lab):
     check_equal(cgroup_programs(lab), [], "programs in the cgroup")
     lab.apply(service_policy(lab, lab.cgroup))
     check(is_translated(lab, "phone"), "all are")
-
-
-def cgroup_programs(lab):
-    text = run("bpftool", "-j", "cgroup", "show", lab.cgroup, ok=False).stdout
-    return sorted(p["name"] for p in json.loads(text.strip() or "[]"))
 
 
 @case
