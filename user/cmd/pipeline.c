@@ -310,7 +310,7 @@ static void keep_load_log(const struct pipeline *p, struct err *err)
 	bool kept = log && !file_write(run_path(path, p->args, "load.log"), log, strlen(log), 0600,
 				       0, &unkept);
 
-	bpf_log_begin(); /* the next failure of a daemon may be of another kind */
+	bpf_log_end(); /* the next failure of a daemon may be of another kind */
 	if (!kept)
 		return;
 	memcpy(line, err->text, sizeof(line));

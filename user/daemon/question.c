@@ -143,11 +143,9 @@ static void ready(void *data)
 		hear(question);
 		return;
 	}
-	if (socket_error(question->source.fd))
-		finish(question, false);
-	else if (question->kind == QUESTION_TCP)
-		finish(question, true);
-	else if (!ask(question) || !listen_on(question))
+	if (question->kind == QUESTION_TCP)
+		finish(question, !socket_error(question->source.fd));
+	else if (socket_error(question->source.fd) || !ask(question) || !listen_on(question))
 		finish(question, false);
 }
 

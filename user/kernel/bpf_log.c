@@ -14,7 +14,7 @@
 static struct {
 	char *text; /* NULL: nothing was said */
 	size_t length;
-	bool failed;
+	bool loading, failed;
 } said;
 
 /* What does not fit is lost: the verifier's last words are in one piece with the rest. */
@@ -25,7 +25,7 @@ __attribute__((format(printf, 2, 0))) static int listen(enum libbpf_print_level 
 	int length;
 	char *grown;
 
-	if (level != LIBBPF_WARN)
+	if (level != LIBBPF_WARN || !said.loading)
 		return 0;
 	va_copy(again, args);
 	length = vsnprintf(NULL, 0, format, again);
@@ -46,12 +46,18 @@ void bpf_log_listen(void)
 	libbpf_set_print(listen);
 }
 
-void bpf_log_begin(void)
+void bpf_log_end(void)
 {
 	free(said.text);
 	said.text = NULL;
 	said.length = 0;
-	said.failed = false;
+	said.failed = said.loading = false;
+}
+
+void bpf_log_begin(void)
+{
+	bpf_log_end();
+	said.loading = true;
 }
 
 int bpf_log_error(struct err *err, int r)
@@ -59,6 +65,7 @@ int bpf_log_error(struct err *err, int r)
 	size_t first = said.text ? strcspn(said.text, "\n") : 0;
 
 	said.failed = true;
+	said.loading = false;
 	if (!first)
 		return err_sys(err, r, "load BPF programs");
 	return err_sys(err, r, "load BPF programs: %.*s",

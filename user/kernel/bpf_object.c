@@ -353,11 +353,13 @@ int bpf_load(struct bpf *bpf, const struct state *want, struct err *err)
 	r = bpf_fs_make_dirs(bpf->bpffs, bpf->instance, err);
 	if (!r)
 		r = load_router(bpf, want, err);
-	if (r)
+	if (r) {
 		bpf_close(bpf);
-	else
-		forget_found(bpf); /* from here on those that were loaded are meant */
-	return r;
+		return r;
+	}
+	bpf_log_end();
+	forget_found(bpf); /* from here on those that were loaded are meant */
+	return 0;
 }
 
 static int load_xdp(struct bpf *bpf, const struct state *want, struct err *err)
@@ -384,9 +386,9 @@ int bpf_load_xdp(struct bpf *bpf, const struct state *want, struct err *err)
 		return r;
 	bpf_log_begin();
 	r = load_xdp(bpf, want, err);
-	if (r) {
-		tp_xdp_lan__destroy(bpf->xdp);
-		bpf->xdp = NULL;
-	}
+	if (r)
+		tp_xdp_lan__destroy(TAKE(bpf->xdp));
+	else
+		bpf_log_end();
 	return r;
 }

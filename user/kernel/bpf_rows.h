@@ -53,7 +53,7 @@ struct bpf_rows {
 	int (*take)(const void *key, const void *value, struct state *have);
 };
 
-int bpf_take_rows(const struct bpf *bpf, const struct bpf_rows *rows, struct state *have);
+int bpf_take_rows(const struct bpf *bpf, const struct bpf_rows *table, struct state *have);
 /* Fills facts->peer_ids, route_ids and service_ids from have's info rows. 0 or -ENOMEM. */
 int bpf_fill_ids(const struct state *have, struct facts *facts);
 

@@ -54,6 +54,8 @@ int bpf_load_sockets(struct bpf *bpf, const struct state *want, struct err *err)
 		r = load_lb(bpf, want, err);
 	if (!r && !bpf->sock_hide)
 		r = load_hide(bpf, want, err);
+	if (!r)
+		bpf_log_end();
 	return r;
 }
 

@@ -187,8 +187,9 @@ static int read_order(const struct bpf *bpf, int cgroup_fd, enum bpf_attach_type
 		return -errno;
 	for (program = 0; program < SOCKET_PROGRAMS; program++) {
 		struct socket_link link;
-		AUTO_CLOSE int fd = bpf_socket_link_open(bpf, program, &link);
+		int fd = bpf_socket_link_open(bpf, program, &link);
 
+		mem_close_fd(&fd);
 		out->ours[program] = link.program_id;
 	}
 	return 0;
@@ -210,7 +211,7 @@ bool bpf_socket_link_is_placed(const struct bpf *bpf, int cgroup_fd, enum socket
 	struct order order = { 0 };
 	__u32 i;
 
-	if (program < SOCKET_SET_SIZE)
+	if (program < SOCKET_SET_SIZE || program >= SOCKET_PROGRAMS)
 		return true;
 	if (read_order(bpf, cgroup_fd, attach_types[program], &order))
 		return false;

@@ -11,15 +11,15 @@ struct bpf_tables_source {
 	struct route_pieces pieces;
 };
 
-/* 0 or -ENOMEM; bpf_tables_end in either case. tables must outlive it. */
-int bpf_tables_begin(struct bpf_tables_source *source, const struct tables *tables);
+/* 0 or -ENOMEM; bpf_tables_end in either case. from must outlive it. */
+int bpf_tables_begin(struct bpf_tables_source *source, const struct tables *from);
 void bpf_tables_end(struct bpf_tables_source *source);
 
 /*
  * Puts the rows of one table into a map, which must have room; fd -1 only counts them. 0 or a
  * negative errno.
  */
-int bpf_tables_write(const struct bpf_tables_source *source, enum bpf_table table, int fd,
+int bpf_tables_write(const struct bpf_tables_source *source, enum bpf_table which, int fd,
 		     size_t *written);
 
 #endif

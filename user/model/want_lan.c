@@ -45,8 +45,7 @@ static int check_free(const struct want_builder *b, const struct policy_route *r
 		return err_set(b->err, -EADDRINUSE,
 			       "routes.%s.snat: %s is an address of %s already, and not of our "
 			       "making: use \"masquerade\", or an address that is free",
-			       prefix_put(prefix, &route->prefix),
-			       addr_put(text, route->snat_addr),
+			       prefix_put(prefix, &route->prefix), addr_put(text, route->snat_addr),
 			       link ? link->name : "this machine");
 	}
 	return 0;

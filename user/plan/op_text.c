@@ -113,7 +113,7 @@ static void put_programs(char *buf, const struct plan *plan)
 
 	hash_put(hash, plan->want->object_hash);
 	if (plan->have->older_abi)
-		snprintf(abi, sizeof(abi), " abi %u to %u", plan->have->older_abi, TP_ABI);
+		snprintf(abi, sizeof(abi), " abi %u to %d", plan->have->older_abi, TP_ABI);
 	snprintf(buf, OP_DETAILS_SIZE, "object %.12s flows %u%s", hash, plan->want->limits.flows,
 		 abi);
 }
