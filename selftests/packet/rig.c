@@ -18,6 +18,8 @@
 #include "places.h"
 #include "state.h"
 
+uint32_t rig_flows = RIG_FLOWS;
+
 static struct bpf bpf;
 static struct fixture fixture; /* of the live policy */
 static char *live;             /* its text; NULL: none, or the world has changed */
@@ -96,7 +98,7 @@ static void read_policy(struct fixture *f, const char *policy)
 	if (want_build(f->policy, self, &f->facts, &f->want, &f->warnings, &f->err))
 		die("want", &f->err);
 	times.compile = nanoseconds() - begin;
-	f->want.limits.flows = RIG_FLOWS; /* sizes of the maps: the same for all policies */
+	f->want.limits.flows = rig_flows; /* sizes of the maps: the same for all policies */
 }
 
 static void set_devices(struct err *err)

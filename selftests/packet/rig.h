@@ -13,7 +13,8 @@
 #include "towpath/reason.h"
 #include "world.h"
 
-#define RIG_FLOWS 1024 /* size of the flow table, set by every policy */
+#define RIG_FLOWS 1024     /* size of the flow table, set by every policy */
+extern uint32_t rig_flows; /* the same; a bench may change it before the programs are loaded */
 
 /* Which program, on which device, and where the packet has come from before. */
 enum hook {
