@@ -243,10 +243,9 @@ def exit_5_when_nothing_is_set_up(lab):
 def exit_6_for_a_section_not_served_yet(lab):
     before = snapshot_of(lab)
     policy = lab.policy()
-    policy["services"] = {"dns": {"vip": "100.80.0.53", "backends": ["10.10.30.53"],
-                                  "ports": [{"port": 53, "protocol": "udp"}]}}
+    policy["routes"] = {"10.10.30.0/24": {"local": "prefer-mesh"}}
     done = lab.towpath("apply", lab.write_policy(policy), status=6)
-    check("$.services.dns" in done.stderr, done.stderr)
+    check('$.routes["10.10.30.0/24"].local' in done.stderr, done.stderr)
     nothing_changed(lab, before, "after an unserved section")
 
 
@@ -467,11 +466,11 @@ def a_device_that_a_crash_left_is_removed(lab):
 
 
 @case
-def another_number_of_flows_is_refused(lab):
+def more_flows_than_there_is_room_for_are_refused(lab):
     lab.apply()
     before, live = snapshot_of(lab), lab.json("status")["policy"]
     policy = lab.policy()
-    policy["limits"] = dict(policy.get("limits", {}), flows=2048)
+    policy["limits"] = dict(policy.get("limits", {}), flows=524288)
     path = lab.write_policy(policy)
     for command in ("plan", "apply"):
         done = lab.towpath(command, path, status=1)

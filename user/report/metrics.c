@@ -86,11 +86,12 @@ static void print_attachments(FILE *out, const struct state *have)
 	const struct state_attachment *attachment;
 
 	metrics_family(out, "towpath_attached", "gauge",
-		       "1 for each program that is attached to a device.");
+		       "1 for each program that is attached, to a device or a cgroup.");
 	array_for_each(attachment, &have->attachments)
 		metrics_sample(out, "towpath_attached", 1,
 			       METRICS_LABELS({ "device", attachment->device },
 					      { "program", state_program_name(attachment->hook) }));
+	metrics_print_sockets(out, &have->socket_lb);
 }
 
 static void print_flows(FILE *out, const struct status *status)

@@ -9,6 +9,10 @@
 void metrics_print_peers(FILE *out, const struct status *status);
 void metrics_print_routes(FILE *out, const struct status *status);
 void metrics_print_rules(FILE *out, const struct status *status);
-void metrics_print_services(FILE *out, const struct status *status); /* metrics_services.c */
+
+/* metrics_services.c */
+void metrics_print_services(FILE *out, const struct status *status);
+/* Samples of towpath_attached, whose family is begun. */
+void metrics_print_sockets(FILE *out, const struct socket_lb *lb);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Families with a sample for each backend of a service. */
+/* Of services: each backend, and the programs of sockets. */
 #include <string.h>
 
 #include "base/addr.h"
@@ -24,4 +24,15 @@ void metrics_print_services(FILE *out, const struct status *status)
 						      { "backend", addr_put(text, &addr) }));
 		}
 	}
+}
+
+void metrics_print_sockets(FILE *out, const struct socket_lb *lb)
+{
+	enum socket_program program;
+
+	for (program = 0; program < SOCKET_PROGRAMS; program++)
+		if (lb->link_ids[program])
+			metrics_sample(out, "towpath_attached", 1,
+				       METRICS_LABELS({ "device", lb->settings.cgroup },
+						      { "program", socket_program_name(program) }));
 }
