@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 import snapshot
-from daemon import Daemon
+from daemon import BUSY_S, Daemon
 from lib import case, check, check_equal, inside, main, run, wait_until
 from running import RunLab, forwards
 from scenes import open_policy
@@ -213,7 +213,7 @@ def run_recovers_when_it_vanishes_and_returns(lab):
         check(lab.inner in daemon.fetch("/readyz")[2], daemon.fetch("/readyz")[2])
         check(lab.inner in lab.problems(), lab.problems())
         lab.make_inner()
-        wait_until(lambda: is_ready(daemon), "it to be set up again")
+        wait_until(lambda: is_ready(daemon), "it to be set up again", BUSY_S)
         is_split(lab)
 
 
