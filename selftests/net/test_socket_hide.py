@@ -143,6 +143,7 @@ def run_notices_who_attaches_anew(lab):
             other.attach("multi")
             wait_until(lambda: is_hidden(lab), "the exemption to be in force", 4 * DEADLINE_S)
             check_hidden(lab, other, "after the repair")
+            check_equal(sum("tp_" in p for p in cgroup_programs(lab)), 8, "our programs, each once")
 
 
 @case

@@ -147,15 +147,20 @@ def failover_takes_the_first_healthy_one(lab):
                 check_equal(ask(socket_before, (vip, 80))[0], stays + "-udp", "a socket's own")
 
 
+def connections(lab, family, vip, times):
+    """Who has answered that many."""
+    seen = set()
+    for _ in range(times):
+        with connected(lab, TCP, family, vip) as sock:
+            seen.add(whom(sock))
+    return seen
+
+
 @case
 def random_takes_all_but_a_socket_stays_with_one(lab):
     lab.apply(service_policy(lab, lab.cgroup, "random"))
     for family, vip, _, _ in FAMILIES:
-        seen = set()
-        for _ in range(40):
-            with connected(lab, TCP, family, vip) as sock:
-                seen.add(whom(sock))
-        check_equal(seen, {"web-tcp", "dns-tcp"}, "of 40 connections")
+        check_equal(connections(lab, family, vip, 40), {"web-tcp", "dns-tcp"}, "of 40 connections")
         firsts = set()
         for _ in range(20):
             with socket_in(lab, "router", UDP, family) as sock:
@@ -169,10 +174,7 @@ def random_takes_all_but_a_socket_stays_with_one(lab):
 def source_gives_a_client_one_backend(lab):
     lab.apply(service_policy(lab, lab.cgroup, "source"))
     for family, vip, _, _ in FAMILIES:
-        seen = set()
-        for _ in range(20):
-            with connected(lab, TCP, family, vip) as sock:
-                seen.add(whom(sock))
+        seen = connections(lab, family, vip, 20)
         check_equal(len(seen), 1, f"backends of one client: {seen}")
         row = Row(lab, "vip6" if family == V6 else "vip")
         row.set_healthy(1 if seen == {"dns-tcp"} else 2)
@@ -374,6 +376,20 @@ def run_puts_a_detached_program_back(lab):
             check_equal(programs(lab), 8, "programs")
         with connected(lab, TCP, V4, VIP) as sock:
             check_equal(whom(sock), "web-tcp", "who answers")
+
+
+@case
+def run_pins_the_same_link_anew(lab):
+    """It holds what is pinned, as it does for the programs of devices."""
+    def links():
+        return [a for a in lab.json("status")["attachments"] if a["hook"] == "cgroup"]
+
+    with Daemon(lab, lab.write_policy(service_policy(lab, lab.cgroup))):
+        before = links()
+        run("rm", f"{lab.pins}/links/cgroup-tp_connect4", f"{lab.pins}/links/cgroup-tp_recvmsg6")
+        wait_until(lambda: len(links()) == 8, "the pins to be back")
+        check_equal(links(), before, "links")
+        check_equal(len(cgroup_programs(lab)), 8, "programs in the cgroup")
 
 
 @case

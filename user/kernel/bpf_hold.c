@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "kernel/bpf_pin.h"
+#include "kernel/bpf_socket_link.h"
 
 /* A pin that has gone since the directory was read is none. */
 static int hold_one(struct bpf_hold *hold, const char *dir, const char *name, bool is_link)
@@ -77,7 +78,7 @@ static int mend_one(const struct bpf_held *held, struct err *err)
 		return 0;
 	if (errno != ENOENT)
 		return err_sys(err, -errno, "look for pin %s", held->path);
-	if (held->is_link && !bpf_pin_is_alive(held->fd))
+	if (held->is_link && !bpf_pin_is_alive(held->fd) && !bpf_socket_link_is_alive(held->fd))
 		return 0;
 	if (bpf_obj_pin(held->fd, held->path))
 		return err_sys(err, -errno, "pin %s anew", held->path);

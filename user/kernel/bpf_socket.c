@@ -104,6 +104,7 @@ static int attach_one(const struct bpf *bpf, const struct state *want, int cgrou
 	struct socket_link link;
 	AUTO_CLOSE int old = bpf_socket_link_open(bpf, program, &link);
 	AUTO_CLOSE int fd = -1;
+	int r;
 
 	if (old >= 0 && link.cgroup_id == wanted && bpf_socket_link_is_placed(bpf, cgroup, program))
 		return bpf_link_update(old, program_fd(bpf, program), NULL)
@@ -112,7 +113,11 @@ static int attach_one(const struct bpf *bpf, const struct state *want, int cgrou
 	fd = bpf_socket_link_create(program_fd(bpf, program), cgroup, program);
 	if (fd < 0)
 		return explain(want, program, fd, err);
-	return bpf_socket_link_pin(bpf, fd, program, err);
+	r = bpf_socket_link_pin(bpf, fd, program, err);
+	/* a daemon holds it, so that its pin is not all. ENOLINK: its cgroup is gone */
+	if (!r && old >= 0 && bpf_link_detach(old) && errno != ENOLINK)
+		r = err_sys(err, -errno, "detach the earlier %s", socket_program_name(program));
+	return r;
 }
 
 int bpf_attach_sockets(struct bpf *bpf, const struct state *want, enum socket_set set,

@@ -26,7 +26,7 @@ int bpf_detach_sockets(const struct bpf *bpf, enum socket_set set, struct err *e
 
 /*
  * Fills have's link ids, and where each set is in force: all of it attached to one cgroup; and of
- * those that hide, all others' programs between the two of each hook. After bpf_read_services.
+ * those that hide, all others' programs between the two of each hook. After bpf_read_rows.
  */
 void bpf_read_sockets(const struct bpf *bpf, struct state *have);
 

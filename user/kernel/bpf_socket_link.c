@@ -48,22 +48,35 @@ static void pin_path(char out[BPF_FS_PATH_SIZE], const struct bpf *bpf, enum soc
 		out[0] = '\0';
 }
 
+/* False also for what is no such link. */
+static bool read_link(int fd, struct socket_link *out)
+{
+	struct bpf_link_info info = { 0 };
+	__u32 length = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &length) || info.type != BPF_LINK_TYPE_CGROUP)
+		return false;
+	*out = (struct socket_link){ info.id, info.prog_id, info.cgroup.cgroup_id };
+	return true;
+}
+
+bool bpf_socket_link_is_alive(int fd)
+{
+	struct socket_link link;
+
+	return read_link(fd, &link) && link.cgroup_id;
+}
+
 int bpf_socket_link_open(const struct bpf *bpf, enum socket_program program,
 			 struct socket_link *out)
 {
 	char path[BPF_FS_PATH_SIZE];
-	struct bpf_link_info info = { 0 };
-	__u32 length = sizeof(info);
 	AUTO_CLOSE int fd = -1;
 
 	*out = (struct socket_link){ 0 };
 	pin_path(path, bpf, program);
 	fd = bpf_obj_get(path);
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &length) ||
-	    info.type != BPF_LINK_TYPE_CGROUP)
-		return -1;
-	*out = (struct socket_link){ info.id, info.prog_id, info.cgroup.cgroup_id };
-	return mem_take_fd(&fd);
+	return fd >= 0 && read_link(fd, out) ? mem_take_fd(&fd) : -1;
 }
 
 bool bpf_socket_goes_first(enum socket_program program)

@@ -20,10 +20,13 @@ struct socket_link {
 int bpf_socket_link_open(const struct bpf *bpf, enum socket_program program,
 			 struct socket_link *out);
 
+/* Whether the link still hangs on a cgroup. */
+bool bpf_socket_link_is_alive(int fd);
+
 /* A new link's fd, or a negative errno: before all programs that are there, or behind them. */
 int bpf_socket_link_create(int program_fd, int cgroup_fd, enum socket_program program);
 
-/* Pins it, in place of another one, which is detached by that. */
+/* Pins it, in place of another one: that is the caller's to detach. */
 int bpf_socket_link_pin(const struct bpf *bpf, int fd, enum socket_program program,
 			struct err *err);
 
