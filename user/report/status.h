@@ -3,7 +3,6 @@
 #ifndef TP_REPORT_STATUS_H
 #define TP_REPORT_STATUS_H
 
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -37,8 +36,8 @@ struct status_problems {
 };
 
 /* Adds one: 0 or -ENOMEM. */
-__attribute__((format(printf, 3, 0))) int
-status_put_problem(struct status_problems *out, const char *mend, const char *format, va_list args);
+__attribute__((format(printf, 3, 4))) int
+status_add_problem(struct status_problems *out, const char *mend, const char *format, ...);
 
 /* Judges have; none means healthy. 0 or -ENOMEM. */
 int status_find_problems(const struct status *status, struct status_problems *out);

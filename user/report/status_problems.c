@@ -13,28 +13,18 @@
 
 #define REFUSED_LATELY_S 60
 
-int status_put_problem(struct status_problems *out, const char *mend, const char *format,
-		       va_list args)
+int status_add_problem(struct status_problems *out, const char *mend, const char *format, ...)
 {
 	struct status_problem *problem = array_add(out);
+	va_list args;
 
 	if (!problem)
 		return -ENOMEM;
+	va_start(args, format);
 	vsnprintf(problem->what, sizeof(problem->what), format, args);
+	va_end(args);
 	snprintf(problem->mend, sizeof(problem->mend), "%s", mend);
 	return 0;
-}
-
-__attribute__((format(printf, 3, 4))) static int
-add_problem(struct status_problems *out, const char *mend, const char *format, ...)
-{
-	va_list args;
-	int r;
-
-	va_start(args, format);
-	r = status_put_problem(out, mend, format, args);
-	va_end(args);
-	return r;
 }
 
 static bool is_attached(const struct state *have, const struct state_device *device,
@@ -52,9 +42,9 @@ static int check_unpinned(const struct state *have, struct status_problems *out)
 {
 	if (!have->unpinned.count)
 		return 0;
-	return add_problem(out, "run `towpath apply POLICY` again",
-			   "pins of %zu maps were deleted, the first is %s", have->unpinned.count,
-			   have->unpinned.items[0].name);
+	return status_add_problem(out, "run `towpath apply POLICY` again",
+				  "pins of %zu maps were deleted, the first is %s",
+				  have->unpinned.count, have->unpinned.items[0].name);
 }
 
 static bool has_address(const struct state_tunnel *tunnel, const struct addr *wanted)
@@ -80,9 +70,9 @@ static int check_tunnel_addresses(const struct state *have, const struct state_d
 	memcpy(&wanted[1], &device->device.addr6, sizeof(wanted[1]));
 	for (i = 0; !r && i < ARRAY_SIZE(wanted); i++)
 		if (!has_address(&have->tunnel, &wanted[i]))
-			r = add_problem(out, "run `towpath apply POLICY` again",
-					"the tunnel device %s has lost its address %s",
-					device->name, addr_put(text, &wanted[i]));
+			r = status_add_problem(out, "run `towpath apply POLICY` again",
+					       "the tunnel device %s has lost its address %s",
+					       device->name, addr_put(text, &wanted[i]));
 	return r;
 }
 
@@ -93,11 +83,12 @@ static int check_first(const struct state *have, struct status_problems *out)
 
 	array_for_each(a, &have->attachments)
 		if (!r && a->ahead[0])
-			r = add_problem(out, "run `towpath apply POLICY` again",
-					"a program that is not towpath's, %s, runs before it on "
-					"the %s of %s",
-					a->ahead, a->hook == HOOK_TC_EGRESS ? "egress" : "ingress",
-					a->device);
+			r = status_add_problem(
+				out, "run `towpath apply POLICY` again",
+				"a program that is not towpath's, %s, runs before it on "
+				"the %s of %s",
+				a->ahead, a->hook == HOOK_TC_EGRESS ? "egress" : "ingress",
+				a->device);
 	return r;
 }
 
@@ -109,15 +100,15 @@ static int check_device(const struct state *have, const struct state_device *dev
 	int r = 0;
 
 	if (strchr(device->name, ':')) /* bpf_read.c: no device can be called that */
-		return add_problem(out, mend, "a device that towpath used is gone (%s)",
-				   device->name);
+		return status_add_problem(out, mend, "a device that towpath used is gone (%s)",
+					  device->name);
 	if (!is_attached(have, device, tunnel ? HOOK_TC_TUNNEL : HOOK_TC_LAN))
-		r = add_problem(out, mend, "no program on the ingress of %s", device->name);
+		r = status_add_problem(out, mend, "no program on the ingress of %s", device->name);
 	if (!r && !is_attached(have, device, HOOK_TC_EGRESS))
-		r = add_problem(out, mend, "no program on the egress of %s", device->name);
+		r = status_add_problem(out, mend, "no program on the egress of %s", device->name);
 	if (!r && (device->device.flags & TP_DEV_XDP_FORCED) &&
 	    !is_attached(have, device, HOOK_XDP_LAN))
-		r = add_problem(out, mend, "no XDP program on %s", device->name);
+		r = status_add_problem(out, mend, "no XDP program on %s", device->name);
 	if (!r && tunnel && have->tunnel.exists)
 		r = check_tunnel_addresses(have, device, out);
 	return r;
@@ -127,10 +118,11 @@ static int check_enforced(const struct status *status, struct status_problems *o
 {
 	if (!status->have->only_logs)
 		return 0;
-	return add_problem(out, "set \"enforce\" to \"on\" in the policy and apply it",
-			   "the policy is NOT ENFORCED (\"enforce\": \"log\"): what the grants "
-			   "refuse is forwarded, %llu packets so far",
-			   status->stats->flows.would_refuse);
+	return status_add_problem(
+		out, "set \"enforce\" to \"on\" in the policy and apply it",
+		"the policy is NOT ENFORCED (\"enforce\": \"log\"): what the grants "
+		"refuse is forwarded, %llu packets so far",
+		status->stats->flows.would_refuse);
 }
 
 /* The first error is the one to begin with; the command in the mend shows all. */
@@ -144,9 +136,9 @@ static int check_rejected(const struct running *running, struct status_problems 
 		snprintf(count, sizeof(count), " (and %" PRIu64 " more)", more);
 	snprintf(mend, sizeof(mend), "mend it; `towpath check %s` and the log show every error",
 		 running->file);
-	return add_problem(out, mend,
-			   "the policy file was REJECTED, an earlier policy is in force%s: %s: %s",
-			   count, error->place, error->message);
+	return status_add_problem(
+		out, mend, "the policy file was REJECTED, an earlier policy is in force%s: %s: %s",
+		count, error->place, error->message);
 }
 
 static int check_trial(const struct status *status, struct status_problems *out)
@@ -155,9 +147,10 @@ static int check_trial(const struct status *status, struct status_problems *out)
 
 	if (!status->try_until)
 		return 0;
-	return add_problem(out, "`towpath confirm` keeps it",
-			   "the policy is ON TRIAL: what was in force before comes back at %s",
-			   time_put(when, status->try_until));
+	return status_add_problem(
+		out, "`towpath confirm` keeps it",
+		"the policy is ON TRIAL: what was in force before comes back at %s",
+		time_put(when, status->try_until));
 }
 
 /* It is full and has room again within a second, many times, while flows are tried that fast. */
@@ -168,11 +161,12 @@ static int note_refused_flows(const struct status *status, struct status_problem
 
 	if (!status->stats->flows_refused_at || age >= REFUSED_LATELY_S * limits->second)
 		return 0;
-	return add_problem(out, "raise limits.flows or limits.snat_ports in the policy",
-			   "new flows found no room within the last minute, %llu so far: %u flows "
-			   "of %u, ports %u-%u",
-			   status->stats->flows.refused, status->stats->flows_current,
-			   limits->flows, limits->port_min, limits->port_max);
+	return status_add_problem(
+		out, "raise limits.flows or limits.snat_ports in the policy",
+		"new flows found no room within the last minute, %llu so far: %u flows "
+		"of %u, ports %u-%u",
+		status->stats->flows.refused, status->stats->flows_current, limits->flows,
+		limits->port_min, limits->port_max);
 }
 
 int status_find_notes(const struct status *status, struct status_problems *out)
@@ -182,8 +176,8 @@ int status_find_notes(const struct status *status, struct status_problems *out)
 	int r = 0;
 
 	if (running && running->waiting && running->idle)
-		r = add_problem(out, "list it in the policy if it is to have a part", "%s",
-				running->waiting);
+		r = status_add_problem(out, "list it in the policy if it is to have a part", "%s",
+				       running->waiting);
 	if (!r)
 		r = note_refused_flows(status, out);
 	array_for_each(row, &status->have->peer_info) {
@@ -191,11 +185,12 @@ int status_find_notes(const struct status *status, struct status_problems *out)
 		char text[EXPIRY_TEXT_SIZE];
 
 		if (!r && expiry_judge(expires_at, status->now) != EXPIRY_FAR)
-			r = add_problem(out,
-					"give it a new key, put that and a later key_expiry in "
-					"the policy",
-					"the key of %s %s", row->info.name,
-					expiry_put(text, expires_at, status->now));
+			r = status_add_problem(
+				out,
+				"give it a new key, put that and a later key_expiry in "
+				"the policy",
+				"the key of %s %s", row->info.name,
+				expiry_put(text, expires_at, status->now));
 	}
 	return r;
 }
@@ -209,8 +204,9 @@ static int check_unresolved(const struct running *running, struct status_problem
 
 	if (more)
 		snprintf(count, sizeof(count), " (and %zu more names)", more);
-	return add_problem(out, "see that this machine's DNS knows the name; it is tried again",
-			   "%s: %s%s", first->place, first->message, count);
+	return status_add_problem(out,
+				  "see that this machine's DNS knows the name; it is tried again",
+				  "%s: %s%s", first->place, first->message, count);
 }
 
 static int add_problems(struct status_problems *out, const struct status_problems *more)
@@ -236,9 +232,9 @@ static int check_running(const struct running *running, struct status_problems *
 	if (!r && running->unresolved.count)
 		r = check_unresolved(running, out);
 	if (!r && running->failure)
-		r = add_problem(out, "it is tried again by itself; the log has every attempt",
-				"what the kernel has lost cannot be put back: %s",
-				running->failure);
+		r = status_add_problem(
+			out, "it is tried again by itself; the log has every attempt",
+			"what the kernel has lost cannot be put back: %s", running->failure);
 	return r;
 }
 
@@ -247,8 +243,9 @@ static int check_waiting(const struct running *running, struct status_problems *
 {
 	return running->idle
 		       ? 0
-		       : add_problem(out, "put it into the policy; it is read when it changes",
-				     "%s", running->waiting);
+		       : status_add_problem(out,
+					    "put it into the policy; it is read when it changes",
+					    "%s", running->waiting);
 }
 
 static int check_sockets(const struct socket_lb *lb, const char *mend, struct status_problems *out)
@@ -257,12 +254,13 @@ static int check_sockets(const struct socket_lb *lb, const char *mend, struct st
 	int r = 0;
 
 	if (lb->services.count && links != SOCKET_SET_SIZE)
-		r = add_problem(out, mend, "%u of the %d programs of sockets are attached to %s",
-				links, SOCKET_SET_SIZE, lb->settings.cgroup);
+		r = status_add_problem(out, mend,
+				       "%u of the %d programs of sockets are attached to %s", links,
+				       SOCKET_SET_SIZE, lb->settings.cgroup);
 	if (!r && lb->settings.hide && !lb->cgroup_id[SOCKET_SET_HIDE])
-		r = add_problem(out, mend,
-				"exempt sockets are not hidden from other tools' programs in %s",
-				lb->settings.cgroup);
+		r = status_add_problem(
+			out, mend, "exempt sockets are not hidden from other tools' programs in %s",
+			lb->settings.cgroup);
 	return r;
 }
 
@@ -283,12 +281,14 @@ int status_find_problems(const struct status *status, struct status_problems *ou
 	if (!r)
 		r = check_unpinned(have, out);
 	if (!r && !have->generation)
-		r = add_problem(out, mend, "no policy is live: everything of the mesh is refused");
+		r = status_add_problem(out, mend,
+				       "no policy is live: everything of the mesh is refused");
 	if (!r && !have->tunnel.exists)
-		r = add_problem(out, mend, "the tunnel device %s is gone", have->tunnel.name);
+		r = status_add_problem(out, mend, "the tunnel device %s is gone",
+				       have->tunnel.name);
 	else if (!r && !have->tunnel.up)
-		r = add_problem(out, "ip link set it up", "the tunnel device %s is down",
-				have->tunnel.name);
+		r = status_add_problem(out, "ip link set it up", "the tunnel device %s is down",
+				       have->tunnel.name);
 	array_for_each(device, &have->devices)
 		if (!r)
 			r = check_device(have, device, out);
@@ -297,8 +297,8 @@ int status_find_problems(const struct status *status, struct status_problems *ou
 	if (!r)
 		r = check_first(have, out);
 	if (!r && have->limits.flows && status->stats->flows_current >= have->limits.flows)
-		r = add_problem(out, "raise limits.flows in the policy",
-				"the flow table is full: %u flows", have->limits.flows);
+		r = status_add_problem(out, "raise limits.flows in the policy",
+				       "the flow table is full: %u flows", have->limits.flows);
 	if (!r && status->routes)
 		r = add_problems(out, &status->routes->lost);
 	if (!r && status->routes)

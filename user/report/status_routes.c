@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,30 +147,6 @@ static int look_at_row(struct look *look, const struct route_info_row *info)
 
 /* ---- problems -------------------------------------------------------------------------------- */
 
-__attribute__((format(printf, 2, 3))) static int report_lost(struct look *look, const char *format,
-							     ...)
-{
-	va_list args;
-	int r;
-
-	va_start(args, format);
-	r = status_put_problem(&look->out->lost, apply_again, format, args);
-	va_end(args);
-	return r;
-}
-
-__attribute__((format(printf, 3, 4))) static int report(struct look *look, const char *mend,
-							const char *format, ...)
-{
-	va_list args;
-	int r;
-
-	va_start(args, format);
-	r = status_put_problem(&look->out->problems, mend, format, args);
-	va_end(args);
-	return r;
-}
-
 static int report_stale(struct look *look)
 {
 	const struct state *have = look->status->have;
@@ -188,12 +163,14 @@ static int report_stale(struct look *look)
 			continue;
 		prefix_put(text, &info->prefix);
 		if (info->state == TP_ROUTE_CONFLICT)
-			r = report(look, apply_again, "nothing holds %s of %.40s back any more",
-				   text, node);
+			r = status_add_problem(&look->out->problems, apply_again,
+					       "nothing holds %s of %.40s back any more", text,
+					       node);
 		else
-			r = report(look, apply_again,
-				   "%s of %.40s is in force, and is to be held back: %.90s", text,
-				   node, route->reason);
+			r = status_add_problem(
+				&look->out->problems, apply_again,
+				"%s of %.40s is in force, and is to be held back: %.90s", text,
+				node, route->reason);
 	}
 	return r;
 }
@@ -212,10 +189,10 @@ static int report_taken_keys(struct look *look)
 			continue;
 		guard_put_route(text, &look->guard, route);
 		snprintf(mend, sizeof(mend), "`ip route del %s` if it is not meant", text);
-		r = report(look, mend,
-			   "a route of protocol %u, %s, has the metric of towpath's: "
-			   "it is left alone",
-			   route->protocol, text);
+		r = status_add_problem(&look->out->problems, mend,
+				       "a route of protocol %u, %s, has the metric of towpath's: "
+				       "it is left alone",
+				       route->protocol, text);
 	}
 	return r;
 }
@@ -226,8 +203,9 @@ static int report_missing(struct look *look, const struct prefix *first, size_t 
 
 	if (!count)
 		return 0;
-	return report_lost(look, "%zu kernel routes into the tunnel are gone, the first %s", count,
-			   prefix_put(text, first));
+	return status_add_problem(&look->out->lost, apply_again,
+				  "%zu kernel routes into the tunnel are gone, the first %s", count,
+				  prefix_put(text, first));
 }
 
 static int report_member(struct look *look, const struct prefix *host)
@@ -237,10 +215,11 @@ static int report_member(struct look *look, const struct prefix *host)
 
 	if (!own)
 		return 0;
-	return report(look, "remove it, or give the member another address",
-		      "%s is a mesh address, but a route of this machine's own, %s, is "
-		      "to the same: it is left alone",
-		      addr_put(addr, &host->addr), guard_put_route(text, &look->guard, own));
+	return status_add_problem(
+		&look->out->problems, "remove it, or give the member another address",
+		"%s is a mesh address, but a route of this machine's own, %s, is "
+		"to the same: it is left alone",
+		addr_put(addr, &host->addr), guard_put_route(text, &look->guard, own));
 }
 
 /* Somebody has removed a peer, or allowed IPs of one: what is routed there goes nowhere. */
@@ -260,10 +239,11 @@ static int report_orphans(struct look *look, const bool *carried)
 		first = first ? first : prefix;
 		count++;
 	}
-	return count ? report_lost(look,
-				   "%zu prefixes that are routed into the tunnel are of no peer of "
-				   "the device, the first %s",
-				   count, prefix_put(text, first))
+	return count ? status_add_problem(
+			       &look->out->lost, apply_again,
+			       "%zu prefixes that are routed into the tunnel are of no peer of "
+			       "the device, the first %s",
+			       count, prefix_put(text, first))
 		     : 0;
 }
 
