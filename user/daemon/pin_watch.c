@@ -7,6 +7,8 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "daemon/inotify.h"
+
 #define EVENTS (IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 
 static void take_events(void *data)
@@ -26,18 +28,12 @@ static void take_events(void *data)
 int pin_watch_open(struct pin_watch *watch, struct loop *loop, void (*gone)(void *data), void *data,
 		   struct err *err)
 {
-	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	int r;
+	int r = inotify_open(loop, &watch->source, take_events, watch, "watch the pins", err);
 
-	if (fd < 0)
-		return err_sys(err, -errno, "watch the pins");
+	if (r)
+		return r;
 	watch->gone = gone;
 	watch->data = data;
-	r = loop_add(loop, &watch->source, fd, take_events, watch, err);
-	if (r) {
-		close(fd);
-		return r;
-	}
 	watch->loop = loop;
 	return 0;
 }
@@ -46,8 +42,7 @@ void pin_watch_close(struct pin_watch *watch)
 {
 	if (!watch->loop)
 		return;
-	loop_remove(watch->loop, &watch->source);
-	close(watch->source.fd);
+	inotify_close(watch->loop, &watch->source);
 	watch->loop = NULL;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "daemon/inotify.h"
 
 /*
  * IN_CREATE is for links, of which no other event comes. IN_MODIFY is left out: a file is read
@@ -140,19 +141,13 @@ static void settled(void *data)
 int watch_open(struct watch *watch, struct loop *loop, const char *path,
 	       void (*changed)(void *data), void *data, struct err *err)
 {
-	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	int r;
+	int r = inotify_open(loop, &watch->source, take_events, watch, "watch a file", err);
 
-	if (fd < 0)
-		return err_sys(err, -errno, "watch %s", path);
+	if (r)
+		return err_wrap(err, r, "watch %s", path);
 	watch->path = path;
 	watch->changed = changed;
 	watch->data = data;
-	r = loop_add(loop, &watch->source, fd, take_events, watch, err);
-	if (r) {
-		close(fd);
-		return r;
-	}
 	watch->loop = loop;
 	r = settle_open(&watch->settle, loop, settled, watch, err);
 	if (r)
@@ -166,8 +161,7 @@ void watch_close(struct watch *watch)
 	if (!watch->loop)
 		return;
 	settle_close(&watch->settle);
-	loop_remove(watch->loop, &watch->source);
-	close(watch->source.fd);
+	inotify_close(watch->loop, &watch->source);
 	free_directories(watch);
 	chain_free(&watch->chain);
 	watch->loop = NULL;
