@@ -30,17 +30,6 @@ static int take_device(const void *key, const void *value, struct state *have)
 	return 0;
 }
 
-static int take_peer_info(const void *key, const void *value, struct state *have)
-{
-	struct peer_info_row *row = array_add(&have->peer_info);
-
-	if (!row)
-		return -ENOMEM;
-	memcpy(&row->id, key, sizeof(row->id));
-	memcpy(&row->info, value, sizeof(row->info));
-	return 0;
-}
-
 static int take_route_info(const void *key, const void *value, struct state *have)
 {
 	struct route_info_row *row = array_add(&have->route_info);
@@ -81,13 +70,32 @@ static int take_sysctl(const void *key, const void *value, struct state *have)
 	return 0;
 }
 
+static int take_plain(const struct bpf_rows *table, const char *key, const char *value,
+		      struct state *have)
+{
+	ARRAY_OF(char) *array = (void *)((char *)have + table->array);
+	char *row = array_grow((void **)&array->items, &array->count, &array->capacity,
+			       table->row_size);
+
+	if (!row)
+		return -ENOMEM;
+	memcpy(row + table->key_at, key, table->key_size);
+	memcpy(row + table->value_at, value, table->value_size);
+	return 0;
+}
+
 static int take_rows(const struct bpf_rows *table, const char *keys, const char *values,
 		     size_t count, struct state *have)
 {
 	int r = 0;
 
-	for (size_t i = 0; !r && i < count; i++)
-		r = table->take(keys + i * table->key_size, values + i * table->value_size, have);
+	for (size_t i = 0; !r && i < count; i++) {
+		const char *key = keys + i * table->key_size;
+		const char *value = values + i * table->value_size;
+
+		r = table->take ? table->take(key, value, have)
+				: take_plain(table, key, value, have);
+	}
 	return r;
 }
 
@@ -151,10 +159,15 @@ static int compare_sysctls(const void *a, const void *b)
 	} while (0)
 
 static const struct bpf_rows tables[] = {
-	{ "tp_devices", sizeof(uint32_t), sizeof(struct tp_device), take_device },
-	{ "tp_peer_info", sizeof(uint32_t), sizeof(struct tp_peer_info), take_peer_info },
-	{ "tp_route_info", sizeof(uint32_t), sizeof(struct tp_route_info), take_route_info },
-	{ "tp_sysctls", sizeof(struct tp_sysctl_key), sizeof(struct tp_sysctl), take_sysctl },
+	{ "tp_devices", sizeof(uint32_t), sizeof(struct tp_device), .take = take_device },
+	BPF_ROWS("tp_peer_info", peer_info, struct peer_info_row, id, info),
+	{ "tp_route_info", sizeof(uint32_t), sizeof(struct tp_route_info),
+	  .take = take_route_info },
+	{ "tp_sysctls", sizeof(struct tp_sysctl_key), sizeof(struct tp_sysctl),
+	  .take = take_sysctl },
+	BPF_ROWS("tp_services", socket_lb.services, struct service_row, key, service),
+	BPF_ROWS("tp_backends", socket_lb.backends, struct backends_row, id, backends),
+	BPF_ROWS("tp_exempt", socket_lb.exempt, struct exempt_row, cookie, exempt),
 };
 
 static int read_tables(const struct bpf *bpf, struct state *have)
@@ -163,8 +176,8 @@ static int read_tables(const struct bpf *bpf, struct state *have)
 
 	for (size_t i = 0; !r && i < ARRAY_SIZE(tables); i++)
 		r = bpf_take_rows(bpf, &tables[i], have);
-	if (!r)
-		r = bpf_read_services(bpf, have);
+	bpf_read_socket_lb(bpf, &have->socket_lb.settings);
+	socket_lb_sort(&have->socket_lb);
 	SORT(have->devices, compare_devices);
 	SORT(have->peer_info, compare_peers);
 	SORT(have->route_info, compare_routes);

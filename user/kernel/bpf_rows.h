@@ -3,6 +3,8 @@
 #ifndef TP_KERNEL_BPF_ROWS_H
 #define TP_KERNEL_BPF_ROWS_H
 
+#include <stddef.h>
+
 #include "base/err.h"
 #include "kernel/bpf_object.h"
 #include "model/facts.h"
@@ -46,12 +48,26 @@ int bpf_read_state(const struct bpf *bpf, struct tp_state *out, struct err *err)
 /* Fills exists, node, devices, info rows, limits, sysctls, hashes, generation and only_logs of
  * have. */
 int bpf_read_rows(const struct bpf *bpf, struct state *have, struct err *err);
-/* How the rows of a hash map are taken over: take is called for each until it is negative. */
+/*
+ * How the rows of a hash map are taken over: take is called for each until it is negative; or,
+ * where that is NULL, key and value are copied into a new row of an array in the state.
+ */
 struct bpf_rows {
 	const char *map;
 	size_t key_size, value_size;
 	int (*take)(const void *key, const void *value, struct state *have);
+	size_t array; /* in struct state; a row and, in it, the key and the value */
+	size_t row_size, key_at, value_at;
 };
+
+#define BPF_ROWS(map_name, array_member, row_type, key_member, value_member)                 \
+	{                                                                                    \
+		.map = (map_name), .key_size = sizeof(((row_type *)0)->key_member),          \
+		.value_size = sizeof(((row_type *)0)->value_member),                         \
+		.array = offsetof(struct state, array_member), .row_size = sizeof(row_type), \
+		.key_at = offsetof(row_type, key_member),                                    \
+		.value_at = offsetof(row_type, value_member),                                \
+	}
 
 int bpf_take_rows(const struct bpf *bpf, const struct bpf_rows *table, struct state *have);
 /* Fills facts->peer_ids, route_ids and service_ids from have's info rows. 0 or -ENOMEM. */

@@ -45,62 +45,14 @@ int bpf_set_socket_lb(const struct bpf *bpf, const struct tp_socket_lb *settings
 	return bpf_row_set(bpf, "tp_socket_lb", &zero, settings, err);
 }
 
-static int take_service(const void *key, const void *value, struct state *have)
-{
-	struct service_row *row = array_add(&have->socket_lb.services);
-
-	if (!row)
-		return -ENOMEM;
-	memcpy(&row->key, key, sizeof(row->key));
-	memcpy(&row->service, value, sizeof(row->service));
-	return 0;
-}
-
-static int take_backends(const void *key, const void *value, struct state *have)
-{
-	struct backends_row *row = array_add(&have->socket_lb.backends);
-
-	if (!row)
-		return -ENOMEM;
-	memcpy(&row->id, key, sizeof(row->id));
-	memcpy(&row->backends, value, sizeof(row->backends));
-	return 0;
-}
-
-static int take_exempt(const void *key, const void *value, struct state *have)
-{
-	struct exempt_row *row = array_add(&have->socket_lb.exempt);
-
-	if (!row)
-		return -ENOMEM;
-	memcpy(&row->cookie, key, sizeof(row->cookie));
-	memcpy(&row->exempt, value, sizeof(row->exempt));
-	return 0;
-}
-
-static const struct bpf_rows services = { "tp_services", sizeof(struct tp_service_key),
-					  sizeof(struct tp_service), take_service };
-static const struct bpf_rows backends = { "tp_backends", sizeof(uint32_t),
-					  sizeof(struct tp_backends), take_backends };
-static const struct bpf_rows exempt = { "tp_exempt", sizeof(uint64_t), sizeof(struct tp_exempt),
-					take_exempt };
-
-int bpf_read_services(const struct bpf *bpf, struct state *have)
+void bpf_read_socket_lb(const struct bpf *bpf, struct tp_socket_lb *out)
 {
 	AUTO_CLOSE int fd = bpf_map_open(bpf, "tp_socket_lb");
 	const uint32_t zero = 0;
-	int r;
 
 	/* no map: the zeroes that are there differ from any wanted settings */
-	if (fd >= 0 && bpf_map_lookup_elem(fd, &zero, &have->socket_lb.settings))
-		memset(&have->socket_lb.settings, 0, sizeof(have->socket_lb.settings));
-	r = bpf_take_rows(bpf, &services, have);
-	if (!r)
-		r = bpf_take_rows(bpf, &backends, have);
-	if (!r)
-		r = bpf_take_rows(bpf, &exempt, have);
-	socket_lb_sort(&have->socket_lb);
-	return r;
+	if (fd >= 0 && bpf_map_lookup_elem(fd, &zero, out))
+		memset(out, 0, sizeof(*out));
 }
 
 static struct backends_row *find_backends(struct state *have, const char *service)
@@ -120,7 +72,9 @@ int bpf_set_health(const struct bpf *bpf, const char *service, const struct tp_a
 	struct backends_row *row;
 	uint64_t before;
 	uint32_t i;
-	int r = bpf_take_rows(bpf, &backends, &have);
+	static const struct bpf_rows rows =
+		BPF_ROWS("tp_backends", socket_lb.backends, struct backends_row, id, backends);
+	int r = bpf_take_rows(bpf, &rows, &have);
 
 	row = find_backends(&have, service);
 	for (i = 0; !r && row && i < row->backends.count && i < TP_BACKEND_MAX; i++)

@@ -19,7 +19,7 @@ int bpf_set_socket_lb(const struct bpf *bpf, const struct tp_socket_lb *settings
 int bpf_set_health(const struct bpf *bpf, const char *service, const struct tp_addr *backend,
 		   bool healthy, struct err *err);
 
-/* Fills have->socket_lb but for its links; maps that are not there read as empty. 0 or negative. */
-int bpf_read_services(const struct bpf *bpf, struct state *have);
+/* All zero where there is no map. */
+void bpf_read_socket_lb(const struct bpf *bpf, struct tp_socket_lb *out);
 
 #endif
