@@ -46,20 +46,6 @@ static int visit_device_set(struct diff *d, const void *w, const void *h)
 	return 0;
 }
 
-static int visit_device_gone(struct diff *d, const void *w, const void *h)
-{
-	struct op *op;
-
-	if (w)
-		return 0;
-
-	op = op_add(&d->plan, PHASE_REMOVE, OP_DEVICE_REMOVE, "remove");
-	if (!op)
-		return -ENOMEM;
-	op->args.device = h;
-	return 0;
-}
-
 int diff_devices_set(struct diff *d)
 {
 	return walk_both(
@@ -68,8 +54,8 @@ int diff_devices_set(struct diff *d)
 
 int diff_devices_remove(struct diff *d)
 {
-	return walk_both(
-		d, WALK_OF(d->want->devices, d->have->devices, device_compare, visit_device_gone));
+	return diff_rows_remove(d, OP_DEVICE_REMOVE,
+				WALK_OF(d->want->devices, d->have->devices, device_compare, NULL));
 }
 
 static int peer_compare(const void *a, const void *b)
@@ -152,34 +138,6 @@ static int visit_route_info(struct diff *d, const void *w, const void *h)
 	return 0;
 }
 
-static int visit_peer_info_gone(struct diff *d, const void *w, const void *h)
-{
-	struct op *op;
-
-	if (w)
-		return 0;
-
-	op = op_add(&d->plan, PHASE_REMOVE, OP_PEER_INFO_REMOVE, "remove");
-	if (!op)
-		return -ENOMEM;
-	op->args.peer_info = h;
-	return 0;
-}
-
-static int visit_route_info_gone(struct diff *d, const void *w, const void *h)
-{
-	struct op *op;
-
-	if (w)
-		return 0;
-
-	op = op_add(&d->plan, PHASE_REMOVE, OP_ROUTE_INFO_REMOVE, "remove");
-	if (!op)
-		return -ENOMEM;
-	op->args.route_info = h;
-	return 0;
-}
-
 int diff_infos_set(struct diff *d)
 {
 	int r;
@@ -202,12 +160,13 @@ int diff_infos_remove(struct diff *d)
 {
 	int r;
 
-	r = walk_both(d, WALK_OF(d->want->peer_info, d->have->peer_info, peer_compare,
-				 visit_peer_info_gone));
+	r = diff_rows_remove(d, OP_PEER_INFO_REMOVE,
+			     WALK_OF(d->want->peer_info, d->have->peer_info, peer_compare, NULL));
 	if (r)
 		return r;
-	return walk_both(d, WALK_OF(d->want->route_info, d->have->route_info, route_compare,
-				    visit_route_info_gone));
+	return diff_rows_remove(
+		d, OP_ROUTE_INFO_REMOVE,
+		WALK_OF(d->want->route_info, d->have->route_info, route_compare, NULL));
 }
 
 static int attachment_compare(const void *a, const void *b)

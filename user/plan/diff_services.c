@@ -8,89 +8,10 @@
 
 #include "plan/plan_parts.h"
 
-static int visit_backends(struct diff *d, const void *w, const void *h)
-{
-	const struct backends_row *want = w, *have = h;
-	struct op *op;
-
-	if (!want || (have && !d->fresh &&
-		      !memcmp(&want->backends, &have->backends, sizeof(want->backends))))
-		return 0;
-	op = op_add(&d->plan, PHASE_ADD, OP_BACKENDS_SET, "set");
-	if (!op)
-		return -ENOMEM;
-	op->args.backends = want;
-	return 0;
-}
-
-static int visit_backends_gone(struct diff *d, const void *w, const void *h)
-{
-	struct op *op;
-
-	if (w)
-		return 0;
-	op = op_add(&d->plan, PHASE_REMOVE, OP_BACKENDS_REMOVE, "remove");
-	if (!op)
-		return -ENOMEM;
-	op->args.backends = h;
-	return 0;
-}
-
-static int visit_service(struct diff *d, const void *w, const void *h)
-{
-	const struct service_row *want = w, *have = h;
-	struct op *op;
-
-	if (!want ||
-	    (have && !d->fresh && !memcmp(&want->service, &have->service, sizeof(want->service))))
-		return 0;
-	op = op_add(&d->plan, PHASE_ADD, OP_SERVICE_SET, "set");
-	if (!op)
-		return -ENOMEM;
-	op->args.service = want;
-	return 0;
-}
-
-static int visit_service_gone(struct diff *d, const void *w, const void *h)
-{
-	struct op *op;
-
-	if (w)
-		return 0;
-	op = op_add(&d->plan, PHASE_REMOVE, OP_SERVICE_REMOVE, "remove");
-	if (!op)
-		return -ENOMEM;
-	op->args.service = h;
-	return 0;
-}
-
-static int visit_exempt(struct diff *d, const void *w, const void *h)
-{
-	const struct exempt_row *want = w, *have = h;
-	struct op *op;
-
-	if (!want ||
-	    (have && !d->fresh && !memcmp(&want->exempt, &have->exempt, sizeof(want->exempt))))
-		return 0;
-	op = op_add(&d->plan, PHASE_ADD, OP_EXEMPT_SET, "set");
-	if (!op)
-		return -ENOMEM;
-	op->args.exempt = want;
-	return 0;
-}
-
-static int visit_exempt_gone(struct diff *d, const void *w, const void *h)
-{
-	struct op *op;
-
-	if (w)
-		return 0;
-	op = op_add(&d->plan, PHASE_REMOVE, OP_EXEMPT_REMOVE, "remove");
-	if (!op)
-		return -ENOMEM;
-	op->args.exempt = h;
-	return 0;
-}
+static const struct row_kind exempt_rows = ROW_KIND(OP_EXEMPT_SET, struct exempt_row, exempt);
+static const struct row_kind backends_rows =
+	ROW_KIND(OP_BACKENDS_SET, struct backends_row, backends);
+static const struct row_kind service_rows = ROW_KIND(OP_SERVICE_SET, struct service_row, service);
 
 static int set_settings(struct diff *d)
 {
@@ -120,14 +41,15 @@ static int attach(struct diff *d, enum socket_set set)
 int diff_services_set(struct diff *d)
 {
 	const struct socket_lb *want = &d->want->socket_lb, *have = &d->have->socket_lb;
-	int r = walk_both(d, WALK_OF(want->exempt, have->exempt, exempt_compare, visit_exempt));
+	int r = diff_rows_set(d, &exempt_rows,
+			      WALK_OF(want->exempt, have->exempt, exempt_compare, NULL));
 
 	if (!r)
-		r = walk_both(d, WALK_OF(want->backends, have->backends, backends_compare,
-					 visit_backends));
+		r = diff_rows_set(d, &backends_rows,
+				  WALK_OF(want->backends, have->backends, backends_compare, NULL));
 	if (!r)
-		r = walk_both(
-			d, WALK_OF(want->services, have->services, service_compare, visit_service));
+		r = diff_rows_set(d, &service_rows,
+				  WALK_OF(want->services, have->services, service_compare, NULL));
 	if (!r)
 		r = set_settings(d);
 	if (!r)
@@ -165,12 +87,14 @@ int diff_services_remove(struct diff *d)
 	int r = detach(d);
 
 	if (!r)
-		r = walk_both(d, WALK_OF(want->services, have->services, service_compare,
-					 visit_service_gone));
+		r = diff_rows_remove(
+			d, OP_SERVICE_REMOVE,
+			WALK_OF(want->services, have->services, service_compare, NULL));
 	if (!r)
-		r = walk_both(d, WALK_OF(want->backends, have->backends, backends_compare,
-					 visit_backends_gone));
+		r = diff_rows_remove(
+			d, OP_BACKENDS_REMOVE,
+			WALK_OF(want->backends, have->backends, backends_compare, NULL));
 	return r ? r
-		 : walk_both(d, WALK_OF(want->exempt, have->exempt, exempt_compare,
-					visit_exempt_gone));
+		 : diff_rows_remove(d, OP_EXEMPT_REMOVE,
+				    WALK_OF(want->exempt, have->exempt, exempt_compare, NULL));
 }

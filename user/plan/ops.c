@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "plan/ops.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "plan/plan_parts.h"
 
 struct op *op_add(struct plan *plan, enum op_phase phase, enum op_kind kind, const char *verb)
@@ -55,4 +58,49 @@ int walk_both(struct diff *d, const struct walk *walk)
 			have += walk->size;
 	}
 	return r;
+}
+
+static int add_row_op(struct diff *d, enum op_phase phase, enum op_kind kind, const char *verb,
+		      const void *row)
+{
+	struct op *op = op_add(&d->plan, phase, kind, verb);
+
+	if (!op)
+		return -ENOMEM;
+	op->args.row = row;
+	return 0;
+}
+
+static int visit_row_set(struct diff *d, const void *want, const void *have)
+{
+	const struct row_kind *kind = d->rows;
+
+	if (!want || (have && !d->fresh &&
+		      !memcmp((const char *)want + kind->value_at,
+			      (const char *)have + kind->value_at, kind->value_size)))
+		return 0;
+	return add_row_op(d, PHASE_ADD, kind->set, "set", want);
+}
+
+static int visit_row_gone(struct diff *d, const void *want, const void *have)
+{
+	return want ? 0 : add_row_op(d, PHASE_REMOVE, d->gone, "remove", have);
+}
+
+int diff_rows_set(struct diff *d, const struct row_kind *kind, const struct walk *walk)
+{
+	struct walk rows = *walk;
+
+	rows.visit = visit_row_set;
+	d->rows = kind;
+	return walk_both(d, &rows);
+}
+
+int diff_rows_remove(struct diff *d, enum op_kind remove, const struct walk *walk)
+{
+	struct walk rows = *walk;
+
+	rows.visit = visit_row_gone;
+	d->gone = remove;
+	return walk_both(d, &rows);
 }

@@ -75,6 +75,7 @@ struct op {
 		const struct service_row *service;
 		const struct exempt_row *exempt;
 		enum socket_set socket_set;
+		const void *row; /* any of those that point to a row */
 	} args; /* points into want (add, set) or have (remove): both must outlive the plan */
 };
 

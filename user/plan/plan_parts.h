@@ -3,6 +3,8 @@
 #ifndef TP_PLAN_PLAN_PARTS_H
 #define TP_PLAN_PLAN_PARTS_H
 
+#include <stddef.h>
+
 #include "plan/ops.h"
 
 /*
@@ -17,12 +19,25 @@ int op_add_lan_address(struct plan *plan, bool is_add, const struct state_lan_ad
 /* When anything of the set is attached: 0 or -ENOMEM. */
 int op_add_socket_detach(struct plan *plan, const struct socket_lb *have, enum socket_set set);
 
+/* Rows of a map that are set when their value differs. */
+struct row_kind {
+	enum op_kind set;
+	size_t value_at, value_size; /* in the row */
+};
+
+#define ROW_KIND(op, row_type, member)                                            \
+	{                                                                         \
+		(op), offsetof(row_type, member), sizeof(((row_type *)0)->member) \
+	}
+
 /* What is being compared. */
 struct diff {
 	const struct state *want;
 	const struct state *have;
 	struct plan plan;
 	ARRAY_OF(struct prefix) owned; /* allowed IPs that somebody is to have, once asked for */
+	const struct row_kind *rows;   /* while rows are walked that are set */
+	enum op_kind gone;             /* while those are that are removed */
 	bool fresh; /* the programs are not those we want: everything in maps is written again */
 };
 
@@ -71,5 +86,9 @@ int walk_both(struct diff *d, const struct walk *walk);
 	(&(const struct walk){ (want_array).items, (want_array).count, (have_array).items, \
 			       (have_array).count, sizeof(*(want_array).items),            \
 			       (compare_function), (visit_function) })
+
+/* Ops for rows, to which the walk leaves its visit. 0 or -ENOMEM. */
+int diff_rows_set(struct diff *d, const struct row_kind *kind, const struct walk *walk);
+int diff_rows_remove(struct diff *d, enum op_kind remove, const struct walk *walk);
 
 #endif
