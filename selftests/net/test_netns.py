@@ -11,7 +11,7 @@ from pathlib import Path
 
 import snapshot
 from daemon import BUSY_S, Daemon
-from lib import case, check, check_equal, inside, main, run, wait_until
+from lib import Failed, case, check, check_equal, inside, main, run, wait_until
 from running import RunLab, forwards
 from scenes import open_policy
 
@@ -46,8 +46,11 @@ class NetnsLab(RunLab):
 
     def make_inner(self):
         """With the router's end of the LAN."""
-        lan = self.netns("lan")
         run("ip", "netns", "add", self.inner)
+        self.furnish_inner()
+
+    def furnish_inner(self):
+        lan = self.netns("lan")
         self.in_inner("sysctl", "-qw", "net.ipv4.ip_forward=0",
                       "net.ipv6.conf.default.accept_dad=0")
         self.in_inner("ip", "link", "set", "lo", "up")
@@ -191,6 +194,13 @@ def is_ready(daemon):
     return daemon.fetch("/readyz")[0] == 200
 
 
+def becomes_ready(daemon, what):
+    try:
+        wait_until(lambda: is_ready(daemon), what, BUSY_S)
+    except Failed as late:
+        raise Failed(f"{late}: {daemon.fetch('/readyz')[2]}\n{daemon.log()}") from late
+
+
 @case
 def run_waits_for_it(lab):
     lab.drop_inner()
@@ -199,7 +209,7 @@ def run_waits_for_it(lab):
         check_equal(daemon.fetch("/readyz")[0], 503, "/readyz")
         check_equal(daemon.fetch("/healthz")[0], 200, "/healthz")
         lab.make_inner()
-        wait_until(lambda: is_ready(daemon), "it to be set up")
+        becomes_ready(daemon, "it to be set up")
         is_split(lab)
         check("in force" in daemon.messages()[-1]["STATUS"], f"{daemon.messages()[-1]}")
 
@@ -213,7 +223,19 @@ def run_recovers_when_it_vanishes_and_returns(lab):
         check(lab.inner in daemon.fetch("/readyz")[2], daemon.fetch("/readyz")[2])
         check(lab.inner in lab.problems(), lab.problems())
         lab.make_inner()
-        wait_until(lambda: is_ready(daemon), "it to be set up again", BUSY_S)
+        becomes_ready(daemon, "it to be set up again")
+        is_split(lab)
+
+
+@case
+def run_recovers_when_the_lan_comes_later(lab):
+    """By then it has removed what was left of the one before, and failed for want of a LAN."""
+    with running_inside(lab) as daemon:
+        lab.drop_inner()
+        run("ip", "netns", "add", lab.inner)
+        wait_until(lambda: "no device leads to" in daemon.log(), "the lack of a LAN to be told")
+        lab.furnish_inner()
+        becomes_ready(daemon, "it to be set up again")
         is_split(lab)
 
 

@@ -29,7 +29,7 @@ static void save(const struct pipeline *p)
  * A tunnel.netns may come and go; what is left of the one before is nobody's any more. It is kept
  * until there is another, for `status` to tell what happened.
  */
-static int clear_gone(const struct pipeline *p)
+static int clear_gone(struct pipeline *p)
 {
 	const char *name = p->self->node->tunnel.netns;
 	struct netns_id there;
@@ -45,6 +45,7 @@ static int clear_gone(const struct pipeline *p)
 		 p->args->instance);
 	pipeline_start(&old, p->args);
 	old.removing = true;
+	p->cleared = true;
 	status = down_all(&old);
 	pipeline_end(&old);
 	return status == EXIT_NOT_RUNNING ? EXIT_DONE : status;

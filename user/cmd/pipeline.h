@@ -52,6 +52,7 @@ struct pipeline {
 	struct state want;
 	struct plan plan;
 	bool touched; /* the plan was begun */
+	bool cleared; /* what was set up in a network namespace that is gone was removed */
 };
 
 #define POLICY_FILE_MAX (16U << 20)

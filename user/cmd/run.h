@@ -165,7 +165,8 @@ void run_in_force(struct run *run, const struct pipeline *p, bool said);
 
 /* A pipeline of the daemon's: what it has to say, run says. */
 void run_pipeline_start(struct run *run, struct pipeline *p);
-void run_pipeline_end(struct pipeline *p);
+/* However it ended: what it has pinned is held from then on, and what it has removed is not. */
+void run_pipeline_end(struct run *run, struct pipeline *p);
 
 /* ---- run_http.c ---- */
 

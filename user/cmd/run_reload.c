@@ -212,7 +212,7 @@ int run_load(struct run *run)
 	else if (!run_wait(run, &p))
 		reject(run, &p);
 	touched = p.touched;
-	run_pipeline_end(&p);
+	run_pipeline_end(run, &p);
 	if (status != EXIT_DONE && touched)
 		restore(run);
 	return status;

@@ -26,11 +26,12 @@ void run_pipeline_start(struct run *run, struct pipeline *p)
 	p->silent = true;
 }
 
-/* A library that was busy keeps what it freed for the next time, which may be never. */
-void run_pipeline_end(struct pipeline *p)
+void run_pipeline_end(struct run *run, struct pipeline *p)
 {
+	if (p->touched || p->cleared)
+		run_pins_take(run);
 	pipeline_end(p);
-	malloc_trim(0);
+	malloc_trim(0); /* a library keeps what was freed for the next time, which may be never */
 }
 
 void run_in_force(struct run *run, const struct pipeline *p, bool said)
@@ -41,7 +42,7 @@ void run_in_force(struct run *run, const struct pipeline *p, bool said)
 	run_health_follow(run, p);
 	if (run_endpoints_follow(&run->endpoints, p))
 		log_error("run: out of memory: not all names of endpoints are followed");
-	if (p->plan.ops.count || !run->pins.hold.pins.count)
+	if (!run->pins.hold.pins.count)
 		run_pins_take(run);
 	if (seen_note(&run->seen, &p->want, &p->have))
 		log_error("run: out of memory: where peers are is not noted");
@@ -159,7 +160,7 @@ static enum look replan(struct run *run, bool repair)
 		run_note_failure(run, &p);
 	if (status == EXIT_DONE && repair)
 		count_repairs(run, &p.plan);
-	run_pipeline_end(&p);
+	run_pipeline_end(run, &p);
 	if (status != EXIT_DONE)
 		return LOOK_FAILED;
 	return steps ? LOOK_MENDED : LOOK_FOUND_NOTHING;
