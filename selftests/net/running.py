@@ -63,6 +63,14 @@ def forwards(lab):
             capture.expect_payload(b"through")
 
 
+def same_flow(lab):
+    """One more packet of the flow of each family."""
+    for phone, server in pairs(lab):
+        with lab.capture("web") as capture:
+            lab.from_phone(udp(phone, server, 29000, 443, b"the same flow"))
+            capture.expect_payload(b"the same flow")
+
+
 def noted(daemon):
     """Until the daemon has looked at the tunnel as it is: it then knows where peers are."""
     reads = daemon.reads()

@@ -14,9 +14,8 @@ import shutil
 import signal
 
 from lib import case, check, check_equal, main, run, wait_until
-from packets import udp
-from running import PROMPT_S, RunLab, forwards, noted
-from scenes import open_policy, pairs
+from running import PROMPT_S, RunLab, forwards, noted, same_flow
+from scenes import open_policy
 from standin import going_first
 
 EVERY = bool(os.environ.get("EVERY_DAMAGE"))
@@ -42,7 +41,7 @@ class Damaged(RunLab):
         policy["nodes"]["homelab-1"]["xdp"] = "generic"
         self.daemon = self.ending.enter_context(self.running(policy=policy))
         self.wait_for_tunnel()
-        flow(self)
+        same_flow(self)
         noted(self.daemon)
 
     def __exit__(self, *args):
@@ -58,14 +57,6 @@ class Damaged(RunLab):
 
 
 # ---- what is looked at ----------------------------------------------------------------------
-
-def flow(lab):
-    """One more packet of the flow of each family."""
-    for phone, server in pairs(lab):
-        with lab.capture("web") as capture:
-            lab.from_phone(udp(phone, server, 29000, 443, b"the same flow"))
-            capture.expect_payload(b"the same flow")
-
 
 def repairs(lab):
     return lab.daemon.metrics().values("towpath_repairs_total")
@@ -129,7 +120,7 @@ def mends(lab, damage, kind, problem, seconds, same_objects):
         check_equal(objects(lab), before, "ids of what is pinned")
     lab.wait_for_tunnel()
     forwards(lab)
-    flow(lab)
+    same_flow(lab)
     # forwards makes one of each family, wait_for_tunnel pings
     check(lab.json("status")["flows"]["created"] - created <= 6, "the flow is still the same")
 

@@ -9,8 +9,8 @@ import os
 
 import snapshot
 from lib import Lab, case, check, check_equal, main, run
-from packets import udp
-from scenes import open_policy, pairs
+from running import same_flow
+from scenes import open_policy
 
 at_length = case if os.environ.get("EVERY_DAMAGE") else lambda function: function
 OWN = ("tp_peer_info", "tp_route_info", "tp_rule_info", "tp_sysctls",     # of no program
@@ -27,7 +27,7 @@ class Pins(Lab):
         self.whole = snapshot.take(self.netns("router"))
         self.towpath("apply", self.write_policy(open_policy(self)), "--tc-attach", attach)
         self.wait_for_tunnel()
-        flow(self)
+        same_flow(self)
 
     def again(self, attach):
         return self.towpath("apply", f"{self.run_dir}/changed.json", "--tc-attach", attach)
@@ -37,13 +37,6 @@ class Pins(Lab):
         rest = snapshot.difference(self.whole, snapshot.take(self.netns("router")))
         check(not rest, f"down left {rest}")
         check(not os.path.exists(self.pins), f"{self.pins} is gone")
-
-
-def flow(lab):
-    for phone, server in pairs(lab):
-        with lab.capture("web") as capture:
-            lab.from_phone(udp(phone, server, 29000, 443, b"the same flow"))
-            capture.expect_payload(b"the same flow")
 
 
 def map_ids(lab):
@@ -72,7 +65,7 @@ def pinned_anew(lab, attach, names, programs=False, sysctls=True):
         check_equal(after[name], before[name], f"id of {name}")
     check_equal(lab.json("plan", f"{lab.run_dir}/changed.json")["ops"], [], "plan")
     lab.towpath("status", "--healthy")
-    flow(lab)
+    same_flow(lab)
     check_equal(lab.json("status")["flows"]["created"], created, "flows made")
     lab.wait_for_tunnel()
     if sysctls:
