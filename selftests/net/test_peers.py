@@ -211,7 +211,7 @@ def edit_during_stream(lab, host, policy):
     with iperf(lab, host) as client, watched(lab, gently=True) as sets:
         while client.poll() is None:
             check(time.monotonic() < end, f"the stream came to its end in {DEADLINE_S} s more")
-            policy["peers"]["tablet"]["persistent_keepalive"] = 30 + edits % 2
+            policy["peers"]["tablet"]["persistent_keepalive"] ^= 1      # never what it was
             lab.apply(policy)
             edits += 1
         answer = json.loads(client.stdout.read())

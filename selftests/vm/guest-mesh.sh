@@ -34,6 +34,13 @@ address()
 	ip -n "$ns" link set "$dev" up
 }
 
+# has_settled NS DEVICES: carrier and a link-local address come by themselves, a little later.
+has_settled()
+{
+	! ip -n "$1" -o link | grep -q NO-CARRIER &&
+		[ "$(ip -n "$1" -o -6 address show scope link -tentative | wc -l)" = "$2" ]
+}
+
 make_network()
 {
 	local ns
@@ -50,6 +57,7 @@ make_network()
 	address router wan0 192.0.2.1/24 2001:db8::1/64
 	address router lan0 $ROUTER4/24 $ROUTER6/64
 	address lan eth0 $LAN4/24 $LAN6/64
+	becomes has_settled router 2
 }
 
 make_keys()
