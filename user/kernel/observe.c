@@ -132,6 +132,12 @@ static int read_tunnel_routes(struct nl *nl, struct state *state, struct err *er
 	return r;
 }
 
+/* wireguard-go is ending or has ended, before it was asked or before it answered. */
+static bool nobody_answers(int r)
+{
+	return r == -ENOENT || r == -ECONNREFUSED || r == -ECONNRESET || r == -EPIPE;
+}
+
 static int read_wireguard(struct state_tunnel *tunnel, struct err *err)
 {
 	struct wg_device device;
@@ -142,8 +148,8 @@ static int read_wireguard(struct state_tunnel *tunnel, struct err *err)
 	r = wg_get(&device, tunnel, err);
 	wg_close(&device);
 
-	/* wireguard-go is ending, or lost its socket: `down` must still see the device */
-	if (tunnel->backend == STATE_BACKEND_USERSPACE && (r == -ENOENT || r == -ECONNREFUSED))
+	/* `down` must still see the device */
+	if (tunnel->backend == STATE_BACKEND_USERSPACE && nobody_answers(r))
 		return 0;
 	return r;
 }
@@ -160,7 +166,7 @@ static void fill_tunnel(const struct rt_link *link, struct state_tunnel *tunnel)
 	tunnel->mtu = link->facts.mtu;
 }
 
-/* Fills state when there is a device of ours. */
+/* Fills state when there is a device of ours; -ENODEV when that went while it was looked at. */
 static int read_state(struct nl *nl, const char *instance, const char *name, struct state *state,
 		      struct err *err)
 {
@@ -183,6 +189,21 @@ static int read_state(struct nl *nl, const char *instance, const char *name, str
 	return r;
 }
 
+/* A device that goes meanwhile is looked for anew, and another may have come. */
+#define LOOKS 3
+
+static int read_settled_state(struct nl *nl, const char *instance, const char *name,
+			      struct state *state, struct err *err)
+{
+	int looks, r = -ENODEV;
+
+	for (looks = 0; looks < LOOKS && r == -ENODEV; looks++) {
+		state_free(state);
+		r = read_state(nl, instance, name, state, err);
+	}
+	return r;
+}
+
 int observe_net(struct state *have, const char *instance, const char *tunnel_name, struct err *err)
 {
 	AUTO_NL struct nl *nl = NULL;
@@ -191,7 +212,7 @@ int observe_net(struct state *have, const char *instance, const char *tunnel_nam
 
 	r = nl_open(NETLINK_ROUTE, &nl, err);
 	if (!r)
-		r = read_state(nl, instance, tunnel_name, &found, err);
+		r = read_settled_state(nl, instance, tunnel_name, &found, err);
 	if (r) {
 		state_free(&found);
 		return err_wrap(err, r, "look at tunnel %s", tunnel_name);
