@@ -180,11 +180,12 @@ keys_said()
 
 keys_of_status_are_told()
 {
-	local untold unknown key
+	local untold unknown key word
 	untold=$(comm -13 <(keys_told) <(keys_said))
 	# what this lab has none of must at least be a word of the source
 	unknown=$(comm -23 <(keys_told) <(keys_said) | while read -r key; do
-		grep -qF "\"$(sed 's/\[\]$//; s/.*\.//' <<<"$key")\"" user/report/status*.c || echo "$key"
+		word=$(sed 's/\[\]$//; s/.*\.//' <<<"$key")
+		grep -qF "\"$word\"" user/report/status*.c || echo "$key"
 	done)
 	if [ -n "$untold$unknown" ]; then
 		printf 'said, not told: %s\ntold, never said: %s\n' "$untold" "$unknown" |
