@@ -124,11 +124,26 @@ def a_restart_with_a_broken_file_stays_up(lab):
         status = lab.json("status")
         check(not status["healthy"] and status["policy"]["rejected"]["errors"], f"{status}")
         check("REJECTED" in daemon.messages()[0]["STATUS"], f"{daemon.messages()}")
+        check_equal(daemon.metrics().value("towpath_policy_rejected"), 1, "the metric")
+        check_equal(daemon.fetch("/readyz")[0], 200, "ready by the policy in force")
         repairs_what_is_lost(lab)
         policy = open_policy(lab)
         policy["peers"]["tablet"] = TABLET
         lab.write(policy)
         follows(lab, ["phone", "tablet"], "the mended file")
+        check_equal(daemon.metrics().value("towpath_policy_rejected"), 0, "the metric")
+
+
+@case
+def a_restart_with_a_broken_file_listens_where_the_policy_in_force_wants(lab):
+    policy = dict(lab.policy(), metrics={"listen": "127.0.0.1:9586"})
+    with lab.running("--log-level", "info", policy=policy) as daemon:
+        daemon.leave()
+        lab.write("{")
+        with Daemon(lab, lab.file, "--log-level", "info") as daemon:
+            check_equal(daemon.metrics().value("towpath_policy_rejected"), 1, "the metric")
+            lab.write(lab.policy())
+            wait_until(lambda: "no longer serving metrics" in daemon.log(), "the mended file")
 
 
 # ---- following the file -----------------------------------------------------------------
