@@ -160,8 +160,9 @@ def sysctl_off(lab, path):
         file.write("0")
 
 
-def link_pins(lab):
-    return sorted(glob.glob(f"{lab.pins}/links/*"))
+def pins(lab, kind="*"):
+    """The paths of what is pinned, links, maps or both."""
+    return sorted(glob.glob(f"{lab.pins}/{kind}/*"))
 
 
 def lose_carrier(lab, _):
@@ -200,15 +201,16 @@ def flush_qdisc(lab, rng, *verbs):
 
 
 def detach(lab, rng):
-    lab.exec("router", "bpftool", "link", "detach", "pinned", rng.choice(link_pins(lab)))
+    lab.exec("router", "bpftool", "link", "detach", "pinned",
+             rng.choice(pins(lab, "links")))
 
 
 def unpin_one(lab, rng):
-    os.unlink(rng.choice(link_pins(lab)))
+    os.unlink(rng.choice(pins(lab)))
 
 
 def unpin_all(lab, _):
-    for pin in link_pins(lab):
+    for pin in pins(lab):
         os.unlink(pin)
 
 
@@ -229,14 +231,15 @@ DAMAGES = {
     "forwarding": lambda lab, _: sysctl_off(lab, f"net/ipv4/conf/{lab.tunnel}/forwarding"),
     "forwarding6": lambda lab, _: sysctl_off(lab, f"net/ipv6/conf/{lab.tunnel}/forwarding"),
     "foreign qdisc": flush_foreign_qdisc,
+    "pin": unpin_one,
+    "pins": unpin_all,
 }
+HELD = ("pin", "pins")      # by nobody but the daemon, until it has pinned them anew
 
 # What leaves the stack to itself: it forwards as it is told to, resets what it does not know, and
 # so no connection is safe until the programs are back.
 BARE = {
     "detached": detach,
-    "pin": unpin_one,
-    "pins": unpin_all,
 }
 BARE_CLSACT = {"qdisc": flush_qdisc}
 
@@ -272,7 +275,7 @@ def damage_is_repaired(lab):
     rng, took = dice("damages"), {}
     for name in damages(DAMAGES, rng, "DAMAGES"):
         DAMAGES[name](lab, rng)
-        if rng.random() < 0.2:
+        if name not in HELD and rng.random() < 0.2:
             lab.restart()
         took.setdefault(name, []).append(repaired(lab, name))
         try:
