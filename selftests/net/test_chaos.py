@@ -201,8 +201,18 @@ def flush_qdisc(lab, rng, *verbs):
 
 
 def detach(lab, rng):
-    lab.exec("router", "bpftool", "link", "detach", "pinned",
-             rng.choice(pins(lab, "links")))
+    """One program; a filter of clsact has no pin."""
+    links = pins(lab, "links")
+    if links:
+        lab.exec("router", "bpftool", "link", "detach", "pinned", rng.choice(links))
+    else:
+        run("tc", "-n", lab.netns("router"), "filter", "del", "dev",
+            rng.choice((lab.tunnel, "lan0")), rng.choice(("ingress", "egress")))
+
+
+def detach_all(lab, _):
+    for pin in pins(lab, "links"):
+        lab.exec("router", "bpftool", "link", "detach", "pinned", pin)
 
 
 def unpin_one(lab, rng):
@@ -231,16 +241,15 @@ DAMAGES = {
     "forwarding": lambda lab, _: sysctl_off(lab, f"net/ipv4/conf/{lab.tunnel}/forwarding"),
     "forwarding6": lambda lab, _: sysctl_off(lab, f"net/ipv6/conf/{lab.tunnel}/forwarding"),
     "foreign qdisc": flush_foreign_qdisc,
+    "detached": detach,
     "pin": unpin_one,
     "pins": unpin_all,
 }
 HELD = ("pin", "pins")      # by nobody but the daemon, until it has pinned them anew
 
-# What leaves the stack to itself: it forwards as it is told to, resets what it does not know, and
-# so no connection is safe until the programs are back.
-BARE = {
-    "detached": detach,
-}
+# What leaves the stack to itself on a whole device: it forwards as it is told to, resets what it
+# does not know, and so no connection is safe until the programs are back.
+BARE = {"detached": detach_all}
 BARE_CLSACT = {"qdisc": flush_qdisc}
 
 
