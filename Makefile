@@ -225,8 +225,8 @@ install: all
 	install -D -m 0755 $(B)/towpath $(DESTDIR)$(PREFIX)/sbin/towpath
 	install -D -m 0644 docs/towpath.8 $(SHARE)/man/man8/towpath.8
 	install -D -m 0644 docs/policy.schema.json $(SHARE)/towpath/policy.schema.json
-	install -D -m 0644 scripts/systemd/towpath.service \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system/towpath.service
+	sed 's|/usr/local|$(PREFIX)|' scripts/systemd/towpath.service | install -D -m 0644 \
+		/dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/towpath.service
 
 clean:
 	rm -rf $(B)

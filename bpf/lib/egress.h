@@ -200,24 +200,26 @@ static __noinline int foreign_to_lan(struct pkt *pkt, int parsed)
 	struct tp_flow_state *state = NULL;
 	struct tp_flow_key key;
 	struct tp_flow *flow;
-	bool retired;
+	bool retired, ours;
 
 	if (parsed != GO_ON || pkt->fragment)
 		return TP_R_not_ours;
+	flow_key_reverse(&key, &pkt->key, TP_SIDE_LAN);
+	flow = flow_find(&key, &state);
+	ours = flow && state && (flow->flags & TP_FLOW_DST_NAT);
 	/*
 	 * No socket need stand behind a RST: the stack refuses with one whatever reached it of no
-	 * flow. Else any LAN host could end everybody's connections by trying the ports.
+	 * flow. Else any LAN host could end everybody's connections by trying the ports. One that
+	 * refuses an answer of a flow of ours, which came while no program was there to take it,
+	 * would end that flow: the answer comes again.
 	 */
 	if (pkt->tcp_flags & TCP_RST)
-		return TP_R_not_ours;
+		return ours ? TP_R_unjudged : TP_R_not_ours;
 	mapping.outside = pkt->key.src;
 	mapping.port = pkt->key.sport;
 	mapping.proto = pkt->key.proto;
 	retired = nat_retire(&mapping);
-
-	flow_key_reverse(&key, &pkt->key, TP_SIDE_LAN);
-	flow = flow_find(&key, &state);
-	if (flow && state && (flow->flags & TP_FLOW_DST_NAT))
+	if (ours)
 		flow_kill(state, flow->slot, flow->slot_gen, pkt->now);
 	return retired ? TP_R_nat_port_lost : TP_R_not_ours;
 }

@@ -11,7 +11,8 @@ import sys
 import snapshot
 from lib import (TOP, TOWPATH, Lab, Skip, case, check, check_equal, main, run,
                  wait_until)
-from scenes import inner_maps
+from running import same_flow
+from scenes import inner_maps, open_policy
 
 # cBPF that matches nothing: a filter of somebody else's.
 FOREIGN_FILTER = ("bpf", "bytecode", "1,6 0 0 0", "flowid", "1:1")
@@ -85,6 +86,33 @@ def down_leaves_nothing_with_the_best_hook(lab):
 @case
 def down_leaves_nothing_with_clsact(lab):
     down_leaves_nothing(lab, "--tc-attach", "clsact")
+
+
+def hooks(lab):
+    return {a["hook"] for a in lab.json("status")["attachments"]}
+
+
+@case
+def another_way_to_attach_takes_over(lab):
+    before, path = snapshot_of(lab), lab.write_policy(open_policy(lab))
+    lab.towpath("apply", path)
+    if hooks(lab) != {"tcx"}:
+        lab.towpath("down")
+        raise Skip("the kernel has no tcx")
+    lab.wait_for_tunnel()
+    same_flow(lab)
+    created = lab.json("status")["flows"]["created"]
+    for how, hook in (("clsact", "tc"), ("tcx", "tcx")):
+        planned = lab.towpath("plan", path, "--tc-attach", how).stdout
+        check(f"attach program tp_tc_lan on lan0 by {how}" in planned, planned)
+        lab.towpath("apply", path, "--tc-attach", how)
+        check_equal(hooks(lab), {hook}, f"after --tc-attach {how}")
+        for options in ((), ("--tc-attach", how)):
+            check_equal(lab.json("plan", path, *options)["ops"], [], f"the plan with {options}")
+        same_flow(lab)
+    check_equal(lab.json("status")["flows"]["created"], created, "flows made")
+    lab.towpath("down")
+    nothing_changed(lab, before, "after down")
 
 
 @case

@@ -9,12 +9,12 @@ import os
 
 import snapshot
 from lib import Lab, case, check, check_equal, main, run
-from running import same_flow
+from running import TABLET, same_flow
 from scenes import open_policy
 
 at_length = case if os.environ.get("EVERY_DAMAGE") else lambda function: function
-OWN = ("tp_peer_info", "tp_route_info", "tp_rule_info", "tp_sysctls",     # of no program
-       "tp_guard")                                                        # of XDP, not attached
+OWN = ("tp_peer_info", "tp_route_info", "tp_rule_info", "tp_sysctls",     # no program reads them
+       "tp_guard")                                                        # XDP, not attached
 
 
 class Pins(Lab):
@@ -45,7 +45,7 @@ def map_ids(lab):
             for name in os.listdir(f"{lab.pins}/maps")}
 
 
-def pinned_anew(lab, attach, names, programs=False, sysctls=True):
+def pinned_anew(lab, attach, names, programs=False):
     """names(ids of all maps) lose their pins; programs: all are loaded again."""
     lab.set_up(attach)
     before, created = map_ids(lab), lab.json("status")["flows"]["created"]
@@ -60,20 +60,17 @@ def pinned_anew(lab, attach, names, programs=False, sysctls=True):
     check_equal("load programs" in done.stderr or "upgrade programs" in done.stderr, programs,
                 f"programs are loaded\n{done.stderr}")
     after = map_ids(lab)
-    check_equal(sorted(after), sorted(before), "maps")
-    for name in set(before) - set(OWN):
-        check_equal(after[name], before[name], f"id of {name}")
+    check_equal(after, before, "ids")
     check_equal(lab.json("plan", f"{lab.run_dir}/changed.json")["ops"], [], "plan")
     lab.towpath("status", "--healthy")
     same_flow(lab)
     check_equal(lab.json("status")["flows"]["created"], created, "flows made")
     lab.wait_for_tunnel()
-    if sysctls:
-        lab.down_leaves_nothing()
+    lab.down_leaves_nothing()
 
 
 def used_by_programs(ids):
-    return [name for name in ids if name not in OWN and name != "tp_stages"]
+    return [name for name in ids if name != "tp_stages"]
 
 
 def used_but_state(ids):
@@ -134,9 +131,22 @@ def down_puts_everything_back_without_pins_of_maps(lab):
 
 
 @at_length
-def what_only_towpath_uses_is_made_anew(lab):
-    """But for what the sysctls were before, which nobody knows any more: so this case is last."""
-    pinned_anew(lab, "auto", lambda _: OWN, programs=True, sysctls=False)
+def what_only_towpath_uses_is_not_lost(lab):
+    """What the sysctls were before, and whose peers are ours."""
+    pinned_anew(lab, "auto", lambda _: OWN)
+
+
+@case
+def peers_are_ours_after_that(lab):
+    """So one that the policy has no more goes, and is not taken for somebody else's."""
+    policy = open_policy(lab)
+    policy["peers"]["tablet"] = TABLET
+    lab.towpath("apply", lab.write_policy(policy))
+    os.unlink(f"{lab.pins}/maps/tp_peer_info")
+    done = lab.towpath("apply", lab.write_policy(open_policy(lab)))
+    check("foreign" not in done.stderr, done.stderr)
+    keys = lab.exec("router", "wg", "show", lab.tunnel, "peers").stdout.split()
+    check_equal(len(keys), 1, "peers on the device")
     lab.towpath("down")
 
 

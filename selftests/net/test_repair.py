@@ -306,8 +306,8 @@ def a_storm_of_routes_keeps_nobody_busy(lab):
             wait_until(lambda: lab.PHONE in ip(lab, "route", "show", "proto", "116").stdout,
                        "our own route in the middle of it", PROMPT_S)
         check(daemon.resident_kib() - resident < 512, "RSS")
-        check_equal(daemon.descriptors(), descriptors, "descriptors")
         quiet(daemon)
+        check_equal(daemon.descriptors(), descriptors, "descriptors")
         forwards(lab)
 
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -13,7 +14,7 @@ import time
 
 import snapshot
 from daemon import Daemon
-from lib import (SLOWNESS, bound_socket, case, check, check_equal, client_socket, inside, main,
+from lib import (SLOWNESS, TOP, bound_socket, case, check, check_equal, client_socket, inside, main,
                  run, wait_until)
 from running import PROMPT_S, TABLET, RunLab, follows, forwards, peers
 from scenes import open_policy, pairs
@@ -124,11 +125,51 @@ def a_restart_with_a_broken_file_stays_up(lab):
         status = lab.json("status")
         check(not status["healthy"] and status["policy"]["rejected"]["errors"], f"{status}")
         check("REJECTED" in daemon.messages()[0]["STATUS"], f"{daemon.messages()}")
+        check_equal(daemon.metrics().value("towpath_policy_rejected"), 1, "the metric")
+        check_equal(daemon.fetch("/readyz")[0], 200, "ready by the policy in force")
         repairs_what_is_lost(lab)
         policy = open_policy(lab)
         policy["peers"]["tablet"] = TABLET
         lab.write(policy)
         follows(lab, ["phone", "tablet"], "the mended file")
+        check_equal(daemon.metrics().value("towpath_policy_rejected"), 0, "the metric")
+
+
+@case
+def a_restart_with_a_broken_file_listens_where_the_policy_in_force_wants(lab):
+    policy = dict(lab.policy(), metrics={"listen": "127.0.0.1:9586"})
+    with lab.running("--log-level", "info", policy=policy) as daemon:
+        daemon.leave()
+        lab.write("{")
+        with Daemon(lab, lab.file, "--log-level", "info") as daemon:
+            check_equal(daemon.metrics().value("towpath_policy_rejected"), 1, "the metric")
+            lab.write(lab.policy())
+            wait_until(lambda: "no longer serving metrics" in daemon.log(), "the mended file")
+
+
+def probe_timeout():
+    """Of the readiness probe in the manifest, seconds."""
+    with open(os.path.join(TOP, "scripts", "kubernetes", "towpath.yaml"), encoding="utf-8") as file:
+        return int(re.search(r"timeoutSeconds: (\d+)", file.read())[1])
+
+
+@case
+def status_does_not_wait_for_a_daemon_that_is_busy(lab):
+    """While the verifier has it, it answers nobody: here one that is stopped stands for it. What
+    the kernel has is told all the same, and before a probe loses its patience."""
+    with lab.running() as daemon:
+        daemon.tell(signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            done = lab.towpath("status", "--healthy")
+            took = time.monotonic() - began
+        finally:
+            daemon.tell(signal.SIGCONT)
+        print(f"# status after {took:.2f} s")
+        check("does not answer" in done.stderr, done.stderr)
+        check("healthy" in done.stdout and "phone" in done.stdout, done.stdout)
+        check(took < probe_timeout() * SLOWNESS, f"it took {took:.1f} s")
+        check_equal(lab.json("status")["daemon"]["pid"], daemon.process.pid, "it answers again")
 
 
 # ---- following the file -----------------------------------------------------------------

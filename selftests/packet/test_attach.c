@@ -45,8 +45,7 @@ static void check_attached(enum device device, enum state_xdp xdp, int mode)
 	struct state_attachment attachment = lan(device, xdp);
 	struct err err;
 
-	test_check(!bpf_attach(rig_bpf(), &attachment, ATTACH_AUTO, &err), __FILE__, __LINE__, "%s",
-		   err.text);
+	test_check(!bpf_attach(rig_bpf(), &attachment, &err), __FILE__, __LINE__, "%s", err.text);
 	CHECK_INT(mode_of(device), mode);
 	CHECK_INT(is_noted_native(device), mode == XDP_ATTACHED_DRV);
 
@@ -75,7 +74,7 @@ TEST(native_is_an_error_where_the_driver_cannot)
 	struct state_attachment attachment = lan(TUNNEL0, STATE_XDP_NATIVE);
 	struct err err;
 
-	CHECK_INT(bpf_attach(rig_bpf(), &attachment, ATTACH_AUTO, &err), -EOPNOTSUPP);
+	CHECK_INT(bpf_attach(rig_bpf(), &attachment, &err), -EOPNOTSUPP);
 	CHECK(strstr(err.text, "its driver does not run it"));
 	CHECK_INT(mode_of(TUNNEL0), XDP_ATTACHED_NONE);
 }
@@ -89,13 +88,13 @@ TEST(auto_does_not_replace_what_has_come_meanwhile)
 	struct err err;
 
 	CHECK(!bpf_xdp_attach(ifindex, theirs, XDP_FLAGS_SKB_MODE, NULL));
-	CHECK_INT(bpf_attach(rig_bpf(), &attachment, ATTACH_AUTO, &err), -EBUSY);
+	CHECK_INT(bpf_attach(rig_bpf(), &attachment, &err), -EBUSY);
 	CHECK_TEXT(err.text, "attach tp_xdp_lan to lan0: it runs an XDP program that is not ours");
 	CHECK_INT(mode_of(LAN0), XDP_ATTACHED_SKB);
 	CHECK(!bpf_xdp_detach(ifindex, XDP_FLAGS_SKB_MODE, NULL));
 
 	CHECK(!bpf_xdp_attach(ifindex, theirs, XDP_FLAGS_DRV_MODE, NULL));
-	CHECK_INT(bpf_attach(rig_bpf(), &attachment, ATTACH_AUTO, &err), -EBUSY);
+	CHECK_INT(bpf_attach(rig_bpf(), &attachment, &err), -EBUSY);
 	CHECK_INT(mode_of(LAN0), XDP_ATTACHED_DRV);
 	CHECK(!bpf_xdp_detach(ifindex, XDP_FLAGS_DRV_MODE, NULL));
 }

@@ -108,7 +108,7 @@ TEST(defaults_are_filled_in)
 	CHECK(!args.json && !args.help);
 	CHECK_INT(args.log_level, LOG_LEVEL_INFO);
 	CHECK_INT(args.log_format, LOG_TEXT);
-	CHECK_INT(args.tc_attach, ARGS_TC_AUTO);
+	CHECK_INT(args.tc_attach, STATE_TC_AUTO);
 }
 
 static void check_same(const char *line)
@@ -181,9 +181,9 @@ TEST(reads_every_choice)
 	CHECK_INT(typed("check p --log-level debug").log_level, LOG_LEVEL_DEBUG);
 	CHECK_INT(typed("check p --log-format text").log_format, LOG_TEXT);
 	CHECK_INT(typed("check p --log-format json").log_format, LOG_JSON);
-	CHECK_INT(typed("apply p --tc-attach auto").tc_attach, ARGS_TC_AUTO);
-	CHECK_INT(typed("apply p --tc-attach tcx").tc_attach, ARGS_TC_TCX);
-	CHECK_INT(typed("apply p --tc-attach clsact").tc_attach, ARGS_TC_CLSACT);
+	CHECK_INT(typed("apply p --tc-attach auto").tc_attach, STATE_TC_AUTO);
+	CHECK_INT(typed("apply p --tc-attach tcx").tc_attach, STATE_TC_TCX);
+	CHECK_INT(typed("apply p --tc-attach clsact").tc_attach, STATE_TC_CLSACT);
 	CHECK_TEXT(typed("check p --bpffs /run/bpf").bpffs, "/run/bpf");
 	CHECK_TEXT(typed("keygen --out k").out, "k");
 }

@@ -10,6 +10,7 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "model/state.h"
 
 #define ARGS_OPERAND_MAX  2
 #define ARGS_INSTANCE_MAX 31 /* bytes; the name is a directory, a socket and a link alias */
@@ -50,8 +51,6 @@ enum args_option {
 	(ARGS_BIT(ARGS_INSTANCE) | ARGS_BIT(ARGS_BPFFS) | ARGS_BIT(ARGS_LOG_LEVEL) | \
 	 ARGS_BIT(ARGS_LOG_FORMAT) | ARGS_BIT(ARGS_HELP))
 
-enum args_tc_attach { ARGS_TC_AUTO, ARGS_TC_TCX, ARGS_TC_CLSACT };
-
 /* Strings point into argv. */
 struct args {
 	const struct command *command; /* NULL: none was named, the overview is wanted */
@@ -66,7 +65,7 @@ struct args {
 	const char *key;      /* absolute; NULL = the command's default */
 	/* trace: as typed, NULL = not given */
 	const char *from, *to, *proto, *dport, *sport, *in;
-	enum args_tc_attach tc_attach;
+	enum state_tc tc_attach;
 	enum log_level log_level;
 	enum log_format log_format;
 	struct endpoint metrics_listen; /* port 0 = as the policy says */

@@ -95,7 +95,7 @@ static int read_tc_attach(const char *value, struct args *args, struct err *err)
 
 	if (r < 0)
 		return r;
-	args->tc_attach = (enum args_tc_attach)r;
+	args->tc_attach = (enum state_tc)r;
 	return 0;
 }
 

@@ -11,10 +11,6 @@
 #include "cmd/steps.h"
 #include "cmd/try.h"
 
-static const enum bpf_attach_mode attach_modes[] = {
-	[ARGS_TC_AUTO] = ATTACH_AUTO, [ARGS_TC_TCX] = ATTACH_TCX, [ARGS_TC_CLSACT] = ATTACH_CLSACT
-};
-
 /* Whoever reads it later goes by its hash, so one that could not be written is only missed. */
 static void save(const struct pipeline *p)
 {
@@ -66,7 +62,7 @@ int apply_prepare(struct pipeline *p)
 
 int apply_finish(struct pipeline *p)
 {
-	int status = pipeline_apply(p, &p->want, attach_modes[p->args->tc_attach]);
+	int status = pipeline_apply(p, &p->want);
 
 	if (status == EXIT_DONE)
 		save(p);

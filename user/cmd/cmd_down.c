@@ -40,7 +40,7 @@ int down_all(struct pipeline *p)
 	}
 	status = pipeline_remove_strays(p);
 	if (status == EXIT_DONE)
-		status = pipeline_apply(p, NULL, ATTACH_AUTO);
+		status = pipeline_apply(p, NULL);
 	if (status == EXIT_DONE)
 		saved_remove(p->args);
 	return status;

@@ -179,6 +179,7 @@ static int begin(struct run *run)
 	if (status == EXIT_DONE || !run_take_over(run))
 		return status;
 	log_warn("run: the policy that is live in the kernel stays in force");
+	run_listen_take_over(run);
 	run_pins_take(run);
 	kernel_watch_look(&run->kernel);
 	return EXIT_DONE;

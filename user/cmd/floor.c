@@ -14,7 +14,8 @@ int require_kernel(const struct args *args)
 
 	if (uname(&name))
 		name.release[0] = '\0'; /* it is only for the sentence */
-	if (!bpf_floor_judge(bpf_floor_missing(args->tc_attach == ARGS_TC_TCX), name.release, &err))
+	if (!bpf_floor_judge(bpf_floor_missing(args->tc_attach == STATE_TC_TCX), name.release,
+			     &err))
 		return EXIT_DONE;
 	log_error("%s: %s", args->command->name, err.text);
 	return EXIT_LACKING;

@@ -283,6 +283,14 @@ static void warn_foreign(const struct pipeline *p)
 			 key_put(key, &first->public_key), count > 1 ? ", …" : "");
 }
 
+static void ask_for_tc(struct pipeline *p)
+{
+	struct state_attachment *attachment;
+
+	array_for_each(attachment, &p->want.attachments)
+		attachment->tc = p->args->tc_attach;
+}
+
 int pipeline_plan(struct pipeline *p)
 {
 	struct problems warnings = {};
@@ -292,6 +300,7 @@ int pipeline_plan(struct pipeline *p)
 
 	check_print_problems(stderr, p->file, "warning: ", &warnings);
 	problems_free(&warnings);
+	ask_for_tc(p);
 	if (!r && p->bpf_found)
 		r = bpf_check_sizes(&p->bpf, &p->want, &err);
 	if (!r)
@@ -317,7 +326,7 @@ static void keep_load_log(const struct pipeline *p, struct err *err)
 	err_set(err, err->code, "%s; the whole log is in %s", line, path);
 }
 
-int pipeline_apply(struct pipeline *p, const struct state *want, enum bpf_attach_mode mode)
+int pipeline_apply(struct pipeline *p, const struct state *want)
 {
 	struct progress progress;
 	const struct apply apply = {
@@ -326,7 +335,6 @@ int pipeline_apply(struct pipeline *p, const struct state *want, enum bpf_attach
 		.netns = &p->netns,
 		.want = want,
 		.have = &p->have,
-		.attach_mode = mode,
 		.progress = progress_step,
 		.progress_data = &progress,
 	};

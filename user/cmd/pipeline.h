@@ -69,7 +69,7 @@ int pipeline_observe(struct pipeline *p, bool make);
 /* want, and the plan from have to it. */
 int pipeline_plan(struct pipeline *p);
 /* Does the plan, logging each step. want: &p->want, or NULL for the plan of `down`. */
-int pipeline_apply(struct pipeline *p, const struct state *want, enum bpf_attach_mode mode);
+int pipeline_apply(struct pipeline *p, const struct state *want);
 /* Before `down`: devices with our mark beside the tunnel, which a crash may have left. */
 int pipeline_remove_strays(struct pipeline *p);
 

@@ -185,5 +185,7 @@ struct run_listen {
 int run_listen_begin(struct run *run, const struct pipeline *p, struct run_listen *out,
 		     struct err *err);
 void run_listen_done(struct run *run, struct run_listen *listen, bool keep);
+/* Listens where the policy in force, as far as its text is known, or the command line, wants it. */
+void run_listen_take_over(struct run *run);
 
 #endif

@@ -142,7 +142,7 @@ static bool is_same(const struct endpoint *a, const struct endpoint *b)
 
 static struct endpoint wanted(const struct run *run, const struct pipeline *p)
 {
-	const char *text = p->policy->config->metrics_listen;
+	const char *text = p->policy ? p->policy->config->metrics_listen : NULL;
 	struct endpoint at = run->args->metrics_listen;
 
 	/* the reader of the policy has seen to it that it is one */
@@ -198,4 +198,27 @@ void run_listen_done(struct run *run, struct run_listen *listen, bool keep)
 		log_info("serving metrics at %s", endpoint_put(text, &run->listening));
 	else
 		log_info("no longer serving metrics");
+}
+
+void run_listen_take_over(struct run *run)
+{
+	struct run_listen listen;
+	struct pipeline p;
+	struct err err;
+	int r;
+
+	run_pipeline_start(run, &p);
+	if (run->good) {
+		p.text = run->good; /* lent */
+		p.length = run->good_length;
+		/* one that is valid no more, as when a key has expired, has a place all the same */
+		(void)pipeline_read_policy(&p);
+		p.text = NULL;
+	}
+	r = run_listen_begin(run, &p, &listen, &err);
+	if (r)
+		log_error("run: metrics: %s", err.text);
+	else
+		run_listen_done(run, &listen, true);
+	run_pipeline_end(run, &p);
 }

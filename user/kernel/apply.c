@@ -105,7 +105,7 @@ static int attach(const struct apply *apply, const struct op *op, struct err *er
 	const struct state_attachment *attachment = op->args.attachment;
 	int r = prepare_program(apply, attachment, err);
 
-	return r ? r : bpf_attach(apply->bpf, attachment, apply->attach_mode, err);
+	return r ? r : bpf_attach(apply->bpf, attachment, err);
 }
 
 static int detach(const struct apply *apply, const struct op *op, struct err *err)

@@ -14,7 +14,6 @@ struct apply {
 	const struct netns *netns; /* that the caller has entered */
 	const struct state *want;  /* NULL for the plan of `down` */
 	const struct state *have;
-	enum bpf_attach_mode attach_mode;
 	/* called before each op; NULL = nobody watches */
 	void (*progress)(const struct op *op, void *data);
 	void *progress_data;

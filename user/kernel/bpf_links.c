@@ -94,17 +94,17 @@ static int clsact_detach(const struct bpf *bpf, const struct state_attachment *a
 }
 
 static int tc_attach(const struct bpf *bpf, const struct state_attachment *a, uint32_t ifindex,
-		     enum bpf_attach_mode mode, struct err *err)
+		     struct err *err)
 {
 	int r;
 
-	if (mode != ATTACH_CLSACT) {
+	if (a->tc != STATE_TC_CLSACT) {
 		r = bpf_tcx_attach(bpf, a, ifindex, err);
 		if (!r)
 			return clsact_detach(bpf, a, ifindex, false, err); /* of an earlier apply */
 		if (r != -EINVAL) /* what a kernel without tcx says */
 			return r;
-		if (mode == ATTACH_TCX)
+		if (a->tc == STATE_TC_TCX)
 			return err_set(err, -EOPNOTSUPP,
 				       "attach %s to %s by tcx: this kernel has none; "
 				       "--tc-attach auto would use clsact",
@@ -114,8 +114,7 @@ static int tc_attach(const struct bpf *bpf, const struct state_attachment *a, ui
 	return r ? r : bpf_pin_remove(bpf, a, err);
 }
 
-int bpf_attach(const struct bpf *bpf, const struct state_attachment *a, enum bpf_attach_mode mode,
-	       struct err *err)
+int bpf_attach(const struct bpf *bpf, const struct state_attachment *a, struct err *err)
 {
 	uint32_t ifindex = if_nametoindex(a->device);
 
@@ -123,7 +122,7 @@ int bpf_attach(const struct bpf *bpf, const struct state_attachment *a, enum bpf
 		return err_sys(err, -errno, "find device %s", a->device);
 	if (a->hook == HOOK_XDP_LAN)
 		return bpf_xdp_attach_lan(bpf, a, ifindex, err);
-	return tc_attach(bpf, a, ifindex, mode, err);
+	return tc_attach(bpf, a, ifindex, err);
 }
 
 int bpf_detach(const struct bpf *bpf, const struct state_attachment *a, bool remove_qdisc,

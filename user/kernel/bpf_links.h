@@ -12,15 +12,12 @@
 #include "model/facts.h"
 #include "model/state.h"
 
-enum bpf_attach_mode { ATTACH_AUTO, ATTACH_TCX, ATTACH_CLSACT };
-
 /*
  * Attaches the loaded program of a hook to a device (by attachment->device, its ifindex looked
  * up now), or puts it in place of the one that is there. The device has its row in tp_devices,
- * where a clsact qdisc that had to be made is noted for `down`. mode is about tc alone.
+ * where a clsact qdisc that had to be made is noted for `down`.
  */
-int bpf_attach(const struct bpf *bpf, const struct state_attachment *attachment,
-	       enum bpf_attach_mode mode, struct err *err);
+int bpf_attach(const struct bpf *bpf, const struct state_attachment *attachment, struct err *err);
 
 /* Takes ours away; nothing there is success. An empty qdisc goes if remove_qdisc. */
 int bpf_detach(const struct bpf *bpf, const struct state_attachment *attachment, bool remove_qdisc,

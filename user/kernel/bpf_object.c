@@ -14,6 +14,7 @@
 #include "kernel/bpf_abi.h"
 #include "kernel/bpf_log.h"
 #include "kernel/bpf_owner.h"
+#include "kernel/bpf_repin.h"
 #include "kernel/bpf_take_over.h"
 #include "sock_hide.skel.h"
 #include "sock_lb.skel.h"
@@ -338,6 +339,10 @@ static int load_router(struct bpf *bpf, const struct state *want, struct err *er
 		return bpf_log_error(err, r);
 	bpf_forget_inner(bpf);
 	bpf->btf_fd = bpf_object__btf_fd(bpf->skeleton->obj);
+	r = bpf_keep_own(bpf->skeleton->obj, bpf_program__fd(bpf->skeleton->progs.tp_tc_egress),
+			 err);
+	if (r)
+		return r;
 	return older ? bpf_take_over(bpf, bpf->skeleton->obj, err) : 0;
 }
 

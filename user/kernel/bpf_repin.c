@@ -2,6 +2,7 @@
 #include "kernel/bpf_repin.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -112,17 +113,33 @@ static void look_at_program(uint32_t program_id, void *data)
 			search->r = look_at_map(search, ids[i]);
 }
 
-/* What no program uses: only we do, or XDP, which is not attached. */
+/* What no program reads: only we do, or XDP, which may not be attached. */
+static const char *const own[] = { "tp_peer_info", "tp_route_info", "tp_rule_info", "tp_sysctls",
+				   "tp_guard" };
+
+/* What is found by no program, as when an earlier version has loaded them: see bpf_keep_own. */
 static int look_at_own(struct search *search)
 {
-	static const char *const names[] = { "tp_peer_info", "tp_route_info", "tp_rule_info",
-					     "tp_sysctls", "tp_guard" };
 	size_t i;
 	int r = 0;
 
-	for (i = 0; !r && i < ARRAY_SIZE(names); i++)
-		r = note(search, names[i], 0, true);
+	for (i = 0; !r && i < ARRAY_SIZE(own); i++)
+		r = note(search, own[i], 0, true);
 	return r;
+}
+
+int bpf_keep_own(const struct bpf_object *object, int program, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(own); i++) {
+		int map = bpf_object__find_map_fd_by_name(object, own[i]);
+
+		if (map < 0 || bpf_prog_bind_map(program, map, NULL))
+			return err_sys(err, map < 0 ? map : -errno, "let a program keep map %s",
+				       own[i]);
+	}
+	return 0;
 }
 
 int bpf_read_unpinned(const struct bpf *bpf, struct state *have)

@@ -10,6 +10,12 @@
 #include "kernel/bpf_object.h"
 #include "model/state.h"
 
+/*
+ * Lets a program hold the maps that none reads: what sysctls were before, whose peers are ours.
+ * They are found by it then, and live as long, as those that it does read.
+ */
+int bpf_keep_own(const struct bpf_object *object, int program, struct err *err);
+
 /* Fills have->unpinned. 0 or -ENOMEM: programs that cannot be looked at are none. */
 int bpf_read_unpinned(const struct bpf *bpf, struct state *have);
 

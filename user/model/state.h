@@ -93,12 +93,15 @@ enum state_hook { HOOK_TC_TUNNEL, HOOK_TC_LAN, HOOK_TC_EGRESS, HOOK_XDP_LAN };
 #define STATE_HOOKS 4
 
 enum state_xdp { STATE_XDP_AUTO, STATE_XDP_NATIVE, STATE_XDP_GENERIC };
+/* Auto takes what is attached; where nothing is, tcx if the kernel has it. */
+enum state_tc { STATE_TC_AUTO, STATE_TC_TCX, STATE_TC_CLSACT };
 
 struct state_attachment {
 	char device[IF_NAMESIZE];
 	uint32_t ifindex;
 	enum state_hook hook;
 	enum state_xdp xdp; /* HOOK_XDP_LAN; have: never auto */
+	enum state_tc tc;   /* want: the other hooks */
 	bool tcx;           /* have: by tcx link; else a clsact filter */
 	uint32_t link_id;   /* have: of a tcx or XDP link, 0 = none */
 	char ahead[16]; /* have: somebody else's tcx program that runs before ours; empty: none */

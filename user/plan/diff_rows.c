@@ -184,11 +184,18 @@ static bool is_xdp_as_wanted(const struct state_attachment *want,
 	return want->hook != HOOK_XDP_LAN || want->xdp == STATE_XDP_AUTO || want->xdp == have->xdp;
 }
 
+static bool is_tc_as_wanted(const struct state_attachment *want,
+			    const struct state_attachment *have)
+{
+	return want->hook == HOOK_XDP_LAN || want->tc == STATE_TC_AUTO ||
+	       (want->tc == STATE_TC_TCX) == have->tcx;
+}
+
 /* On the device that is there now, and first there; one that does not exist yet has no ifindex. */
 static bool is_attached(const struct state_attachment *want, const struct state_attachment *have)
 {
 	return have && (!want->ifindex || want->ifindex == have->ifindex) &&
-	       is_xdp_as_wanted(want, have) && !have->ahead[0];
+	       is_xdp_as_wanted(want, have) && is_tc_as_wanted(want, have) && !have->ahead[0];
 }
 
 static int visit_attach(struct diff *d, const void *w, const void *h)

@@ -230,7 +230,7 @@ static void put_route_info(char *buf, const struct state *want, const struct rou
 		 state_text(want, row->node), names[row->state], state_text(want, row->reason));
 }
 
-/* In which mode, or before whose program that has got ahead of ours. */
+/* In which mode; how, where that was asked for; or before whose program that is ahead of ours. */
 static void put_hook(char *buf, const struct state *have, const struct state_attachment *want)
 {
 	const struct state_attachment *now;
@@ -239,6 +239,8 @@ static void put_hook(char *buf, const struct state *have, const struct state_att
 		sprintf(buf, "mode %s", state_xdp_name(want->xdp));
 		return;
 	}
+	if (want->tc != STATE_TC_AUTO)
+		sprintf(buf, "by %s", want->tc == STATE_TC_TCX ? "tcx" : "clsact");
 	array_for_each(now, &have->attachments)
 		if (now->hook == want->hook && !strcmp(now->device, want->device) && now->ahead[0])
 			sprintf(buf, "before %s", now->ahead);
