@@ -254,6 +254,17 @@ def a_backend_in_no_route_answers_to_the_router(lab):
 
 
 @case
+def trace_names_the_service(lab):
+    for (vip, phone, router, backend, _), name in zip(FAMILIES, ("vip", "vip6")):
+        got = lab.json("trace", "--from", phone, "--to", vip, "--dport", "80", "--sport", "20999")
+        check_equal((got["service"], got["backend"], got["snat"], got["reason"]),
+                    (name, {"address": backend, "port": 8880},
+                     {"address": router, "port": 20999}, "forward_neigh"), "trace")
+        got = lab.json("trace", "--from", phone, "--to", vip, "--dport", "81")
+        check_equal((got["service"], got["reason"]), (None, "acl"), "another port")
+
+
+@case
 def nothing_is_left_by_down(lab):
     lab.towpath("down")
     routes = json.loads(run("ip", "-j", "-n", lab.netns("router"), "route").stdout)
