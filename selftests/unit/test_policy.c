@@ -301,14 +301,12 @@ TEST(notes_what_no_command_uses_yet)
 	"[\"10.0.0.53\"], \"ports\": [ { \"port\": 53, \"protocol\": \"udp\" } ]%s } }, "     \
 	"\"socket_lb\": { \"foreign\": \"hide\", \"exempt\": [ { \"netns\": \"proxy\" } ] } }"
 
-TEST(serves_services_but_to_sockets_alone)
+TEST(serves_services)
 {
 	AUTO_FREE char *plain = mem_format(MEMBERS SERVICE, "");
 
 	check_unserved(plain, "");
-	check_listed(plain, unserved_notes,
-		     "$.services.dns: served to sockets of the machine; packets that are only "
-		     "forwarded to it are refused in this version\n");
+	check_listed(plain, unserved_notes, "");
 }
 
 TEST(serves_a_plain_policy_whole)
