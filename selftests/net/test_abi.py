@@ -15,6 +15,7 @@ import socket
 import subprocess
 
 import snapshot
+from daemon import BUSY_S, Daemon
 from lib import (TOP, TOWPATH, Lab, Skip, bound_socket, case, check, check_equal, client_socket,
                  main, run, wait_until)
 from scenes import open_policy, pairs
@@ -126,6 +127,19 @@ def down_removes_what_another_version_made(lab):
 
 
 # ---- taken over ---------------------------------------------------------------------------
+
+@case
+def run_stays_beside_an_older_one_when_the_file_is_broken(lab):
+    """It exits where nothing is in force; here something is, and is taken over at once."""
+    lab.changed = lab.write_policy(open_policy(lab))
+    lab.towpath("apply", lab.changed)
+    note(lab, older_abi())
+    with Daemon(lab, lab.write_policy("{", "broken.json"), ready=False) as daemon:
+        wait_until(lambda: "stays in force" in daemon.log(), "it to say that it stays")
+        wait_until(lambda: lab.script("towpath", "status", ok=False).returncode == 0,
+                   "the older version's to be taken over", BUSY_S)
+        check(lab.json("status")["policy"]["rejected"], "it says that the file is broken")
+    lab.towpath("down")
 
 def older_abi():
     older = our_abi() if BUILD_NEXT else kept_abi()

@@ -201,7 +201,9 @@ static int open_bpf(struct pipeline *p, bool make, struct err *err)
 	int r = bpf_open(&p->bpf, p->args->bpffs, p->args->instance, make, err);
 
 	p->bpf_found = !r;
-	p->bpf.abi = p->removing ? BPF_ABI_ANY : p->self ? BPF_ABI_KEPT : BPF_ABI_OURS;
+	p->bpf.abi = p->removing                ? BPF_ABI_ANY
+		     : p->self || p->takes_over ? BPF_ABI_KEPT
+						: BPF_ABI_OURS;
 	return r == -ENOENT && !make ? 0 : r; /* no bpffs: nothing of ours can be there */
 }
 

@@ -51,6 +51,7 @@ struct pipeline {
 	struct state have;
 	struct state want;
 	struct plan plan;
+	bool takes_over; /* maps of an older version will do, as they do for an apply */
 	bool touched; /* the plan was begun */
 	bool cleared; /* what was set up in a network namespace that is gone was removed */
 };

@@ -83,7 +83,7 @@ struct run {
  * EXIT_DONE, or the exit status that `apply` would leave with.
  */
 int run_load(struct run *run);
-/* Whether the kernel holds a policy that it goes by. */
+/* Whether the kernel holds a policy that it goes by, or nobody can tell. */
 bool run_is_live(const struct run *run);
 /* The same at the beginning, with a file that was rejected: an earlier process's text is kept in
  * force, where it is known. */

@@ -10,7 +10,6 @@
 #include "cmd/commands.h"
 #include "cmd/run.h"
 #include "cmd/saved.h"
-#include "cmd/snapshot.h"
 #include "cmd/steps.h"
 #include "secret/key.h"
 
@@ -36,29 +35,35 @@ static int apply_read(struct run *run, struct pipeline *p, bool *waits)
 	return status;
 }
 
+/* What of ours is in the kernel; pipeline_end p. */
+static int look(const struct run *run, struct pipeline *p)
+{
+	pipeline_start(p, run->args);
+	p->silent = true;
+	p->takes_over = true;
+	return pipeline_observe(p, false);
+}
+
 bool run_is_live(const struct run *run)
 {
-	struct snapshot snapshot;
-	int status = snapshot_take(&snapshot, run->args, NULL, true);
-	bool live = status == EXIT_DONE && snapshot.p.have.generation;
+	struct pipeline p;
+	bool live = look(run, &p) != EXIT_DONE || p.have.generation;
 
-	snapshot_free(&snapshot);
+	pipeline_end(&p);
 	return live;
 }
 
 bool run_take_over(struct run *run)
 {
-	struct snapshot snapshot;
+	struct pipeline p;
 	struct err err = { 0 };
-	bool live = snapshot_take(&snapshot, run->args, NULL, true) == EXIT_DONE &&
-		    snapshot.p.have.generation;
+	bool live = look(run, &p) == EXIT_DONE && p.have.generation;
 
-	if (live &&
-	    saved_read(run->args, snapshot.p.have.policy_hash, &run->good, &run->good_length, &err))
+	if (live && saved_read(run->args, p.have.policy_hash, &run->good, &run->good_length, &err))
 		log_warn("run: what the kernel loses is not put back: the text of the policy in "
 			 "force: %s",
 			 err.text);
-	snapshot_free(&snapshot);
+	pipeline_end(&p);
 	return live;
 }
 
