@@ -14,10 +14,6 @@
 #include "cmd/commands.h"
 #include "cmd/gather.h"
 #include "cmd/home.h"
-#include "cmd/lock.h"
-#include "cmd/progress.h"
-#include "kernel/apply.h"
-#include "kernel/bpf_log.h"
 #include "kernel/bpf_repin.h"
 #include "kernel/bpf_rows.h"
 #include "kernel/bpf_xdp.h"
@@ -53,8 +49,7 @@ void pipeline_end(struct pipeline *p)
 	problems_free(&p->unserved);
 }
 
-/* One line, and the status that the cause stands for. */
-static int leave(struct pipeline *p, const struct err *err)
+int pipeline_leave(struct pipeline *p, const struct err *err)
 {
 	p->failure = *err;
 	if (!p->silent)
@@ -69,7 +64,7 @@ static int out_of_memory(struct pipeline *p)
 	struct err err;
 
 	err_set(&err, -ENOMEM, "%s: out of memory", p->file);
-	return leave(p, &err);
+	return pipeline_leave(p, &err);
 }
 
 static int refuse(struct pipeline *p, int status, const struct problems *problems)
@@ -85,7 +80,7 @@ static int read_config(struct pipeline *p)
 	int r = p->text ? 0 : file_read(p->file, POLICY_FILE_MAX, &p->text, &p->length, &err);
 
 	if (r)
-		return leave(p, &err);
+		return pipeline_leave(p, &err);
 	r = config_read(p->text, p->length, &p->config, &p->errors);
 	malloc_trim(0); /* the parser's tree is gone: small pieces, and what follows is large */
 	if (r == -ENOMEM)
@@ -150,7 +145,7 @@ int pipeline_find_self(struct pipeline *p)
 	struct err err;
 
 	if (gather_self(p->policy, p->args->node, &p->private_key, &p->self, &err))
-		return leave(p, &err);
+		return pipeline_leave(p, &err);
 	return EXIT_DONE;
 }
 
@@ -265,7 +260,7 @@ int pipeline_observe(struct pipeline *p, bool make)
 	}
 	if (!r && p->seen && seen_tell(p->seen, &p->have, &p->facts))
 		r = err_set(&err, -ENOMEM, "out of memory");
-	return r ? leave(p, &err) : EXIT_DONE;
+	return r ? pipeline_leave(p, &err) : EXIT_DONE;
 }
 
 /* They are left alone, which whoever reads the plan must know: they are on our device. */
@@ -309,94 +304,5 @@ int pipeline_plan(struct pipeline *p)
 		r = plan_build(&p->want, &p->have, &p->plan, &err);
 	if (!r && !p->silent)
 		warn_foreign(p);
-	return r ? leave(p, &err) : EXIT_DONE;
-}
-
-/* The verifier's reasons are many lines; they are kept, and the one line says where. */
-static void keep_load_log(const struct pipeline *p, struct err *err)
-{
-	const char *log = bpf_log_failure();
-	char path[RUN_PATH_SIZE], line[sizeof(err->text)];
-	struct err unkept;
-	bool kept = log && !file_write(run_path(path, p->args, "load.log"), log, strlen(log), 0600,
-				       0, &unkept);
-
-	bpf_log_end(); /* the next failure of a daemon may be of another kind */
-	if (!kept)
-		return;
-	memcpy(line, err->text, sizeof(line));
-	err_set(err, err->code, "%s; the whole log is in %s", line, path);
-}
-
-int pipeline_apply(struct pipeline *p, const struct state *want)
-{
-	struct progress progress;
-	const struct apply apply = {
-		.bpf = &p->bpf,
-		.instance = p->args->instance,
-		.netns = &p->netns,
-		.want = want,
-		.have = &p->have,
-		.progress = progress_step,
-		.progress_data = &progress,
-	};
-	struct err err;
-	int r = 0;
-
-	progress_start(&progress, &p->plan);
-	p->touched = p->plan.ops.count;
-	if (want && p->touched)
-		r = bpf_fs_note_netns(p->bpf.bpffs, p->args->instance, p->self->node->tunnel.netns,
-				      &err);
-	if (!r)
-		r = netns_enter(&p->netns, &err);
-	if (!r) {
-		r = apply_plan(&apply, &p->plan, &err);
-		netns_leave(&p->netns);
-	}
-	if (!r)
-		return EXIT_DONE;
-	keep_load_log(p, &err);
-	return leave(p, &err);
-}
-
-static int remove_stray(struct pipeline *p, const char *name, struct err *err)
-{
-	struct state stray = {};
-	struct plan plan = {};
-	struct progress progress;
-	const struct apply apply = {
-		.bpf = &p->bpf,
-		.instance = p->args->instance,
-		.netns = &p->netns,
-		.have = &stray,
-		.progress = progress_step,
-		.progress_data = &progress,
-	};
-	int r = observe_net(&stray, p->args->instance, name, err);
-
-	stray.exists = false; /* the programs stay until the tunnel itself is gone */
-	if (!r)
-		r = plan_build_down(&stray, &plan, err);
-	progress_start(&progress, &plan);
-	if (!r)
-		r = apply_plan(&apply, &plan, err);
-	plan_free(&plan);
-	state_free(&stray);
-	return r;
-}
-
-int pipeline_remove_strays(struct pipeline *p)
-{
-	const struct facts_link *link;
-	struct err err;
-	int r = netns_enter(&p->netns, &err);
-
-	if (r)
-		return leave(p, &err);
-	array_for_each(link, &p->facts.links)
-		if (!r && link->ours && strcmp(link->name, p->have.tunnel.name) != 0)
-			r = remove_stray(p, link->name, &err);
-	netns_leave(&p->netns);
-	return r ? leave(p, &err) : EXIT_DONE;
+	return r ? pipeline_leave(p, &err) : EXIT_DONE;
 }

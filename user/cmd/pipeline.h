@@ -69,6 +69,8 @@ int pipeline_find_self(struct pipeline *p);
 int pipeline_observe(struct pipeline *p, bool make);
 /* want, and the plan from have to it. */
 int pipeline_plan(struct pipeline *p);
+/* For its parts: one line, and the status that the cause stands for. */
+int pipeline_leave(struct pipeline *p, const struct err *err);
 /* Does the plan, logging each step. want: &p->want, or NULL for the plan of `down`. */
 int pipeline_apply(struct pipeline *p, const struct state *want);
 /* Before `down`: devices with our mark beside the tunnel, which a crash may have left. */
