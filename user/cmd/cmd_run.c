@@ -59,6 +59,12 @@ static void file_changed(void *data)
 	run_reload(data);
 }
 
+static void tried_again(void *data)
+{
+	log_debug("the policy file is tried again");
+	run_reload(data);
+}
+
 static void key_expired(void *data)
 {
 	log_info("the calendar says to look at the policy again");
@@ -125,6 +131,8 @@ static int open_sources(struct run *run, struct err *err)
 	if (!r)
 		r = loop_timer_open(&run->expiry, &run->loop, true, key_expired, run, err);
 	if (!r)
+		r = loop_timer_open(&run->again, &run->loop, false, tried_again, run, err);
+	if (!r)
 		r = run_endpoints_open(&run->endpoints, &run->loop, run->args->stall_after_s,
 				       &run->running.unresolved, err);
 	if (!r)
@@ -155,6 +163,7 @@ static void close_sources(struct run *run)
 	watch_close(&run->watch);
 	run_endpoints_close(&run->endpoints);
 	array_clear(&run->seen.peers);
+	loop_timer_close(&run->again);
 	loop_timer_close(&run->expiry);
 	notify_close(&run->notify);
 	if (run->signals.ready) {

@@ -53,6 +53,8 @@ struct run {
 	struct loop loop;
 	struct loop_source signals;
 	struct loop_timer expiry; /* a wall timer: the next key that expires */
+	struct loop_timer again;  /* a good file that could not be put in force */
+	uint32_t again_s;         /* after which time it is tried next; 0: there is none */
 	struct watch watch;
 	struct run_endpoints endpoints;
 	struct gather_names names; /* what endpoints knows */
@@ -75,6 +77,11 @@ struct run {
 	size_t good_length;
 	uint8_t rejected_hash[HASH_SIZE]; /* of the file that is rejected */
 };
+
+/* After something that failed: twice as long each time. */
+#define RUN_RETRY_MIN_S 10
+#define RUN_RETRY_MAX_S 640
+uint32_t run_retry_after(uint32_t last_s); /* 0: it was the first */
 
 /* ---- run_reload.c ---- */
 

@@ -197,6 +197,22 @@ static void restore(struct run *run)
 	run_replan(run);
 }
 
+/* Nothing is wrong with the file; what it asks for was not to be had, and perhaps is later. */
+static bool may_do_later(const struct pipeline *p)
+{
+	return p->policy && p->failure.code && !p->errors.count && !p->tests.failed.count &&
+	       !p->unserved.count;
+}
+
+static void try_later(struct run *run, bool later)
+{
+	run->again_s = later ? run_retry_after(run->again_s) : 0;
+	if (later)
+		loop_timer_arm(&run->again, run->again_s * 1000);
+	else
+		loop_timer_disarm(&run->again);
+}
+
 int run_load(struct run *run)
 {
 	struct pipeline p;
@@ -216,6 +232,7 @@ int run_load(struct run *run)
 		status = wait_for_netns(run, &p);
 	else if (!run_wait(run, &p))
 		reject(run, &p);
+	try_later(run, status != EXIT_DONE && !run->running.waiting && may_do_later(&p));
 	touched = p.touched;
 	run_pipeline_end(run, &p);
 	if (status != EXIT_DONE && touched)

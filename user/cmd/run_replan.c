@@ -11,9 +11,12 @@
 #include "cmd/run.h"
 #include "cmd/steps.h"
 
-/* After a re-plan that failed: twice as long each time. */
-#define RETRY_MIN_S 10
-#define RETRY_MAX_S 640
+uint32_t run_retry_after(uint32_t last_s)
+{
+	if (!last_s)
+		return RUN_RETRY_MIN_S;
+	return last_s < RUN_RETRY_MAX_S ? 2 * last_s : RUN_RETRY_MAX_S;
+}
 
 void run_pipeline_start(struct run *run, struct pipeline *p)
 {
@@ -130,9 +133,7 @@ void run_note_failure(struct run *run, const struct pipeline *p)
 {
 	const char *why = p->failure.code ? p->failure.text : "it is not valid any more";
 
-	run->retry_s = !run->retry_s                ? RETRY_MIN_S
-		       : run->retry_s < RETRY_MAX_S ? 2 * run->retry_s
-						    : RETRY_MAX_S;
+	run->retry_s = run_retry_after(run->retry_s);
 	loop_timer_arm_at(&run->expiry, time(NULL) + run->retry_s);
 	if (run->running.failure && !strcmp(run->running.failure, why))
 		return;
