@@ -419,8 +419,8 @@ def a_failing_test_changes_nothing(lab):
 
 @case
 def a_step_that_fails_is_taken_back(lab):
-    """The tunnel's port is somebody else's: by then the LAN program knows it already. Nobody need say
-    that it is free again."""
+    """The tunnel's port is somebody else's: by then the LAN program knows it already. Nobody need
+    say that it is free again."""
     with lab.running(policy=open_policy(lab)) as daemon:
         lab.wait_for_tunnel()
         policy = open_policy(lab)
