@@ -81,6 +81,12 @@ struct state_lan_address {
 	struct addr addr;
 };
 
+/* Addresses of a LAN that this machine itself may answer for. */
+struct state_local_vips {
+	struct addr_range range;
+	char device[IF_NAMESIZE];
+};
+
 struct state_sysctl {
 	char path[96];  /* below /proc/sys */
 	int32_t value;  /* want: what it must be. have: what it is now */
@@ -190,6 +196,7 @@ struct state {
 	struct state_tunnel tunnel;
 	ARRAY_OF(struct state_route) routes;              /* by prefix, then metric */
 	ARRAY_OF(struct state_lan_address) lan_addresses; /* sorted by device, then address */
+	ARRAY_OF(struct state_local_vips) local_vips;     /* want only: the daemon's */
 	ARRAY_OF(struct state_sysctl) sysctls;            /* in the order they must be written */
 	ARRAY_OF(struct state_attachment) attachments;    /* sorted by device, then hook */
 	ARRAY_OF(struct state_map) unpinned;              /* have only */
