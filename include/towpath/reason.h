@@ -56,7 +56,8 @@ enum tp_verdict {
 	X(wg_limited,     DROP,    "more handshake initiations than one source may send") \
 	X(no_program,     DROP,    "the program behind a tail call is missing") \
 	X(no_policy,      DROP,    "no policy is loaded") \
-	X(internal,       DROP,    "a lookup that cannot fail has failed")
+	X(internal,       DROP,    "a lookup that cannot fail has failed") \
+	X(handed_over,    FORWARD, "to a local VIP: into the LAN device, as if it came from there")
 /* clang-format on */
 
 enum tp_reason {

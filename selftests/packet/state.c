@@ -84,6 +84,7 @@ void state_forget_flows(void)
 	empty("tp_guard");
 	empty("tp_guard_known");
 	empty("tp_frags");
+	empty("tp_local_vips");
 	forget_slots();
 }
 
