@@ -37,6 +37,7 @@ void state_free(struct state *state)
 	array_clear(&state->routes);
 	array_clear(&state->lan_addresses);
 	array_clear(&state->local_vips);
+	array_clear(&state->found_vips);
 	array_clear(&state->sysctls);
 	array_clear(&state->attachments);
 	array_clear(&state->unpinned);
