@@ -23,7 +23,7 @@ from scenes import echo_server, open_policy, reasons
 VIP, VIP6 = "10.10.30.50", "fd10:30::50"
 VIPS = {"10.10.30.0/24": ["10.10.30.48-10.10.30.55"], "fd10:30::/64": ["fd10:30::48-fd10:30::5f"]}
 POD, POD6, POD_VIA, POD_VIA6 = "10.244.0.5", "fd44::5", "10.244.0.1", "fd44::1"
-POD_PORT, HOST_PORT = 5353, 8053
+POD_PORT, HOST_PORT, OWN_PORT = 5353, 8053, 8081
 HERE, ELSEWHERE = 2, 1
 
 
@@ -34,8 +34,6 @@ def families(lab):
 
 class Scene(Lab):
     """With a pod at the router, and nothing applied."""
-
-    attach = "auto"
 
     def __enter__(self):
         super().__enter__()
@@ -81,10 +79,10 @@ class Scene(Lab):
         return self.next_port
 
     @contextlib.contextmanager
-    def running(self, *options, **node):
+    def running(self, attach="auto", **node):
         """A daemon that has found out that nobody has the VIPs."""
-        path = self.write_policy(self.vip_policy(**node))
-        with Daemon(self, path, "--tc-attach", self.attach, *options) as daemon:
+        self.path = self.write_policy(self.vip_policy(**node))
+        with Daemon(self, self.path, "--tc-attach", attach) as daemon:
             self.wait_for_tunnel()
             for vip in (VIP, VIP6):
                 self.is_at(vip, HERE)
@@ -101,17 +99,26 @@ class Scene(Lab):
         wait_until(lambda: self.found(vip) == where, f"{vip} to be found at {where}", seconds)
 
     @contextlib.contextmanager
-    def balanced(self, tcx=True, first=False, then=TC_ACT_UNSPEC):
-        """The stand-in on the LAN device and on the pod's, and nowhere else."""
+    def balanced(self, tcx=True, first=False, then=TC_ACT_UNSPEC, adopted=False):
+        """The stand-in on the LAN device and on the pod's; adopted: and on the tunnel's."""
+        places = [("lan0", "ingress", "lb_in"), ("lan0", "egress", "lb_out"),
+                  ("pod0", "ingress", "lb_in")]
+        if adopted:
+            places += [(self.tunnel, "ingress", "lb_in_l3"), (self.tunnel, "egress", "lb_out_l3")]
         with LoadBalancer(self) as lb, contextlib.ExitStack() as stack:
             lb.then(then)
             for _, vip, pod, router, web in families(self):
                 lb.serve(vip, 53, pod, POD_PORT)
                 lb.serve(vip, 80, web, HOST_PORT, router)
-            for device, way, program in (("lan0", "ingress", "lb_in"), ("lan0", "egress", "lb_out"),
-                                         ("pod0", "ingress", "lb_in")):
+                lb.serve(vip, 81, router, OWN_PORT)
+            for device, way, program in places:
                 stack.enter_context(lb.attached(device, way, program, tcx, first))
             yield lb
+
+    def is_first(self):
+        """Nobody's program runs before ours, by what the daemon has seen."""
+        wait_until(lambda: self.json("plan", self.path)["ops"] == [], "ours to be first",
+                   2 * DEADLINE_S)
 
 
 def counted(before, after):
@@ -157,11 +164,12 @@ def host_is_reached(lab, lb):
                     {"to_backend": 1, "masqueraded": 1, "from_masquerade": 1}, "translations")
 
 
-def talks_tcp(lab):
-    """A connection of real sockets to the pod, large enough to be sent in super-packets."""
+def talks_tcp(lab, short="pod", vip_port=53, server_port=POD_PORT):
+    """A connection of real sockets, large enough to be sent in super-packets."""
     sent, back = b"question" * 20000, b"an answer" * 20000
-    for phone, vip, pod, _, _ in families(lab):
-        with bound_socket(lab, "pod", socket.SOCK_STREAM, pod, POD_PORT) as listener, \
+    for phone, vip, pod, router, _ in families(lab):
+        server = pod if short == "pod" else router
+        with bound_socket(lab, short, socket.SOCK_STREAM, server, server_port) as listener, \
                 client_socket(lab, "phone", socket.SOCK_STREAM, vip) as client:
             listener.settimeout(2 * DEADLINE_S)
             thread, got = echo_server(listener, back)
@@ -169,7 +177,7 @@ def talks_tcp(lab):
             try:
                 client.settimeout(2 * DEADLINE_S)
                 client.bind((phone, 0))
-                client.connect((vip, 53))
+                client.connect((vip, vip_port))
                 check_equal(client.getpeername()[0], vip, "who the phone talks to")
                 client.sendall(sent)
                 client.shutdown(socket.SHUT_WR)
@@ -204,13 +212,75 @@ def is_reached_behind_and_before_us(lab):
 
 
 @case
+def is_reached_where_there_is_no_tcx(lab):
+    """Both by filters: a load balancer that is first there stays first."""
+    with lab.running("clsact"):
+        for first in (True, False):
+            for then in (TC_ACT_UNSPEC, TC_ACT_OK):
+                with lab.balanced(False, first, then) as lb:
+                    pod_is_reached(lab, lb)
+                    host_is_reached(lab, lb)
+        with lab.balanced(False, False, adopted=True) as lb:
+            all_are_reached(lab, lb)
+
+
+@case
 def is_reached_through_generic_xdp(lab):
     with lab.running(xdp="generic"), lab.balanced() as lb:
         pod_is_reached(lab, lb)
         host_is_reached(lab, lb)
 
 
-# ---- where it is --------------------------------------------------------------------------------
+# ---- where the load balancer has adopted the tunnel's device, too -------------------------------
+
+def own_socket_is_reached(lab, lb):
+    """A socket of the router itself, whose answers are translated where they leave: behind our
+    program, which sees them as they were sent, and before it."""
+    for phone, vip, _, router, _ in families(lab):
+        before = lb.counts()
+        with bound_socket(lab, "router", socket.SOCK_DGRAM, router, OWN_PORT) as server, \
+                client_socket(lab, "phone", socket.SOCK_DGRAM, vip) as client:
+            client.bind((phone, 0))
+            client.connect((vip, 81))
+            client.send(b"to the router")
+            question, sender = server.recvfrom(100)
+            check_equal((question, sender[:2]), (b"to the router", client.getsockname()[:2]),
+                        f"{vip}: what the router is sent")
+            server.sendto(b"from the router", sender)
+            check_equal(client.recv(100), b"from the router", f"{vip}: what the phone is sent")
+        check_equal(counted(before, lb.counts()), {"to_backend": 1, "to_client": 1},
+                    "translations")
+
+
+def all_are_reached(lab, lb):
+    pod_is_reached(lab, lb)
+    host_is_reached(lab, lb)
+    own_socket_is_reached(lab, lb)
+
+
+@case
+def is_translated_once_behind_us_on_the_tunnel(lab):
+    with lab.running():
+        for tcx in (True, False):
+            for then in (TC_ACT_UNSPEC, TC_ACT_OK):
+                with lab.balanced(tcx, False, then, adopted=True) as lb:
+                    all_are_reached(lab, lb)
+        with lab.balanced(adopted=True):
+            talks_tcp(lab, "router", 81, OWN_PORT)
+
+
+@case
+def is_translated_once_when_we_are_first_again(lab):
+    """Who gets before us on the tunnel would translate what nobody has judged: the daemon sees to
+    it that nobody does."""
+    with lab.running():
+        for then in (TC_ACT_UNSPEC, TC_ACT_OK):
+            with lab.balanced(True, True, then, adopted=True) as lb:
+                lab.is_first()
+                all_are_reached(lab, lb)
+
+
+# ---- where it is -------------------------------------------------------------------------------
 
 @contextlib.contextmanager
 def held_by(lab, short, address):

@@ -79,6 +79,15 @@ static void time_passes(void)
 	state_make_stale();
 }
 
+static void five_minutes_pass(void)
+{
+	const struct packet packet = tcp(SYN, "phone", 5000, "ghost", 53);
+	const struct ports none = {};
+	struct tp_flow_key key = state_key(&packet, row_family(), &none, TP_SIDE_TUNNEL);
+
+	state_age(&key, 300);
+}
+
 static void policy_changes(void)
 {
 	rig_switch(POLICY(MASQ, TO_DNS, ""));
@@ -194,6 +203,19 @@ static const struct row rows[] = {
 		  { FROM_TUNNEL, tcp(ACK, "phone", 5000, "ghost", 80, .seq = 1, .ack = 1),
 		    hands_over(LAN0, tcp(ACK, "phone", 5000, "ghost", 80, .seq = 1, .ack = 1)),
 		    .flows = 1 },
+	  } },
+	{ .name = "tcp_whose_answers_nobody_sees_lives_as_long_as_any",
+	  .policy = VIP,
+	  .steps = {
+		  { FROM_TUNNEL, tcp(SYN, "phone", 5000, "ghost", 53),
+		    hands_over(LAN0, tcp(SYN, "phone", 5000, "ghost", 53)), .flows = 1,
+		    .before = is_here },
+		  { FROM_TUNNEL, tcp(ACK, "phone", 5000, "ghost", 53, .seq = 1, .ack = 1),
+		    hands_over(LAN0, tcp(ACK, "phone", 5000, "ghost", 53, .seq = 1, .ack = 1)),
+		    .flows = 1 },
+		  { FROM_TUNNEL, tcp(ACK, "phone", 5000, "ghost", 53, .seq = 1, .ack = 1),
+		    hands_over(LAN0, tcp(ACK, "phone", 5000, "ghost", 53, .seq = 1, .ack = 1)),
+		    .flows = 1, .before = five_minutes_pass },
 	  } },
 	{ .name = "answers_are_of_the_flow_whichever_way_they_come",
 	  .policy = POLICY(MASQ, TO_DNS, ""),
