@@ -8,7 +8,6 @@ router's, and a LAN host to which it masquerades. The daemon finds out by itself
 is; a LAN host takes it, and gives it back."""
 
 import contextlib
-import json
 import socket
 import struct
 import time
@@ -24,7 +23,7 @@ VIP, VIP6 = "10.10.30.50", "fd10:30::50"
 VIPS = {"10.10.30.0/24": ["10.10.30.48-10.10.30.55"], "fd10:30::/64": ["fd10:30::48-fd10:30::5f"]}
 POD, POD6, POD_VIA, POD_VIA6 = "10.244.0.5", "fd44::5", "10.244.0.1", "fd44::1"
 POD_PORT, HOST_PORT, OWN_PORT = 5353, 8053, 8081
-HERE, ELSEWHERE = 2, 1
+HERE, ELSEWHERE = "here", "elsewhere"
 
 
 def families(lab):
@@ -90,10 +89,8 @@ class Scene(Lab):
         self.script("towpath", "down")
 
     def found(self, vip):
-        key = packed(vip if ":" in vip else "::ffff:" + vip)
-        done = run("bpftool", "-j", "map", "lookup", "pinned", f"{self.pins}/maps/tp_local_vips",
-                   "key", "hex", *(f"{byte:02x}" for byte in key), ok=False)
-        return json.loads(done.stdout)["formatted"]["value"]["where"] if not done.returncode else 0
+        rows = self.json("status")["local_vips"]
+        return next((row["where"] for row in rows if row["address"] == vip), None)
 
     def is_at(self, vip, where, seconds=DEADLINE_S):
         wait_until(lambda: self.found(vip) == where, f"{vip} to be found at {where}", seconds)

@@ -204,7 +204,7 @@ struct state {
 	ARRAY_OF(struct state_route) routes;              /* by prefix, then metric */
 	ARRAY_OF(struct state_lan_address) lan_addresses; /* sorted by device, then address */
 	ARRAY_OF(struct state_local_vips) local_vips;     /* want only: the daemon's */
-	ARRAY_OF(struct local_vip_row) found_vips;        /* have only; in no order */
+	ARRAY_OF(struct local_vip_row) found_vips;        /* have only; sorted by address */
 	ARRAY_OF(struct state_sysctl) sysctls;            /* in the order they must be written */
 	ARRAY_OF(struct state_attachment) attachments;    /* sorted by device, then hook */
 	ARRAY_OF(struct state_map) unpinned;              /* have only */
