@@ -66,6 +66,9 @@ $(B)/bpf/%.bpf.o: selftests/bench/%.bpf.c
 $(B)/bpf/%.bpf.o: selftests/sock/%.bpf.c
 	$(build_bpf)
 
+$(B)/bpf/%.bpf.o: selftests/tc/%.bpf.c
+	$(build_bpf)
+
 define build_skeleton
 	$(call say,SKEL,$@)
 	@mkdir -p $(@D)

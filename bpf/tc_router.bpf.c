@@ -13,6 +13,7 @@
 #include "lib/egress.h"
 #include "lib/fast.h"
 #include "lib/foreign.h"
+#include "lib/hand_over.h"
 #include "lib/ingress.h"
 
 enum stage {
@@ -109,6 +110,8 @@ int tp_tc_lan(struct __sk_buff *skb)
 	if (!pkt_start(&pkt, skb, TP_SIDE_LAN, L2_ETHERNET))
 		return finish(TP_R_not_ours);
 	r = fast_ingress(&pkt);
+	if (r <= 0 && hand_over_take(&pkt)) /* of no flow on this side, or not the fast one's */
+		return finish(TP_R_judged);
 	if (r == GO_ON)
 		r = lan_concerns_us(&pkt, skb->ifindex) ? GO_SLOW : TP_R_not_ours;
 	return finish_or_go(skb, r);
@@ -214,6 +217,12 @@ static __always_inline bool is_lan_to_lan(const struct __sk_buff *skb)
 	return skb->ingress_ifindex && lan_is_judged(skb->ingress_ifindex);
 }
 
+/* It leaves by the device that it came by, which is rare too. */
+static __always_inline bool comes_back(const struct __sk_buff *skb)
+{
+	return skb->ingress_ifindex == skb->ifindex;
+}
+
 SEC("tc")
 int tp_tc_egress(struct __sk_buff *skb)
 {
@@ -224,8 +233,10 @@ int tp_tc_egress(struct __sk_buff *skb)
 		return finish(r);
 	if (!is_foreign(&pkt, skb))
 		r = fast_egress(&pkt);
+	else if (is_lan_to_lan(skb) || comes_back(skb))
+		r = GO_SLOW;
 	else
-		r = is_lan_to_lan(skb) ? GO_SLOW : fast_foreign(&pkt, !skb->ingress_ifindex);
+		r = fast_foreign(&pkt, !skb->ingress_ifindex);
 	return r == GO_SLOW ? go_to(skb, STAGE_EGRESS) : finish(r);
 }
 
@@ -243,9 +254,12 @@ int tp_tc_out(struct __sk_buff *skb)
 	}
 	if (!is_foreign(&pkt, skb))
 		return finish(lan_egress(&pkt));
+	r = parse(&pkt);
+	if (comes_back(skb) && was_handed_in_vain(&pkt))
+		return finish(TP_R_unjudged);
 	if (is_lan_to_lan(skb))
-		return finish(lan_to_lan_egress(&pkt));
-	return finish(foreign_to_lan(&pkt, parse(&pkt)));
+		return finish(lan_to_lan_egress(&pkt, r));
+	return finish(foreign_to_lan(&pkt, r));
 }
 
 /* By the classes that routes tell where they do, as admit() has them. */

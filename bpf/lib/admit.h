@@ -45,6 +45,7 @@ static __always_inline void admit_to_lan(const struct tp_route *route, struct ve
 	v->route = route->id;
 	v->snat = route->snat;
 	v->snat_addr = route->snat_addr;
+	v->local_vip = !!(route->flags & TP_ROUTE_LOCAL_VIP);
 }
 
 /* From the tunnel: only a member's own address or a route that it carries may be the source. */

@@ -6,6 +6,7 @@
 #include "lib/error.h"
 #include "lib/frag.h"
 #include "lib/known.h"
+#include "lib/local_vip.h"
 #include "lib/open.h"
 #include "lib/parse.h"
 #include "lib/scope.h"
@@ -24,7 +25,8 @@ static __always_inline bool is_judged(struct pkt *pkt)
 	if (!flow || !state || !frag_follows(pkt, flow))
 		return false;
 
-	if (flow->flags & TP_FLOW_LOCAL) { /* else its way in has looked at it just now */
+	/* else its way in has looked at it just now */
+	if (flow->flags & (TP_FLOW_LOCAL | TP_FLOW_HANDED)) {
 		if (!is_still_allowed(pkt, 0, flow, state)) {
 			flow_kill(state, flow->slot, flow->slot_gen, pkt->now);
 			return false;
@@ -240,7 +242,8 @@ static __noinline int foreign_to_lan(struct pkt *pkt, int parsed)
 
 /*
  * Where a LAN that is judged sends it: its way in was judged when that is a prefix of ours. But
- * what another NAT of this machine lets leave as this machine is foreign: NULL.
+ * what another NAT of this machine lets leave as this machine is foreign: NULL. So is what a load
+ * balancer makes of a packet that was handed to it (local_vip.h).
  */
 static __always_inline const struct tp_route *judged_route(const struct pkt *pkt)
 {
@@ -250,7 +253,9 @@ static __always_inline const struct tp_route *judged_route(const struct pkt *pkt
 	if (!dst || dst->kind != TP_ROUTE_LAN || (dst->flags & TP_ROUTE_EXIT))
 		return NULL;
 	src = route_find(pkt->generation, &pkt->key.src);
-	return src && src->kind == TP_ROUTE_HOST ? NULL : dst;
+	if (!src)
+		return dst;
+	return src->kind == TP_ROUTE_HOST || route_is_mesh_source(src) ? NULL : dst;
 }
 
 /*
@@ -258,9 +263,9 @@ static __always_inline const struct tp_route *judged_route(const struct pkt *pkt
  * leaves translated or not at all; to any other it is let go in any case: what belongs to no flow
  * may have been redirected on this machine, and its way in has seen another destination.
  */
-static __always_inline int lan_to_lan_egress(struct pkt *pkt)
+static __always_inline int lan_to_lan_egress(struct pkt *pkt, int parsed)
 {
-	int parsed = parse(pkt), r = parsed;
+	int r = parsed;
 	const struct tp_route *route = judged_route(pkt);
 	bool translated = route && route->snat != TP_SNAT_NONE;
 

@@ -9,6 +9,7 @@
 #define BPF_LIB_ERROR_H
 
 #include "lib/forward.h"
+#include "lib/hand_over.h"
 #include "lib/known.h"
 #include "lib/quote.h"
 
@@ -165,6 +166,8 @@ static __noinline int error_forward(struct pkt *pkt, const struct tp_flow *flow,
 		return TP_R_malformed;
 	if (flow->flags & TP_FLOW_LOCAL)
 		return TP_R_deliver;
+	if (flow->flags & TP_FLOW_HANDED)
+		return hand_over(pkt, flow);
 	if (pkt->options)
 		return flow->flags & (TP_FLOW_SRC_NAT | TP_FLOW_DST_NAT) ? TP_R_nat_options
 									 : TP_R_ip_options;

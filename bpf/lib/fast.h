@@ -76,7 +76,8 @@ static __always_inline int fast_egress(struct pkt *pkt)
 	if (!flow || !state || !frag_follows(pkt, flow))
 		return GO_SLOW;
 
-	if (flow->flags & TP_FLOW_LOCAL) { /* else its way in has looked at it just now */
+	/* else its way in has looked at it just now */
+	if (flow->flags & (TP_FLOW_LOCAL | TP_FLOW_HANDED)) {
 		if (!fast_is_settled(pkt, flow, state))
 			return GO_SLOW;
 		flow_touch(pkt, state, !(flow->flags & TP_FLOW_REPLY));

@@ -268,7 +268,7 @@ static __always_inline bool hook_take_mark(const struct pkt *pkt)
 	return true;
 }
 
-/* What the two below return when they will. */
+/* What the functions that redirect return when they will. */
 #define HOOK_REDIRECT TC_ACT_REDIRECT
 
 static __always_inline int hook_redirect(const struct pkt *pkt, __u32 ifindex)
@@ -283,6 +283,25 @@ static __always_inline int hook_redirect_neigh(const struct pkt *pkt, __u32 ifin
 {
 	hook_mark(pkt);
 	return bpf_redirect_neigh(ifindex, next_hop, next_hop ? sizeof(*next_hop) : 0, 0);
+}
+
+#define HOOK_HANDED 0x7460 /* of tc_index; its lower bits are Cilium's */
+
+/* In by the device; see hand_over.h. */
+static __always_inline int hook_hand_over(const struct pkt *pkt, __u32 ifindex)
+{
+	hook_skb(pkt)->tc_index = HOOK_HANDED;
+	return bpf_redirect(ifindex, BPF_F_INGRESS);
+}
+
+static __always_inline bool hook_has_handed_mark(const struct pkt *pkt)
+{
+	return hook_skb(pkt)->tc_index == HOOK_HANDED;
+}
+
+static __always_inline void hook_wipe_handed_mark(const struct pkt *pkt)
+{
+	hook_skb(pkt)->tc_index = 0;
 }
 
 #endif

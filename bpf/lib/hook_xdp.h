@@ -205,4 +205,19 @@ static __always_inline int hook_redirect_neigh(const struct pkt *pkt, __u32 ifin
 	return XDP_ABORTED;
 }
 
+/* Nor does it hand anything over, or see what the skb is marked with that has been. */
+static __always_inline int hook_hand_over(const struct pkt *pkt, __u32 ifindex)
+{
+	return XDP_ABORTED;
+}
+
+static __always_inline bool hook_has_handed_mark(const struct pkt *pkt)
+{
+	return false;
+}
+
+static __always_inline void hook_wipe_handed_mark(const struct pkt *pkt)
+{
+}
+
 #endif

@@ -12,6 +12,7 @@
 #include "lib/known.h"
 #include "lib/lan.h"
 #include "lib/local.h"
+#include "lib/local_vip.h"
 #include "lib/open.h"
 #include "lib/parse.h"
 #include "lib/scope.h"
@@ -40,6 +41,8 @@ static __always_inline int open_new(struct pkt *pkt, struct tp_scratch *s, __u32
 	if (pkt->key.side == TP_SIDE_TUNNEL && s->verdict.out_side == TP_SIDE_TUNNEL &&
 	    !local_agrees(pkt, hairpin ? &s->inner.dst : &pkt->key.dst, ingress))
 		return local_reason(pkt);
+	if (!hairpin && is_to_local_vip(pkt, &s->verdict))
+		return open_to_local_vip(pkt, &s->verdict, ingress);
 	if (!hairpin)
 		return open_flow(pkt, &s->verdict, ingress);
 	r = admit_opening(pkt);
@@ -80,8 +83,12 @@ static __always_inline int known_on_its_way(struct pkt *pkt, struct tp_scratch *
 					    struct tp_flow *flow, struct tp_flow_state *state,
 					    __u32 ingress)
 {
-	int r = forward_known(pkt, &s->forward, flow, state, ingress);
+	int r;
 
+	if (s->forward.flags & TP_FLOW_HANDED)
+		r = hand_over_known(pkt, &s->forward, state);
+	else
+		r = forward_known(pkt, &s->forward, flow, state, ingress);
 	if (is_let_through(r))
 		frag_remember(pkt, &s->forward);
 	return r;
@@ -105,7 +112,8 @@ static __always_inline int route_packet(struct pkt *pkt, __u32 ingress)
 		return GO_OPEN;
 
 	s->forward = *flow;
-	if (snat_is_current(pkt, &s->forward, state, ingress) && backend_is_current(state)) {
+	if (snat_is_current(pkt, &s->forward, state, ingress) && backend_is_current(state) &&
+	    local_vip_is_current(pkt, &s->forward, flow, ingress)) {
 		r = local_check(pkt, &s->forward, flow, ingress);
 		return r == GO_ON ? known_on_its_way(pkt, s, flow, state, ingress) : r;
 	}

@@ -20,6 +20,9 @@ static __always_inline bool is_reopened(const struct pkt *pkt, const struct tp_f
 static __always_inline bool is_carried_alike(const struct tp_flow_state *state,
 					     const struct verdict *v)
 {
+	/* whether that is still handed over is for local_vip_is_current to say */
+	if (state->way[TP_OPENER].to.flags & TP_FLOW_HANDED)
+		return v->out_side == TP_SIDE_LAN;
 	if (v->snat != state->snat)
 		return false;
 	if (v->snat == TP_SNAT_ADDRESS &&

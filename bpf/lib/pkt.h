@@ -89,6 +89,7 @@ struct verdict {
 	__u8 by_answerer; /* 1: the packet at hand was sent by the other side */
 	__u8 logged;      /* 1: the grants refuse it and only count that */
 	__u8 to_service;  /* 1: its backend tells how it is carried: admit_backend */
+	__u8 local_vip;   /* 1: this machine may answer for the destination itself */
 	__u64 expires_at;
 	struct tp_addr snat_addr;
 	__u32 src_class; /* or TP_CLASS_UNTOLD */

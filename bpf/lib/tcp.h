@@ -39,10 +39,13 @@ static __always_inline bool tcp_flags_are_valid(__u8 flags)
 
 /*
  * What a LAN host opens to this machine's mesh address: the answers leave by the LAN as any of
- * this machine's traffic there, past no program that would look.
+ * this machine's traffic there, past no program that would look. So it may be with a load balancer
+ * that puts a local VIP back into answers behind our program (local_vip.h).
  */
 static __always_inline bool flow_is_one_sided(const struct tp_flow_state *state)
 {
+	if (state->way[TP_OPENER].to.flags & TP_FLOW_HANDED)
+		return !state->way[TP_ANSWERER].packets;
 	return state->way[TP_OPENER].key.side == TP_SIDE_LAN && !state->way[TP_ANSWERER].key.side;
 }
 

@@ -8,6 +8,7 @@
 
 #include "lib/fast.h"
 #include "lib/guard.h"
+#include "lib/hand_over.h"
 #include "lib/lan.h"
 #include "lib/local.h"
 
@@ -80,7 +81,7 @@ static __always_inline int wire_refuse(struct pkt *pkt, __u32 ingress, int r)
 		r = TP_R_spoof;
 	else if (r != GO_ON && (!hook_is_whole(hook_xdp(pkt)) || !lan_concerns_us(pkt, ingress)))
 		return GO_SLOW;
-	return r != GO_ON && local_keeps(pkt, ingress) ? GO_SLOW : r;
+	return r != GO_ON && (hander_is_sender(pkt) || local_keeps(pkt, ingress)) ? GO_SLOW : r;
 }
 
 static __always_inline int from_wire(struct pkt *pkt, const struct tp_device *device, __u32 ingress)

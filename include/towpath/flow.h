@@ -40,6 +40,7 @@ enum tp_flow_flags {
 	TP_FLOW_NEIGH = 1 << 4,   /* MACs not known yet: redirect through neighbour resolution */
 	TP_FLOW_L3_OUT = 1 << 5,  /* egress device has no Ethernet header */
 	TP_FLOW_XDP = 1 << 6,     /* egress device takes what XDP redirects */
+	TP_FLOW_HANDED = 1 << 7,  /* to a local VIP: into the device, as if it came from there */
 };
 
 /* Value of tp_flows: the key is this way of the flow in this slot. */

@@ -14,7 +14,7 @@
  * The oldest ABI whose maps are taken over as they are, with the flows in them. Make it TP_ABI too
  * when a map changes that kernel/bpf_take_over.c does not list: what was set up before is refused.
  * Between 13 and 14 padding got a meaning, and what was in it, zero, is right;
- * 15 has maps more, 16 a stage more.
+ * 15 has maps more, 16 maps and a stage.
  */
 #ifndef TP_ABI_KEPT
 #define TP_ABI_KEPT 13
@@ -37,6 +37,7 @@
 #define TP_SYSCTL_MAX         1024
 #define TP_GUARD_MAX          16384
 #define TP_FRAG_MAX           16384
+#define TP_LOCAL_VIP_MAX      4096
 #ifndef TP_HINTS
 #define TP_HINTS 16384
 #endif

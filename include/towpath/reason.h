@@ -58,7 +58,8 @@ enum tp_verdict {
 	X(no_policy,      DROP,    "no policy is loaded") \
 	X(internal,       DROP,    "a lookup that cannot fail has failed") \
 	X(no_backend,     DROP,    "to a service without a healthy backend: its sender is told") \
-	X(no_service,     DROP,    "to a service's address, but to no port that is served here")
+	X(no_service,     DROP,    "to a service's address, but to no port that is served here") \
+	X(handed_over,    FORWARD, "to a local VIP: into the LAN device, as if it came from there")
 /* clang-format on */
 
 enum tp_reason {

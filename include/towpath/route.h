@@ -23,6 +23,8 @@ enum tp_route_flags {
 	 * address on a LAN: or every packet from the internet would be a spoofed mesh source.
 	 */
 	TP_ROUTE_EXIT = 1 << 0,
+	/* a load balancer of this machine itself may answer for it: see local_vip.h */
+	TP_ROUTE_LOCAL_VIP = 1 << 1,
 };
 
 enum tp_snat {

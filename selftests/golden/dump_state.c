@@ -72,16 +72,20 @@ static void dump_machine(FILE *out, const struct state *state)
 	static const char *const hooks[] = { "tc-tunnel", "tc-lan", "tc-egress", "xdp-lan" };
 	const struct state_attachment *attachment;
 	const struct state_lan_address *address;
+	const struct state_local_vips *vips;
 	const struct state_device *device;
 	const struct state_sysctl *sysctl;
 	const struct state_route *route;
-	char addr[ADDR_TEXT_SIZE];
+	char addr[ADDR_TEXT_SIZE], range[RANGE_TEXT_SIZE];
 
 	array_for_each(route, &state->routes)
 		dump_route(out, route);
 	array_for_each(address, &state->lan_addresses)
 		fprintf(out, "lan-address %s on %s\n", addr_put(addr, &address->addr),
 			address->device);
+	array_for_each(vips, &state->local_vips)
+		fprintf(out, "local-vips %s on %s\n", addr_range_put(range, &vips->range),
+			vips->device);
 	array_for_each(sysctl, &state->sysctls)
 		fprintf(out, "sysctl %s = %d\n", sysctl->path, sysctl->value);
 	array_for_each(device, &state->devices)

@@ -62,6 +62,8 @@ static void dump_route(FILE *out, const struct route_row *row)
 		fprintf(out, " %s", addr_put(addr, &snat));
 	if (route->flags & TP_ROUTE_EXIT)
 		fprintf(out, " exit");
+	if (route->flags & TP_ROUTE_LOCAL_VIP)
+		fprintf(out, " local-vip");
 	if (route->expires_at)
 		fprintf(out, " expires %llu", (unsigned long long)route->expires_at);
 	fprintf(out, "\n");

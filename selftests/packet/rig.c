@@ -252,6 +252,7 @@ static const struct {
 	[INTO_LAN_FROM_OTHER] = { HOOK_TC_EGRESS, LAN0, OTHER0, true },
 	[INTO_LAN_FROM_LAN1] = { HOOK_TC_EGRESS, LAN0, LAN1, true },
 	[INTO_LAN1_FROM_LAN] = { HOOK_TC_EGRESS, LAN1, LAN0, true },
+	[INTO_LAN_FROM_LAN] = { HOOK_TC_EGRESS, LAN0, LAN0, true },
 };
 
 enum device rig_device(enum hook hook)

@@ -37,6 +37,7 @@ enum hook {
 	INTO_LAN_FROM_OTHER,
 	INTO_LAN_FROM_LAN1,
 	INTO_LAN1_FROM_LAN,
+	INTO_LAN_FROM_LAN, /* it comes back */
 };
 
 struct run {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "rows.h"
 
+#include <bpf/bpf.h>
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include <stdio.h>
@@ -53,6 +54,24 @@ static bool is_answer(const struct fate_of *then)
 	return then->reason == TP_R_answered || then->reason == TP_R_no_backend;
 }
 
+/* Whom what is handed to a LAN device has as its sender: made of the nonce, not to tell it. */
+static void put_hander(uint8_t *mac)
+{
+	const uint32_t zero = 0;
+	struct tp_state state;
+	uint64_t mixed = 0;
+	int i;
+
+	if (bpf_map_lookup_elem(rig_map("tp_state"), &zero, &state))
+		exit(2);
+	for (i = 0; i < 2; i++) {
+		mixed = (mixed ^ state.nonce) * 0x9e3779b97f4a7c15ULL;
+		mixed ^= mixed >> 32;
+	}
+	memcpy(mac, &mixed, 6);
+	mac[0] = 2;
+}
+
 /*
  * The link header that the program leaves in front. What goes into the tunnel or to the stack
  * keeps the one it came with, if any: the kernel takes it off.
@@ -63,9 +82,15 @@ static size_t put_header(const struct step *step, const uint8_t *frame, enum fam
 	static const uint8_t open[6];
 	const struct fate_of *then = &step->then;
 	const struct place *next = then->next ? places_find(then->next) : NULL;
+	uint8_t sender[6];
 
 	if (is_answer(then)) {
 		packet_put_ethernet(out, peer_mac, world_mac(then->device), family);
+		return ETHERNET;
+	}
+	if (then->reason == TP_R_handed_over) {
+		put_hander(sender);
+		packet_put_ethernet(out, world_mac(then->device), sender, family);
 		return ETHERNET;
 	}
 	if (then->fate == SENT && next) {

@@ -62,6 +62,11 @@ struct step {
 		.fate = SENT, .reason = TP_R_forward_neigh, .device = (through), \
 		.out = __VA_ARGS__                                               \
 	}
+/* To a local VIP: into a device, as if it had come from there. */
+#define hands_over(to, ...)                                                                  \
+	{                                                                                    \
+		.fate = SENT, .reason = TP_R_handed_over, .device = (to), .out = __VA_ARGS__ \
+	}
 #define tunnels(...)                                                                        \
 	{                                                                                   \
 		.fate = SENT, .reason = TP_R_forward, .device = TUNNEL0, .out = __VA_ARGS__ \

@@ -84,6 +84,7 @@ void state_forget_flows(void)
 	state_empty("tp_guard");
 	state_empty("tp_guard_known");
 	state_empty("tp_frags");
+	state_empty("tp_local_vips");
 	forget_slots();
 }
 

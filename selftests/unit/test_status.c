@@ -221,3 +221,32 @@ TEST(flows_that_found_no_room_are_a_note_for_a_minute)
 	CHECK(!strstr(text, "no room"));
 	free(text);
 }
+
+/* ---- local VIPs ---- */
+
+TEST(local_vips_are_shown_with_where_they_are)
+{
+	struct local_vip_row rows[] = {
+		{ .addr.bytes = { [10] = 0xff, [11] = 0xff, 10, 10, 30, 50 },
+		  .vip = { .used = 7, .where = TP_VIP_HERE } },
+		{ .addr.bytes = { [10] = 0xff, [11] = 0xff, 10, 10, 30, 51 },
+		  .vip = { .where = TP_VIP_ELSEWHERE } },
+	};
+	const struct stats stats = {};
+	struct state have = healthy;
+	char *text;
+
+	have.found_vips.items = rows;
+	have.found_vips.count = 2;
+	text = print(status_print_text, &have, &stats);
+	CHECK(strstr(text, "\nLOCAL VIP                    WHERE\n"
+			   "10.10.30.50                  here\n") != NULL);
+	CHECK(!strstr(text, "10.10.30.51")); /* nobody has sent there */
+	free(text);
+
+	text = print(status_print_json, &have, &stats);
+	CHECK(strstr(text, "\"address\":\t\"10.10.30.50\"") != NULL);
+	CHECK(strstr(text, "\"where\":\t\"here\"") != NULL);
+	CHECK(strstr(text, "\"where\":\t\"elsewhere\"") != NULL);
+	free(text);
+}

@@ -144,6 +144,8 @@ static int open_sources(struct run *run, struct err *err)
 	if (!r)
 		r = run_exempt_open(run, err);
 	if (!r)
+		r = run_local_vips_open(run, err);
+	if (!r)
 		r = run_pins_open(run, err);
 	if (!r)
 		r = control_open(&run->control, &run->loop, run_path(path, run->args, "sock"),
@@ -158,6 +160,7 @@ static void close_sources(struct run *run)
 	run_netns_close(run);
 	run_exempt_close(run);
 	run_health_close(run);
+	run_local_vips_close(run);
 	run_pins_close(run);
 	kernel_watch_close(&run->kernel);
 	watch_close(&run->watch);

@@ -17,7 +17,9 @@
 #include "daemon/pin_watch.h"
 #include "daemon/watch.h"
 #include "kernel/bpf_hold.h"
+#include "kernel/lan_watch.h"
 #include "kernel/netns.h"
+#include "model/local_vips.h"
 #include "model/running.h"
 
 /* tunnel.netns of the policy in force, or of one that waits for it. */
@@ -39,6 +41,17 @@ struct health_target;
 /* Backends that are asked whether they live. */
 struct run_health {
 	ARRAY_OF(struct health_target *);
+};
+
+struct vip_device;
+
+/* Addresses that this machine may answer for, and the LAN devices where they are asked for. */
+struct run_local_vips {
+	struct loop_timer timer;
+	int64_t read_ms; /* when rows are read next */
+	struct local_vips vips;
+	ARRAY_OF(struct state_local_vips) ranges; /* of the policy in force */
+	ARRAY_OF(struct vip_device *) devices;
 };
 
 /* What is pinned, and a watch over its directories. */
@@ -63,6 +76,7 @@ struct run {
 	struct run_netns netns;
 	struct run_exempt exempt;
 	struct run_health health;
+	struct run_local_vips local_vips;
 	struct run_pins pins;
 	struct notify notify;
 	struct control control;
@@ -149,6 +163,14 @@ void run_exempt_follow(struct run *run, const struct pipeline *p);
 /* The policy of p is in force: its backends are probed, where it says so. */
 void run_health_follow(struct run *run, const struct pipeline *p);
 void run_health_close(struct run *run);
+
+/* ---- run_local_vips.c ---- */
+
+int run_local_vips_open(struct run *run, struct err *err);
+void run_local_vips_close(struct run *run); /* one that was never opened is fine */
+/* The policy of p is in force. */
+void run_local_vips_follow(struct run *run, const struct pipeline *p);
+void run_local_vips_stop(struct run *run);
 
 /* ---- run_pins.c ---- */
 

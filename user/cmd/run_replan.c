@@ -45,6 +45,7 @@ void run_in_force(struct run *run, const struct pipeline *p, bool said)
 	run_netns_follow(run, p);
 	run_exempt_follow(run, p);
 	run_health_follow(run, p);
+	run_local_vips_follow(run, p);
 	if (run_endpoints_follow(&run->endpoints, p))
 		log_error("run: out of memory: not all names of endpoints are followed");
 	if (!run->pins.hold.pins.count)

@@ -152,6 +152,13 @@ static int compare_sysctls(const void *a, const void *b)
 		      ((const struct state_sysctl *)b)->path);
 }
 
+static int compare_local_vips(const void *a, const void *b)
+{
+	const struct local_vip_row *x = a, *y = b;
+
+	return memcmp(&x->addr, &y->addr, sizeof(x->addr));
+}
+
 #define SORT(array, compare)                                                                  \
 	do {                                                                                  \
 		if ((array).count)                                                            \
@@ -168,6 +175,7 @@ static const struct bpf_rows tables[] = {
 	BPF_ROWS("tp_services", socket_lb.services, struct service_row, key, service),
 	BPF_ROWS("tp_backends", socket_lb.backends, struct backends_row, id, backends),
 	BPF_ROWS("tp_exempt", socket_lb.exempt, struct exempt_row, cookie, exempt),
+	BPF_ROWS("tp_local_vips", found_vips, struct local_vip_row, addr, vip),
 };
 
 static int read_tables(const struct bpf *bpf, struct state *have)
@@ -182,6 +190,7 @@ static int read_tables(const struct bpf *bpf, struct state *have)
 	SORT(have->peer_info, compare_peers);
 	SORT(have->route_info, compare_routes);
 	SORT(have->sysctls, compare_sysctls);
+	SORT(have->found_vips, compare_local_vips);
 	return r;
 }
 

@@ -11,6 +11,7 @@
 #include "kernel/bpf_flow.h"
 #include "kernel/bpf_live.h"
 #include "tc_router.skel.h"
+#include "towpath/local_vip.h"
 
 #define SLOTS       8 /* one flow needs one; the sweep wants to look at some */
 #define BATCH       4096
@@ -55,7 +56,7 @@ static int size_maps(const struct sandbox *sandbox, const struct bpf *bpf, struc
 	static const char *const small[] = { "tp_flows",      "tp_flow_state", "tp_free_slots",
 					     "tp_dead_slots", "tp_half_open",  "tp_frags",
 					     "tp_guard",      "tp_guard_known" };
-	static const char *const copied[] = { "tp_nat_out", "tp_nat_in" };
+	static const char *const copied[] = { "tp_nat_out", "tp_nat_in", "tp_local_vips" };
 	size_t i;
 	int r = 0;
 
@@ -144,9 +145,12 @@ int sandbox_copy_mappings(struct sandbox *sandbox, const struct bpf *bpf, struct
 	int r = copy_map(sandbox, bpf, "tp_nat_in", sizeof(struct tp_nat_in_key),
 			 sizeof(struct tp_nat_in), err);
 
+	if (!r)
+		r = copy_map(sandbox, bpf, "tp_nat_out", sizeof(struct tp_nat_out_key),
+			     sizeof(struct tp_nat_out), err);
 	return r ? r
-		 : copy_map(sandbox, bpf, "tp_nat_out", sizeof(struct tp_nat_out_key),
-			    sizeof(struct tp_nat_out), err);
+		 : copy_map(sandbox, bpf, "tp_local_vips", sizeof(struct tp_addr),
+			    sizeof(struct tp_local_vip), err);
 }
 
 /* As the only flow there is. */

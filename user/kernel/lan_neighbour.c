@@ -3,94 +3,30 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/icmpv6.h>
 #include <linux/if_arp.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
-#include <linux/ipv6.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/mem.h"
+#include "kernel/lan_frames.h"
 
-#define PROBES         3
-#define PROBE_MS       300 /* between two, and after the last */
-#define MAC_TEXT_SIZE  18
-#define NEXT_ICMPV6    58
-#define ADVERTISEMENT  136 /* RFC 4861 4.4 */
-#define TARGET_ADDRESS 2   /* option: target link-layer address */
+#define PROBES        3
+#define PROBE_MS      300 /* between two, and after the last */
+#define MAC_TEXT_SIZE 18
 
-/* Ethernet and IPv4 (RFC 826). */
-struct arp {
-	uint16_t hardware, protocol;
-	uint8_t hardware_size, protocol_size;
-	uint16_t op;
-	uint8_t sender_mac[ETH_ALEN], sender[4];
-	uint8_t target_mac[ETH_ALEN], target[4];
-} __attribute__((packed));
-
-struct advertisement {
-	struct ipv6hdr ip;
-	uint8_t type, code;
-	uint16_t checksum;
-	uint32_t flags;
-	uint8_t target[16];
-	uint8_t option, option_size; /* in units of 8 bytes */
-	uint8_t mac[ETH_ALEN];
-} __attribute__((packed));
-
-static int open_socket(const struct facts_link *link, uint16_t ethertype, struct err *err)
-{
-	struct sockaddr_ll at = { .sll_family = AF_PACKET,
-				  .sll_protocol = htons(ethertype),
-				  .sll_ifindex = (int)link->ifindex };
-	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int r;
-
-	if (fd < 0)
-		return err_sys(err, -errno, "open a packet socket");
-	if (!bind(fd, (struct sockaddr *)&at, sizeof(at)))
-		return fd;
-	r = -errno;
-	close(fd);
-	return err_sys(err, r, "listen on %s", link->name);
-}
-
-static int send_to(int fd, const struct facts_link *link, uint16_t ethertype, const uint8_t *mac,
-		   const void *bytes, size_t size, struct err *err)
-{
-	struct sockaddr_ll to = { .sll_family = AF_PACKET,
-				  .sll_protocol = htons(ethertype),
-				  .sll_ifindex = (int)link->ifindex,
-				  .sll_halen = ETH_ALEN };
-
-	memcpy(to.sll_addr, mac, ETH_ALEN);
-	if (sendto(fd, bytes, size, 0, (struct sockaddr *)&to, sizeof(to)) == (ssize_t)size)
-		return 0;
-	if (errno == ENETDOWN || errno == ENOBUFS)
-		return 0; /* nobody is there to hear it, or the next one does as well */
-	return err_sys(err, -errno, "send on %s", link->name);
-}
-
-/* sender zero: a probe, which leaves caches alone. */
+/* sender zero: a probe. */
 static int send_arp(int fd, const struct facts_link *link, const uint8_t *sender,
 		    const uint8_t *target, struct err *err)
 {
 	static const uint8_t everybody[ETH_ALEN] = { 255, 255, 255, 255, 255, 255 };
-	struct arp arp = { .hardware = htons(ARPHRD_ETHER),
-			   .protocol = htons(ETH_P_IP),
-			   .hardware_size = ETH_ALEN,
-			   .protocol_size = 4,
-			   .op = htons(ARPOP_REQUEST) };
+	struct arp arp;
 
-	memcpy(arp.sender_mac, link->mac, ETH_ALEN);
-	memcpy(arp.sender, sender, sizeof(arp.sender));
-	memcpy(arp.target, target, sizeof(arp.target));
-	return send_to(fd, link, ETH_P_ARP, everybody, &arp, sizeof(arp), err);
+	arp_put(&arp, link->mac, sender, target);
+	return lan_send(fd, link->ifindex, link->name, ETH_P_ARP, everybody, &arp, sizeof(arp),
+			err);
 }
 
 /* Somebody has the address, or probes for it in this very moment (RFC 5227 2.1.1). */
@@ -152,7 +88,7 @@ int lan_probe(const struct facts_link *link, const struct addr *addr, struct err
 
 	if (!link->ethernet)
 		return 0;
-	fd = open_socket(link, ETH_P_ARP, err);
+	fd = lan_socket(link->ifindex, link->name, ETH_P_ARP, err);
 	if (fd < 0)
 		return fd;
 	for (i = 0; !r && i < PROBES; i++) {
@@ -164,44 +100,17 @@ int lan_probe(const struct facts_link *link, const struct addr *addr, struct err
 	return r;
 }
 
-/* RFC 4443 2.3; everything behind the IPv6 header, and a pseudo header. */
-static uint16_t icmp6_checksum(const struct advertisement *message)
-{
-	uint8_t bytes[sizeof(*message)];
-	size_t i, payload = sizeof(*message) - sizeof(message->ip);
-	uint32_t sum = (uint32_t)payload + NEXT_ICMPV6;
-
-	memcpy(bytes, message, sizeof(bytes));
-	/* addresses and payload follow each other */
-	for (i = sizeof(message->ip) - 32; i < sizeof(*message); i += 2)
-		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return htons((uint16_t)~sum);
-}
-
 static int advertise(const struct facts_link *link, const struct addr *addr, struct err *err)
 {
-	static const uint8_t all_nodes[16] = { 0xff, 2, [15] = 1 };
 	static const uint8_t all_nodes_mac[ETH_ALEN] = { 0x33, 0x33, 0, 0, 0, 1 };
-	struct advertisement message = {
-		.ip = { .version = 6, .nexthdr = NEXT_ICMPV6, .hop_limit = 255 },
-		.type = ADVERTISEMENT,
-		.flags = htonl(0x20000000), /* override */
-		.option = TARGET_ADDRESS,
-		.option_size = 1
-	};
-	AUTO_CLOSE int fd = open_socket(link, ETH_P_IPV6, err);
+	AUTO_CLOSE int fd = lan_socket(link->ifindex, link->name, ETH_P_IPV6, err);
+	struct neighbour message;
 
 	if (fd < 0)
 		return fd;
-	message.ip.payload_len = htons(sizeof(message) - sizeof(message.ip));
-	memcpy(&message.ip.saddr, addr->bytes, sizeof(message.ip.saddr));
-	memcpy(&message.ip.daddr, all_nodes, sizeof(message.ip.daddr));
-	memcpy(message.target, addr->bytes, sizeof(message.target));
-	memcpy(message.mac, link->mac, sizeof(message.mac));
-	message.checksum = icmp6_checksum(&message);
-	return send_to(fd, link, ETH_P_IPV6, all_nodes_mac, &message, sizeof(message), err);
+	neighbour_put_here(&message, link->mac, addr->bytes);
+	return lan_send(fd, link->ifindex, link->name, ETH_P_IPV6, all_nodes_mac, &message,
+			sizeof(message), err);
 }
 
 int lan_announce(const struct facts_link *link, const struct addr *addr, struct err *err)
@@ -213,6 +122,6 @@ int lan_announce(const struct facts_link *link, const struct addr *addr, struct 
 		return 0;
 	if (!addr_is_v4(addr))
 		return advertise(link, addr, err);
-	fd = open_socket(link, ETH_P_ARP, err);
+	fd = lan_socket(link->ifindex, link->name, ETH_P_ARP, err);
 	return fd < 0 ? fd : send_arp(fd, link, v4, v4, err);
 }

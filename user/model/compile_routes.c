@@ -50,6 +50,35 @@ static int add_member(const struct view *view, struct tables *out, uint32_t inde
 	return 0;
 }
 
+/* The row that was added last, for a part of its prefix whose addresses are local VIPs. */
+static int offer_local_vip(struct tables *out, size_t route, const struct prefix *prefix)
+{
+	struct tp_route *row = add_row(out, prefix, TP_ROUTE_LAN);
+
+	if (!row)
+		return -ENOMEM;
+	*row = out->routes.items[route].route;
+	row->flags |= TP_ROUTE_LOCAL_VIP;
+	return 0;
+}
+
+static int offer_local_vips(struct tables *out, const struct config_route *how)
+{
+	size_t route = out->routes.count - 1, count, i;
+	struct prefix prefixes[ADDR_RANGE_PREFIX_MAX];
+	const struct addr_range *range;
+	int r = 0;
+
+	if (!how)
+		return 0;
+	array_for_each(range, &how->local_vips) {
+		count = addr_range_prefixes(range, prefixes);
+		for (i = 0; !r && i < count; i++)
+			r = offer_local_vip(out, route, &prefixes[i]);
+	}
+	return r;
+}
+
 static int add_route(const struct view *view, struct tables *out, const struct view_route *route)
 {
 	static const uint8_t snat[] = { [SNAT_MASQUERADE] = TP_SNAT_MASQUERADE,
@@ -73,7 +102,7 @@ static int add_route(const struct view *view, struct tables *out, const struct v
 	row->snat = snat[route->route->snat];
 	if (route->route->snat_addr)
 		memcpy(&row->snat_addr, route->route->snat_addr, sizeof(row->snat_addr));
-	return 0;
+	return route->kind == TP_ROUTE_LAN ? offer_local_vips(out, route->route->how) : 0;
 }
 
 static int add_service(const struct view *view, struct tables *out,
@@ -184,11 +213,16 @@ static int offer_snat_hosts(const struct view *view, struct tables *out)
 	return 0;
 }
 
+static bool is_local_vip(const struct route_row *row)
+{
+	return row->route.flags & TP_ROUTE_LOCAL_VIP;
+}
+
 /* Depends on the rows around it, unlike those that the policy asks for. */
 static bool is_offer(const struct route_row *row)
 {
 	return row->route.kind == TP_ROUTE_NONE || row->route.kind == TP_ROUTE_HOST ||
-	       row->route.kind == TP_ROUTE_BROADCAST;
+	       row->route.kind == TP_ROUTE_BROADCAST || is_local_vip(row);
 }
 
 /*
@@ -212,6 +246,12 @@ static void sort_rows(struct tables *out)
 		      row_compare);
 }
 
+/* And not of a longer route inside, which has its own idea of them; ranges may overlap. */
+static bool is_local_vip_of(const struct route_row *row, const struct route_row *around)
+{
+	return around && around->route.id == row->route.id && !is_local_vip(around);
+}
+
 /* `around` is the row that a longest-prefix match would find without this one, or NULL. */
 static bool is_needed(const struct route_row *row, const struct route_row *around)
 {
@@ -223,22 +263,35 @@ static bool is_needed(const struct route_row *row, const struct route_row *aroun
 	case TP_ROUTE_BROADCAST:
 		return !around || around->route.kind == TP_ROUTE_NONE ||
 		       around->route.kind == TP_ROUTE_LAN;
-	default: return true;
+	default: return !is_local_vip(row) || is_local_vip_of(row, around);
 	}
+}
+
+/* All of a route's addresses are: then it is the route's own row that says so. */
+static bool is_absorbed(const struct route_row *row, struct route_row *around)
+{
+	if (!is_local_vip(row) || !is_local_vip_of(row, around) ||
+	    !prefix_is_equal(&row->prefix, &around->prefix))
+		return false;
+	around->route.flags |= TP_ROUTE_LOCAL_VIP;
+	return true;
 }
 
 /* Of sorted rows, those around the present one are a stack: one pass, however many there are. */
 static void drop_needless_offers(struct tables *out)
 {
 	/* a row for every length, and a HOST on a LAN route to itself */
-	const struct route_row *around[128 + 2];
+	struct route_row *around[128 + 2];
 	struct route_row *row, *kept = out->routes.items;
 	size_t depth = 0;
 
 	array_for_each(row, &out->routes) {
+		struct route_row *last;
+
 		while (depth && !prefix_contains(&around[depth - 1]->prefix, &row->prefix))
 			depth--;
-		if (!is_needed(row, depth ? around[depth - 1] : NULL))
+		last = depth ? around[depth - 1] : NULL;
+		if (!is_needed(row, last) || is_absorbed(row, last))
 			continue;
 		memmove(kept, row, sizeof(*row)); /* with its holes: rows are hashed */
 		around[depth++] = kept++;

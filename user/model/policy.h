@@ -42,7 +42,8 @@ struct policy_route {
 	uint32_t member; /* index */
 	uint32_t index;  /* in what the member advertises */
 	uint32_t rank;   /* place in the "via" of its settings; behind all others when not there */
-	const struct addr *snat_addr; /* NULL without SNAT_ADDRESS */
+	const struct addr *snat_addr;   /* NULL without SNAT_ADDRESS */
+	const struct config_route *how; /* its entry in "routes"; NULL: it has none */
 };
 
 /* What one selector means. Equal selectors share one set. */

@@ -104,6 +104,7 @@ static int add_route(struct policy_builder *b, const struct settings *settings, 
 	route->prefix = *prefix;
 	route->member = member;
 	route->index = index;
+	route->how = how;
 	route->rank = rank_of(how, from->name);
 	route->approved = is_approved(b, route);
 	route->snat = (uint8_t)(how ? how->snat : SNAT_MASQUERADE);

@@ -18,6 +18,7 @@
 #include "model/services.h"
 #include "secret/key.h"
 #include "towpath/abi.h"
+#include "towpath/local_vip.h"
 #include "towpath/policy.h"
 #include "towpath/route.h"
 
@@ -79,6 +80,18 @@ struct state_route {
 struct state_lan_address {
 	char device[IF_NAMESIZE];
 	struct addr addr;
+};
+
+/* Addresses of a LAN that this machine itself may answer for. */
+struct state_local_vips {
+	struct addr_range range;
+	char device[IF_NAMESIZE];
+};
+
+/* A row of tp_local_vips. */
+struct local_vip_row {
+	struct tp_addr addr;
+	struct tp_local_vip vip;
 };
 
 struct state_sysctl {
@@ -193,6 +206,8 @@ struct state {
 	struct state_tunnel tunnel;
 	ARRAY_OF(struct state_route) routes;              /* by prefix, then metric */
 	ARRAY_OF(struct state_lan_address) lan_addresses; /* sorted by device, then address */
+	ARRAY_OF(struct state_local_vips) local_vips;     /* want only: the daemon's */
+	ARRAY_OF(struct local_vip_row) found_vips;        /* have only; sorted by address */
 	ARRAY_OF(struct state_sysctl) sysctls;            /* in the order they must be written */
 	ARRAY_OF(struct state_attachment) attachments;    /* sorted by device, then hook */
 	ARRAY_OF(struct state_map) unpinned;              /* have only */

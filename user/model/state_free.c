@@ -36,6 +36,8 @@ void state_free(struct state *state)
 	clear_tables(&state->tables);
 	array_clear(&state->routes);
 	array_clear(&state->lan_addresses);
+	array_clear(&state->local_vips);
+	array_clear(&state->found_vips);
 	array_clear(&state->sysctls);
 	array_clear(&state->attachments);
 	array_clear(&state->unpinned);

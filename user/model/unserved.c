@@ -39,8 +39,6 @@ static void add_route(struct list *list, const struct config_route *route)
 		add(list, route->place, "translate", "translation of a route");
 	if (route->local == LOCAL_PREFER_MESH)
 		add(list, route->place, "local", "\"prefer-mesh\"");
-	if (route->local_vips.count)
-		add(list, route->place, "local_vips", "a local VIP");
 	if (route->probe.set)
 		add(list, route->place, "probe", "probing a route");
 }

@@ -185,6 +185,8 @@ static int build(struct want_builder *b)
 	if (!r)
 		r = want_lan_addresses(b);
 	if (!r)
+		r = want_local_vips(b);
+	if (!r)
 		r = want_sysctls(b);
 	if (!r)
 		r = want_info(b);

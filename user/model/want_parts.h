@@ -19,6 +19,7 @@ int want_tunnel(struct want_builder *b);
 int want_routes(struct want_builder *b);
 int want_devices(struct want_builder *b);       /* and attachments */
 int want_lan_addresses(struct want_builder *b); /* needs the devices */
+int want_local_vips(struct want_builder *b);    /* needs the devices */
 int want_sysctls(struct want_builder *b);       /* needs the devices */
 int want_info(struct want_builder *b);
 int want_services(struct want_builder *b);

@@ -8,6 +8,7 @@
 #include "base/time_text.h"
 #include "report/json_out.h"
 #include "report/status.h"
+#include "report/status_local_vips.h"
 #include "report/status_services.h"
 
 static void add_rejected(cJSON *policy, const struct running *running)
@@ -306,6 +307,7 @@ int status_print_json(FILE *out, const struct status *status)
 		add_flows(root, status);
 		status_add_exempt(root, &status->have->socket_lb);
 		status_add_services(root, &status->have->socket_lb);
+		status_add_local_vips(root, status->have);
 		add_drops(root, status->stats);
 		r = json_out_print(out, root);
 	}

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "report/status.h"
+#include "report/status_local_vips.h"
 #include "report/status_services.h"
 
 /* 1536 -> "1.5 KiB"; buf of 16 bytes. */
@@ -203,6 +204,7 @@ static void print_tables(FILE *out, const struct status *status)
 	print_routes(out, status);
 	print_attachments(out, status->have);
 	status_print_services(out, &status->have->socket_lb);
+	status_print_local_vips(out, status->have);
 	print_reasons(out, status->stats);
 }
 

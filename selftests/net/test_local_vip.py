@@ -1,0 +1,383 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+"""Addresses of the LAN that a load balancer on the gateway itself announces: nobody answers for
+them there, and a packet from the mesh reaches the load balancer all the same, as a LAN client's.
+
+The load balancer is a stand-in (lb.py) on the router's LAN device. Behind it are a pod of the
+router's, and a LAN host to which it masquerades. The daemon finds out by itself where an address
+is; a LAN host takes it, and gives it back."""
+
+import contextlib
+import socket
+import struct
+import time
+
+from daemon import Daemon
+from lb import LoadBalancer, TC_ACT_OK, TC_ACT_UNSPEC
+from lib import (DEADLINE_S, SLOWNESS, Lab, bound_socket, case, check, check_equal, client_socket,
+                 inject_frame, inside, main, run, wait_until)
+from packets import ICMP6, forwarded, ip_packet, packed, udp
+from scenes import echo_server, open_policy, reasons
+
+VIP, VIP6 = "10.10.30.50", "fd10:30::50"
+VIPS = {"10.10.30.0/24": ["10.10.30.48-10.10.30.55"], "fd10:30::/64": ["fd10:30::48-fd10:30::5f"]}
+POD, POD6, POD_VIA, POD_VIA6 = "10.244.0.5", "fd44::5", "10.244.0.1", "fd44::1"
+POD_PORT, HOST_PORT, OWN_PORT = 5353, 8053, 8081
+HERE, ELSEWHERE = "here", "elsewhere"
+
+
+def families(lab):
+    """The phone, the VIP, the pod, the router on the LAN and a LAN host."""
+    return ((lab.PHONE, VIP, POD, lab.LAN, lab.WEB), (lab.PHONE6, VIP6, POD6, lab.LAN6, lab.WEB6))
+
+
+class Scene(Lab):
+    """With a pod at the router, and nothing applied."""
+
+    def __enter__(self):
+        super().__enter__()
+        self.next_port = 20000
+        run("ip", "netns", "add", self.netns("pod"))
+        router, pod = ("ip", "-n", self.netns("router")), ("ip", "-n", self.netns("pod"))
+        run(*router, "link", "add", "pod0", "type", "veth", "peer", "name", "eth0", "netns",
+            self.netns("pod"))
+        for address, via, ns, device in (
+                (POD_VIA, None, router, "pod0"), (POD, POD_VIA, pod, "eth0"),
+                (POD_VIA6, None, router, "pod0"), (POD6, POD_VIA6, pod, "eth0")):
+            bits, flags = ("24", ()) if "." in address else ("64", ("nodad",))
+            run(*ns, "link", "set", device, "up")
+            run(*ns, "address", "add", f"{address}/{bits}", "dev", device, *flags)
+            if via:
+                run(*ns, "route", "add", "default", "via", via)
+        run("nsenter", f"--net=/run/netns/{self.netns('router')}", "--", "sysctl", "-qw",
+            "net.ipv4.conf.pod0.forwarding=1", "net.ipv6.conf.pod0.forwarding=1")
+        # where there is force_forwarding, that of all devices is not what towpath sets
+        run("nsenter", f"--net=/run/netns/{self.netns('router')}", "--", "sysctl", "-qw",
+            "net.ipv6.conf.pod0.force_forwarding=1", ok=False)
+        for short, device in (("router", "pod0"), ("pod", "eth0")):
+            run("nsenter", f"--net=/run/netns/{self.netns(short)}", "--", "ethtool", "-K", device,
+                "tx", "off")
+        return self
+
+    def __exit__(self, *_):
+        super().__exit__()
+        run("ip", "netns", "delete", self.netns("pod"))
+
+    def recover(self):
+        self.script("towpath", "down", ok=False)
+
+    def vip_policy(self, **node):
+        policy = open_policy(self)
+        for prefix, vips in VIPS.items():
+            policy["routes"][prefix]["local_vips"] = vips
+        policy["nodes"]["homelab-1"].update(node)
+        return policy
+
+    def port(self):
+        self.next_port += 1
+        return self.next_port
+
+    @contextlib.contextmanager
+    def running(self, attach="auto", **node):
+        """A daemon that has found out that nobody has the VIPs."""
+        self.path = self.write_policy(self.vip_policy(**node))
+        with Daemon(self, self.path, "--tc-attach", attach) as daemon:
+            self.wait_for_tunnel()
+            for vip in (VIP, VIP6):
+                self.is_at(vip, HERE)
+            yield daemon
+        self.script("towpath", "down")
+
+    def found(self, vip):
+        rows = self.json("status")["local_vips"]
+        return next((row["where"] for row in rows if row["address"] == vip), None)
+
+    def is_at(self, vip, where, seconds=DEADLINE_S):
+        wait_until(lambda: self.found(vip) == where, f"{vip} to be found at {where}", seconds)
+
+    @contextlib.contextmanager
+    def balanced(self, tcx=True, first=False, then=TC_ACT_UNSPEC, adopted=False):
+        """The stand-in on the LAN device and on the pod's; adopted: and on the tunnel's."""
+        places = [("lan0", "ingress", "lb_in"), ("lan0", "egress", "lb_out"),
+                  ("pod0", "ingress", "lb_in")]
+        if adopted:
+            places += [(self.tunnel, "ingress", "lb_in_l3"), (self.tunnel, "egress", "lb_out_l3")]
+        with LoadBalancer(self) as lb, contextlib.ExitStack() as stack:
+            lb.then(then)
+            for _, vip, pod, router, web in families(self):
+                lb.serve(vip, 53, pod, POD_PORT)
+                lb.serve(vip, 80, web, HOST_PORT, router)
+                lb.serve(vip, 81, router, OWN_PORT)
+            for device, way, program in places:
+                stack.enter_context(lb.attached(device, way, program, tcx, first))
+            yield lb
+
+    def is_first(self):
+        """Nobody's program runs before ours, by what the daemon has seen."""
+        wait_until(lambda: self.json("plan", self.path)["ops"] == [], "ours to be first",
+                   2 * DEADLINE_S)
+
+
+def counted(before, after):
+    return {name: after[name] - before[name] for name in after if after[name] != before[name]}
+
+
+def pod_is_reached(lab, lb):
+    """A datagram and its answer, both compared whole, and one translation of each."""
+    for phone, vip, pod, _, _ in families(lab):
+        sport, before = lab.port(), lb.counts()
+        question = udp(phone, vip, sport, 53, b"to the pod")
+        answer = udp(pod, phone, POD_PORT, sport, b"from the pod")
+        with lab.capture("pod") as at_pod, lab.capture("phone") as at_phone:
+            lab.from_phone(question)
+            got = at_pod.expect_payload(b"to the pod")
+            check_equal(got.raw.hex(), forwarded(question, dst=pod, dport=POD_PORT).hex(),
+                        f"{vip}: what the pod is sent")
+            inject_frame(lab.netns("pod"), "eth0", lab.mac("router", "pod0"), answer)
+            got = at_phone.expect_payload(b"from the pod")
+            check_equal(got.raw.hex(), forwarded(answer, src=vip, sport=53).hex(),
+                        f"{vip}: what the phone is sent")
+        check_equal(counted(before, lb.counts()), {"to_backend": 1, "from_masquerade": 1},
+                    "translations")
+
+
+def host_is_reached(lab, lb):
+    """The same with a LAN host, which sees the router's address."""
+    for phone, vip, _, router, web in families(lab):
+        sport, before = lab.port(), lb.counts()
+        question = udp(phone, vip, sport, 80, b"to the host")
+        answer = udp(web, router, HOST_PORT, sport, b"from the host")
+        with lab.capture("web") as at_web, lab.capture("phone") as at_phone:
+            lab.from_phone(question)
+            got = at_web.expect_payload(b"to the host")
+            check_equal(got.raw.hex(),
+                        forwarded(question, src=router, dst=web, dport=HOST_PORT).hex(),
+                        f"{vip}: what the host is sent")
+            inject_frame(lab.netns("web"), "eth0", lab.mac("router", "lan0"), answer)
+            got = at_phone.expect_payload(b"from the host")
+            check_equal(got.raw.hex(), forwarded(answer, src=vip, dst=phone, sport=80).hex(),
+                        f"{vip}: what the phone is sent")
+        check_equal(counted(before, lb.counts()),
+                    {"to_backend": 1, "masqueraded": 1, "from_masquerade": 1}, "translations")
+
+
+def talks_tcp(lab, short="pod", vip_port=53, server_port=POD_PORT):
+    """A connection of real sockets, large enough to be sent in super-packets."""
+    sent, back = b"question" * 20000, b"an answer" * 20000
+    for phone, vip, pod, router, _ in families(lab):
+        server = pod if short == "pod" else router
+        with bound_socket(lab, short, socket.SOCK_STREAM, server, server_port) as listener, \
+                client_socket(lab, "phone", socket.SOCK_STREAM, vip) as client:
+            listener.settimeout(2 * DEADLINE_S)
+            thread, got = echo_server(listener, back)
+            answer = b""
+            try:
+                client.settimeout(2 * DEADLINE_S)
+                client.bind((phone, 0))
+                client.connect((vip, vip_port))
+                check_equal(client.getpeername()[0], vip, "who the phone talks to")
+                client.sendall(sent)
+                client.shutdown(socket.SHUT_WR)
+                while chunk := client.recv(65536):
+                    answer += chunk
+            finally:
+                thread.join()
+        check(b"".join(got) == sent and answer == back, f"{vip}: a stream of bytes each way")
+
+
+@case
+def is_reached_where_nobody_answers(lab):
+    with lab.running(), lab.balanced() as lb:
+        before = reasons(lab)
+        pod_is_reached(lab, lb)
+        host_is_reached(lab, lb)
+        talks_tcp(lab)
+        check(reasons(lab)["handed_over"] > before["handed_over"], "it was handed over")
+        check_equal(reasons(lab)["spoof"], before["spoof"], "what was handed over is let in")
+
+
+@case
+def is_reached_behind_and_before_us(lab):
+    """As the load balancer's verdicts are: whoever is next goes on, or nobody does."""
+    with lab.running():
+        for tcx in (True, False):
+            for first in (True, False):
+                for then in (TC_ACT_UNSPEC, TC_ACT_OK):
+                    with lab.balanced(tcx, first, then) as lb:
+                        pod_is_reached(lab, lb)
+                        host_is_reached(lab, lb)
+
+
+@case
+def is_reached_where_there_is_no_tcx(lab):
+    """Both by filters: a load balancer that is first there stays first."""
+    with lab.running("clsact"):
+        for first in (True, False):
+            for then in (TC_ACT_UNSPEC, TC_ACT_OK):
+                with lab.balanced(False, first, then) as lb:
+                    pod_is_reached(lab, lb)
+                    host_is_reached(lab, lb)
+        with lab.balanced(False, False, adopted=True) as lb:
+            all_are_reached(lab, lb)
+
+
+@case
+def is_reached_through_generic_xdp(lab):
+    with lab.running(xdp="generic"), lab.balanced() as lb:
+        pod_is_reached(lab, lb)
+        host_is_reached(lab, lb)
+
+
+# ---- where the load balancer has adopted the tunnel's device, too -------------------------------
+
+def own_socket_is_reached(lab, lb):
+    """A socket of the router itself, whose answers are translated where they leave: behind our
+    program, which sees them as they were sent, and before it."""
+    for phone, vip, _, router, _ in families(lab):
+        before = lb.counts()
+        with bound_socket(lab, "router", socket.SOCK_DGRAM, router, OWN_PORT) as server, \
+                client_socket(lab, "phone", socket.SOCK_DGRAM, vip) as client:
+            client.bind((phone, 0))
+            client.connect((vip, 81))
+            client.send(b"to the router")
+            question, sender = server.recvfrom(100)
+            check_equal((question, sender[:2]), (b"to the router", client.getsockname()[:2]),
+                        f"{vip}: what the router is sent")
+            server.sendto(b"from the router", sender)
+            check_equal(client.recv(100), b"from the router", f"{vip}: what the phone is sent")
+        check_equal(counted(before, lb.counts()), {"to_backend": 1, "to_client": 1},
+                    "translations")
+
+
+def all_are_reached(lab, lb):
+    pod_is_reached(lab, lb)
+    host_is_reached(lab, lb)
+    own_socket_is_reached(lab, lb)
+
+
+@case
+def is_translated_once_behind_us_on_the_tunnel(lab):
+    with lab.running():
+        for tcx in (True, False):
+            for then in (TC_ACT_UNSPEC, TC_ACT_OK):
+                with lab.balanced(tcx, False, then, adopted=True) as lb:
+                    all_are_reached(lab, lb)
+        with lab.balanced(adopted=True):
+            talks_tcp(lab, "router", 81, OWN_PORT)
+
+
+@case
+def is_translated_once_when_we_are_first_again(lab):
+    """Who gets before us on the tunnel would translate what nobody has judged: the daemon sees to
+    it that nobody does."""
+    with lab.running():
+        for then in (TC_ACT_UNSPEC, TC_ACT_OK):
+            with lab.balanced(True, True, then, adopted=True) as lb:
+                lab.is_first()
+                all_are_reached(lab, lb)
+
+
+# ---- where it is -------------------------------------------------------------------------------
+
+@contextlib.contextmanager
+def held_by(lab, short, address):
+    """A LAN host has the address."""
+    ip = ("ip", "-n", lab.netns(short), "address")
+    bits, flags = ("32", ()) if "." in address else ("128", ("nodad",))
+    run(*ip, "add", f"{address}/{bits}", "dev", "eth0", *flags)
+    try:
+        yield
+    finally:
+        run(*ip, "del", f"{address}/{bits}", "dev", "eth0")
+
+
+def announce(lab, short, address):
+    """Gratuitous ARP, or an unsolicited advertisement, from a host of the LAN."""
+    mac = bytes.fromhex(lab.mac(short, "eth0").replace(":", ""))
+    if ":" not in address:
+        body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 2) + (mac + packed(address)) * 2
+        to, protocol = b"\xff" * 6, 0x0806
+    else:
+        body = ip_packet(address, "ff02::1", ICMP6, struct.pack("!BBHI", 136, 0, 0, 0x20000000)
+                         + packed(address) + b"\x02\x01" + mac, ttl=255)
+        to, protocol = bytes.fromhex("333300000001"), 0x86dd
+    with inside(lab.netns(short)):
+        with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as sock:
+            sock.sendto(body, ("eth0", protocol, 0, 0, to))
+
+
+def lan_is_reached(lab, vip, phone, router, sport, text):
+    """The host that has it gets the packet, from the router's address."""
+    question = udp(phone, vip, sport, 53, text)
+    with lab.capture("dns") as at_dns:
+        lab.from_phone(question)
+        got = at_dns.expect_payload(text)
+        check_equal(got.raw.hex(), forwarded(question, src=router).hex(), "what the host is sent")
+
+
+def flow_goes_to_pod(lab, vip, phone, pod, sport, text):
+    question = udp(phone, vip, sport, 53, text)
+    with lab.capture("pod") as at_pod:
+        lab.from_phone(question)
+        got = at_pod.expect_payload(text)
+        check_equal(got.raw.hex(), forwarded(question, dst=pod, dport=POD_PORT).hex(),
+                    "what the pod is sent")
+
+
+@case
+def follows_the_address_to_another_machine_and_back(lab):
+    """The same flow, from the same port: by where the address is at the time."""
+    with lab.running(), lab.balanced():
+        for phone, vip, pod, router, _ in families(lab):
+            sport = lab.port()
+            flow_goes_to_pod(lab, vip, phone, pod, sport, b"first here")
+            with held_by(lab, "dns", vip):
+                lab.is_at(vip, ELSEWHERE)
+                lan_is_reached(lab, vip, phone, router, sport, b"then there")
+            lab.is_at(vip, HERE)
+            flow_goes_to_pod(lab, vip, phone, pod, sport, b"and here again")
+
+
+@case
+def hears_an_announcement_at_once(lab):
+    """It comes from a host that answers no question: three of these later it is here again."""
+    with lab.running(), lab.balanced():
+        for phone, vip, pod, _, _ in families(lab):
+            flow_goes_to_pod(lab, vip, phone, pod, lab.port(), b"it is in use")
+            start = time.monotonic()
+            announce(lab, "web", vip)
+            lab.is_at(vip, ELSEWHERE)
+            check(time.monotonic() - start < 0.5 * SLOWNESS, f"{vip} was found at once")
+            lab.is_at(vip, HERE, 2 * DEADLINE_S)
+
+
+@case
+def a_mesh_source_on_the_lan_is_refused_meanwhile(lab):
+    """Also one that has the addresses and ports of a packet that is handed over just then."""
+    with lab.running(), lab.balanced() as lb:
+        for phone, vip, pod, _, _ in families(lab):
+            sport = lab.port()
+            flow_goes_to_pod(lab, vip, phone, pod, sport, b"not spoofed")
+            before, served = lab.drops("spoof"), lb.counts()
+            for _ in range(3):
+                inject_frame(lab.netns("web"), "eth0", lab.mac("router", "lan0"),
+                             udp(phone, vip, sport, 53, b"spoofed"))
+            lab.counted("spoof", before, 3)
+            check_equal(counted(served, lb.counts()), {}, "what the load balancer has seen")
+
+
+@case
+def a_strict_reverse_path_filter_is_an_error(lab):
+    path = "net.ipv4.conf.lan0.rp_filter"
+    set_filter = ("nsenter", f"--net=/run/netns/{lab.netns('router')}", "--", "sysctl", "-qw")
+    run(*set_filter, f"{path}=1")
+    try:
+        done = lab.towpath("apply", lab.write_policy(lab.vip_policy()), status=1)
+        check("rp_filter is 1 (strict)" in done.stderr and f"set {path} to 2" in done.stderr,
+              f"the error names the mend: {done.stderr}")
+    finally:
+        run(*set_filter, f"{path}=0")
+
+
+if __name__ == "__main__":
+    main(Scene)
