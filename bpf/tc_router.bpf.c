@@ -22,6 +22,7 @@ enum stage {
 	STAGE_ERROR,
 	STAGE_ANSWER,
 	STAGE_JUDGE = TP_STAGE_JUDGE, /* nobody goes there: towpath finds it here */
+	STAGE_SERVE,
 	STAGES
 };
 
@@ -31,6 +32,7 @@ int tp_tc_out(struct __sk_buff *skb);
 int tp_tc_error(struct __sk_buff *skb);
 int tp_tc_answer(struct __sk_buff *skb);
 int tp_tc_judge(struct __sk_buff *skb);
+int tp_tc_serve(struct __sk_buff *skb);
 
 /* libbpf, when it loads the programs */
 struct {
@@ -46,6 +48,7 @@ struct {
 		[STAGE_ERROR] = (void *)&tp_tc_error,
 		[STAGE_ANSWER] = (void *)&tp_tc_answer,
 		[STAGE_JUDGE] = (void *)&tp_tc_judge,
+		[STAGE_SERVE] = (void *)&tp_tc_serve,
 	},
 };
 
@@ -78,6 +81,8 @@ static __always_inline int finish_or_go(struct __sk_buff *skb, int r)
 		return go_to(skb, STAGE_ERROR);
 	if (r == GO_ANSWER)
 		return go_to(skb, STAGE_ANSWER);
+	if (r == GO_SERVE)
+		return go_to(skb, STAGE_SERVE);
 	return finish(r);
 }
 
@@ -144,6 +149,16 @@ int tp_tc_open(struct __sk_buff *skb)
 }
 
 SEC("tc")
+int tp_tc_serve(struct __sk_buff *skb)
+{
+	struct pkt pkt;
+
+	if (!stage_start(&pkt, skb))
+		return finish(TP_R_no_policy);
+	return finish_or_go(skb, from_client(&pkt, skb->ifindex));
+}
+
+SEC("tc")
 int tp_tc_error(struct __sk_buff *skb)
 {
 	struct pkt pkt;
@@ -157,10 +172,15 @@ SEC("tc")
 int tp_tc_answer(struct __sk_buff *skb)
 {
 	struct pkt pkt;
+	int r;
 
 	if (!stage_start(&pkt, skb))
 		return finish(TP_R_no_policy);
-	return finish(answer(&pkt, skb->ifindex));
+	r = answer(&pkt, skb->ifindex);
+	if (r != TP_R_no_backend)
+		return finish(r);
+	count_reason(r); /* refused, and what goes out is the error about it */
+	return TC_ACT_REDIRECT;
 }
 
 /* Egress: which device, and whether anything on it can concern us. */

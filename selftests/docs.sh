@@ -3,7 +3,8 @@
 # The docs tier: each command in a ```sh block of README.md and docs/*.md is run, in a lab that has
 # the example policy applied, and must exit 0. Names of a real installation stand for the lab's.
 # `make` targets are only shown to exist; commands of other tools that would change this machine
-# are skipped by name. Also: links to files that are not there, options that do not exist.
+# are skipped by name. Also: links to files that are not there, options that do not exist, keys of
+# status that docs/status.md does not tell.
 set -uo pipefail
 shopt -s lastpipe # fail_case counts at the end of a pipe
 cd "$(dirname "$0")/.." || exit 1
@@ -161,6 +162,39 @@ options_exist()
 	fi
 }
 
+# One a line, as docs/status.md writes them: .peers[].name
+keys_told()
+{
+	# shellcheck disable=SC2016 # backquotes of markdown
+	grep -oE '`\.[a-z_]+[^`]*`' docs/status.md | tr -d '`' | sort -u
+}
+
+# The same of what status says now. Each reason of .drops is a key, which docs/counters.md has.
+keys_said()
+{
+	scripts/lab towpath status --json |
+		jq -r '[paths(type != "object" and type != "array") |
+			map(if type == "number" then "[]" else "." + . end) | join("")] | .[]' |
+		sed 's/^\.drops\..*/.drops.REASON/' | sort -u
+}
+
+keys_of_status_are_told()
+{
+	local untold unknown key word
+	untold=$(comm -13 <(keys_told) <(keys_said))
+	# what this lab has none of must at least be a word of the source
+	unknown=$(comm -23 <(keys_told) <(keys_said) | while read -r key; do
+		word=$(sed 's/\[\]$//; s/.*\.//' <<<"$key")
+		grep -qF "\"$word\"" user/report/status*.c || echo "$key"
+	done)
+	if [ -n "$untold$unknown" ]; then
+		printf 'said, not told: %s\ntold, never said: %s\n' "$untold" "$unknown" |
+			fail_case keys_of_status_are_told
+	else
+		echo "PASS docs.keys_of_status_are_told"
+	fi
+}
+
 links_lead_somewhere
 options_exist
 if ! scripts/lab up >"$scratch/out" 2>&1; then
@@ -168,6 +202,8 @@ if ! scripts/lab up >"$scratch/out" 2>&1; then
 	exit
 fi
 policy=$(scripts/lab policy)
+prepare status
+keys_of_status_are_told
 while IFS=$'\t' read -r place command; do
 	test_command "$place" "$command"
 done < <(commands)

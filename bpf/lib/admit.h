@@ -20,7 +20,8 @@ struct admit_at {
 
 static __always_inline bool route_is_mesh_source(const struct tp_route *route)
 {
-	return (route->kind == TP_ROUTE_MESH || route->kind == TP_ROUTE_SELF) &&
+	return (route->kind == TP_ROUTE_MESH || route->kind == TP_ROUTE_SELF ||
+		route->kind == TP_ROUTE_SERVICE) &&
 	       !(route->flags & TP_ROUTE_EXIT);
 }
 
@@ -72,6 +73,7 @@ static __always_inline int admit_tunnel(const struct tp_flow_key *key, const str
 		return TP_R_no_route; /* whoever listens is meant: scope_is_beyond_grants */
 	if (dst->kind == TP_ROUTE_LAN)
 		admit_to_lan(dst, v);
+	v->to_service = dst->kind == TP_ROUTE_SERVICE;
 	return GO_ON; /* SELF and HOST: out_side stays 0, it ends here */
 }
 
@@ -81,7 +83,7 @@ static __always_inline bool lan_route_is_ours(const struct tp_route *dst, bool l
 	if (!dst || (dst->flags & TP_ROUTE_EXIT))
 		return false;
 	return dst->kind == TP_ROUTE_MESH || dst->kind == TP_ROUTE_SELF ||
-	       (dst->kind == TP_ROUTE_LAN && lan_judged);
+	       dst->kind == TP_ROUTE_SERVICE || (dst->kind == TP_ROUTE_LAN && lan_judged);
 }
 
 /* From a LAN device: what goes to the mesh is ours and, where it is judged, to another LAN. */
@@ -109,6 +111,7 @@ static __always_inline int admit_lan(const struct tp_flow_key *key, const struct
 		return admit_member(dst, at, v);
 	if (dst->kind == TP_ROUTE_LAN)
 		admit_to_lan(dst, v);
+	v->to_service = dst->kind == TP_ROUTE_SERVICE;
 	return GO_ON; /* SELF: it ends here */
 }
 
@@ -142,6 +145,50 @@ __noinline int admit(const struct tp_flow_key *key, const struct admit_at *at, s
 	if (r != GO_ON)
 		return r;
 	return admit_by_grants(key, at->generation, v);
+}
+
+/* Through the tunnel it leaves as this node's own: its answers must come back to who translates. */
+static __always_inline int admit_as_node(const struct tp_addr *backend, __u32 tunnel,
+					 struct verdict *v)
+{
+	const struct tp_device *device = device_find(tunnel, TP_DEV_TUNNEL);
+
+	if (!device)
+		return TP_R_internal;
+	v->snat = TP_SNAT_ADDRESS;
+	v->snat_addr = addr_is_mapped(backend) ? device->addr4 : device->addr6;
+	return addr_is_none(&v->snat_addr) ? TP_R_nat_no_address : GO_ON;
+}
+
+/*
+ * Admitted to a service: how it is carried to this backend. By no route of the mesh it goes where
+ * the kernel leads, and answers come back only to an address of this machine. So it is with one
+ * LAN's host toward another or its own, whatever the route says: they know each other.
+ */
+__noinline int admit_backend(const struct tp_addr *backend, const struct admit_at *at,
+			     struct verdict *v, __u8 came_by, __u32 tunnel)
+{
+	const struct tp_route *route;
+	int r;
+
+	if (!backend || !at || !v)
+		return TP_R_internal;
+	route = route_find(at->generation, backend);
+	if (!route || (route->flags & TP_ROUTE_EXIT)) {
+		v->out_side = TP_SIDE_LAN;
+		v->snat = TP_SNAT_MASQUERADE;
+		return GO_ON;
+	}
+	if (route->kind == TP_ROUTE_MESH) {
+		r = admit_member(route, at, v);
+		return r == GO_ON ? admit_as_node(backend, tunnel, v) : r;
+	}
+	if (route->kind != TP_ROUTE_LAN)
+		return TP_R_no_route; /* this machine's own, or no host's */
+	admit_to_lan(route, v);
+	if (v->snat == TP_SNAT_NONE && came_by == TP_SIDE_LAN)
+		v->snat = TP_SNAT_MASQUERADE;
+	return GO_ON;
 }
 
 /* For the flow: what it owes it to that it may be. */

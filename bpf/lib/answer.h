@@ -5,8 +5,8 @@
  * packet is for this machine. So we answer: the packet as it came is quoted, from the address that
  * it was sent to, which is ours. And errors that the stack might not send, about a packet from one
  * LAN to another (forward.h, we_answer): these come from the router. Reached for unicast packets of
- * live flows, and for what would open a hairpin: no ICMP error is among them, and of fragments only
- * the first is answered (RFC 1812 4.3.2.7).
+ * live flows, and for what would open a hairpin or a flow to a service: no ICMP error is among
+ * them, and of fragments only the first is answered (RFC 1812 4.3.2.7).
  */
 #ifndef BPF_LIB_ANSWER_H
 #define BPF_LIB_ANSWER_H
@@ -27,7 +27,10 @@
 #define ANSWER_RATE  1000 /* a second */
 #define ANSWER_BURST 50
 
-#define ICMP_FRAG_NEEDED 4 /* code of ICMP_DEST_UNREACH */
+/* codes of ICMP_DEST_UNREACH, and of ICMPV6_DEST_UNREACH */
+#define ICMP_NO_PORT     3
+#define ICMP_FRAG_NEEDED 4
+#define ICMPV6_NO_PORT   4
 
 static __always_inline bool answer_is_due(const struct pkt *pkt)
 {
@@ -117,23 +120,31 @@ static __always_inline long answer_put_ipv6(struct pkt *pkt, __u32 length)
 	return hook_store_summed(pkt, pkt->l2_len, &ip, sizeof(ip));
 }
 
-/* The message at `at`, in front of its quote. mtu 0: the TTL was used up. */
+/* mtu: of struct tp_scratch */
+static __always_inline void answer_set_kind(const struct pkt *pkt, struct icmp6hdr *icmp, __u32 mtu)
+{
+	if (!mtu) {
+		icmp->icmp6_type = pkt->v6 ? ICMPV6_TIME_EXCEED : ICMP_TIME_EXCEEDED;
+	} else if (mtu == ANSWER_NO_PORT) {
+		icmp->icmp6_type = pkt->v6 ? ICMPV6_DEST_UNREACH : ICMP_DEST_UNREACH;
+		icmp->icmp6_code = pkt->v6 ? ICMPV6_NO_PORT : ICMP_NO_PORT;
+	} else {
+		icmp->icmp6_type = pkt->v6 ? ICMPV6_PKT_TOOBIG : ICMP_DEST_UNREACH;
+		icmp->icmp6_code = pkt->v6 ? 0 : ICMP_FRAG_NEEDED;
+		icmp->icmp6_mtu = bpf_htonl(mtu); /* ICMP has it in the lower half (RFC 1191 4) */
+	}
+}
+
+/* The message at `at`, in front of its quote. */
 static __always_inline int answer_put_icmp(struct pkt *pkt, __u32 at, __u32 length, __u32 mtu)
 {
 	struct icmp6hdr icmp = {};
 	__u64 pseudo = 0;
 	int sum;
 
-	if (pkt->v6) {
-		icmp.icmp6_type = mtu ? ICMPV6_PKT_TOOBIG : ICMPV6_TIME_EXCEED;
+	answer_set_kind(pkt, &icmp, mtu);
+	if (pkt->v6)
 		pseudo = pseudo_sum(&pkt->key, IPPROTO_ICMPV6, length);
-	} else if (mtu) {
-		icmp.icmp6_type = ICMP_DEST_UNREACH;
-		icmp.icmp6_code = ICMP_FRAG_NEEDED;
-	} else {
-		icmp.icmp6_type = ICMP_TIME_EXCEEDED;
-	}
-	icmp.icmp6_mtu = bpf_htonl(mtu); /* ICMP has it in the lower half of these (RFC 1191 4) */
 	if (hook_store_summed(pkt, at, &icmp, sizeof(icmp)))
 		return TP_R_rewrite;
 	sum = sum_bytes(pkt->ctx, at, length);
@@ -201,7 +212,9 @@ static __always_inline int answer(struct pkt *pkt, __u32 ingress)
 	r = answer_make(pkt, &s->answer_from, s->answer_mtu);
 	if (r != GO_ON)
 		return r;
-	return hook_redirect(pkt, ingress) == HOOK_REDIRECT ? TP_R_answered : TP_R_rewrite;
+	if (hook_redirect(pkt, ingress) != HOOK_REDIRECT)
+		return TP_R_rewrite;
+	return s->answer_mtu == ANSWER_NO_PORT ? TP_R_no_backend : TP_R_answered;
 }
 
 #endif

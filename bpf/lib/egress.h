@@ -102,6 +102,18 @@ static __always_inline int stack_to_tunnel(struct pkt *pkt, struct tp_scratch *s
 	return r == GO_ON ? TP_R_judged : r;
 }
 
+/*
+ * The kernel's route of a service leads into the tunnel, lest what no program translates go out by
+ * the default route: sockets that are left alone, what is forwarded from a device that is not ours.
+ */
+static __always_inline bool is_to_service(const struct pkt *pkt)
+{
+	const struct tp_route *dst;
+
+	dst = pkt->has_addrs ? route_find(pkt->generation, &pkt->key.dst) : NULL;
+	return dst && dst->kind == TP_ROUTE_SERVICE;
+}
+
 static __always_inline int tunnel_egress(struct __sk_buff *skb, struct pkt *pkt)
 {
 	struct tp_scratch *s = scratch_find(); /* five calls deep, the stack is 512 bytes in all */
@@ -112,6 +124,8 @@ static __always_inline int tunnel_egress(struct __sk_buff *skb, struct pkt *pkt)
 	flow_replaces(s, NULL);
 	if (r == TP_R_local_scope || (pkt->has_addrs && scope_is_local(pkt)))
 		return TP_R_local_scope;
+	if (is_to_service(pkt))
+		return TP_R_no_service;
 	if (r == GO_ON)
 		r = frag_recall(pkt);
 	if (r == GO_ON && (is_judged(pkt) || error_is_judged(pkt)))

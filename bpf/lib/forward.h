@@ -36,9 +36,22 @@ static __always_inline bool uses_tunnel(const struct pkt *pkt, const struct tp_f
 	return pkt->key.side == TP_SIDE_TUNNEL || (flow->flags & TP_FLOW_L3_OUT);
 }
 
-static __always_inline bool is_hairpin(const struct tp_flow *flow)
+/* From a LAN, an answer that gets a service's address for its source. */
+static __always_inline bool is_service_answer(const struct pkt *pkt, const struct tp_flow *flow)
 {
-	return (flow->flags & TP_FLOW_SRC_NAT) && (flow->flags & TP_FLOW_DST_NAT);
+	const __u16 answer = TP_FLOW_REPLY | TP_FLOW_L3_OUT | TP_FLOW_SRC_NAT;
+
+	return pkt->key.side == TP_SIDE_LAN && (flow->flags & answer) == answer;
+}
+
+/*
+ * Both ends are translated, and one of them to an address of this machine: a hairpin, or the way
+ * to a service. A service's answer has no such end when it leaves.
+ */
+static __always_inline bool is_hairpin(const struct pkt *pkt, const struct tp_flow *flow)
+{
+	return (flow->flags & TP_FLOW_SRC_NAT) && (flow->flags & TP_FLOW_DST_NAT) &&
+	       !is_service_answer(pkt, flow);
 }
 
 /*
@@ -49,8 +62,8 @@ static __always_inline int answer_reason(const struct pkt *pkt, const struct tp_
 {
 	if (pkt->ttl <= 1)
 		return TP_R_ttl_exceeded;
-	return (pkt->whole || is_hairpin(flow)) && is_too_big(pkt, flow->mtu) ? TP_R_too_big
-									      : GO_ON;
+	return (pkt->whole || is_hairpin(pkt, flow)) && is_too_big(pkt, flow->mtu) ? TP_R_too_big
+										   : GO_ON;
 }
 
 /* Whether the stack can do something about a reason that the packet did not go on for. */
@@ -58,7 +71,7 @@ static __always_inline bool stack_may_finish(const struct pkt *pkt, const struct
 					     int reason)
 {
 	return reason == TP_R_ip_options ||
-	       (reason == TP_R_too_big && !pkt->whole && !is_hairpin(flow));
+	       (reason == TP_R_too_big && !pkt->whole && !is_hairpin(pkt, flow));
 }
 
 /* What the stack must finish the packet for, or GO_ON. */
@@ -74,15 +87,16 @@ static __always_inline int stack_reason(const struct pkt *pkt, __u32 mtu)
  * address gets another when the stack is done, in egress.h. But of a hairpin both addresses change:
  * with the outside one of the member that it goes to the stack would take it for this machine's
  * own, and with the inside one nothing on its way out tells which flow it is of. What was sent to
- * our SNAT address goes there with its translation undone, or would be taken for our own too.
+ * our SNAT address goes there with its translation undone, or would be taken for our own too, and
+ * what answers for a service with its address, by which it is known on its way out.
  */
 static __noinline int finish_by_stack(struct pkt *pkt, struct tp_flow *flow, int reason)
 {
 	int r = GO_ON;
 
-	if (is_hairpin(flow))
+	if (is_hairpin(pkt, flow))
 		return TP_R_nat_options;
-	if (flow->flags & TP_FLOW_DST_NAT)
+	if ((flow->flags & TP_FLOW_DST_NAT) || is_service_answer(pkt, flow))
 		r = rewrite_tuple(pkt, flow);
 	if (r == GO_ON && pkt->mss && uses_tunnel(pkt, flow))
 		r = mss_clamp(pkt, member_mtu(pkt, flow));
@@ -268,7 +282,7 @@ static __always_inline bool goes_on_by_stack(const struct pkt *pkt, const struct
 					     int reason)
 {
 	if (stack_may_finish(pkt, flow, reason))
-		return !is_hairpin(flow);
+		return !is_hairpin(pkt, flow);
 	return reason == TP_R_too_big && stack_may_send_on(pkt, flow);
 }
 

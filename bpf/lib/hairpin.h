@@ -67,7 +67,7 @@ static __always_inline int hairpin_translate(struct pkt *pkt, struct tp_scratch 
 	int r;
 
 	s->nat_out_key.outside = pkt->key.dst;
-	r = snat_bind(pkt, s);
+	r = snat_bind(pkt, s, false);
 	if (r == GO_ON && !hairpin_hold(pkt, s)) {
 		nat_release(&s->forward.src, s->forward.sport, pkt->key.proto, s->mapping[0]);
 		r = TP_R_no_route; /* it has gone in this very moment */

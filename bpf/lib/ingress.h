@@ -15,6 +15,7 @@
 #include "lib/open.h"
 #include "lib/parse.h"
 #include "lib/scope.h"
+#include "lib/serve.h"
 #include "lib/start.h"
 #include "lib/verdict.h"
 
@@ -45,6 +46,16 @@ static __always_inline int open_new(struct pkt *pkt, struct tp_scratch *s, __u32
 	return r == GO_ON ? open_hairpin(pkt, &s->verdict) : r;
 }
 
+/* What came of a flow that was admitted, or not. */
+static __always_inline int end_new(struct pkt *pkt, const struct verdict *v, int r)
+{
+	if (r == TP_R_ct_full || r == TP_R_nat_full)
+		note_shortage(pkt);
+	if (is_refused(r))
+		count_peer_drop(v->peer[0]);
+	return r;
+}
+
 /* Admission of a new flow. old: a closing one that its SYN takes the place of, or NULL. */
 static __always_inline int new_flow(struct pkt *pkt, const struct tp_flow *old, __u32 ingress)
 {
@@ -60,12 +71,8 @@ static __always_inline int new_flow(struct pkt *pkt, const struct tp_flow *old, 
 	r = admit_new(pkt, scratch, ingress, &hairpin);
 	count_refusal(pkt, r, v);
 	if (r == GO_ON)
-		r = open_new(pkt, scratch, ingress, hairpin);
-	if (r == TP_R_ct_full || r == TP_R_nat_full)
-		note_shortage(pkt);
-	if (is_refused(r))
-		count_peer_drop(v->peer[0]);
-	return r;
+		r = v->to_service ? GO_SERVE : open_new(pkt, scratch, ingress, hairpin);
+	return end_new(pkt, v, r);
 }
 
 /* scratch->forward: a copy of the flow. */
@@ -98,7 +105,7 @@ static __always_inline int route_packet(struct pkt *pkt, __u32 ingress)
 		return GO_OPEN;
 
 	s->forward = *flow;
-	if (snat_is_current(pkt, &s->forward, state, ingress)) {
+	if (snat_is_current(pkt, &s->forward, state, ingress) && backend_is_current(state)) {
 		r = local_check(pkt, &s->forward, flow, ingress);
 		return r == GO_ON ? known_on_its_way(pkt, s, flow, state, ingress) : r;
 	}
@@ -124,6 +131,17 @@ static __always_inline int from_stranger(struct pkt *pkt, __u32 ingress)
 	if (pkt->key.side == TP_SIDE_LAN && local_keeps(pkt, ingress))
 		return local_reason(pkt);
 	return new_flow(pkt, old, ingress);
+}
+
+/* In the program that opens flows to services: admitted by the one before, which has left why. */
+static __always_inline int from_client(struct pkt *pkt, __u32 ingress)
+{
+	struct tp_scratch *s = scratch_find();
+	int r = parse(pkt);
+
+	if (!s)
+		return TP_R_internal;
+	return r == GO_ON ? end_new(pkt, &s->verdict, open_service(pkt, s, ingress)) : r;
 }
 
 static __always_inline int from_tunnel(struct pkt *pkt, __u32 ingress)

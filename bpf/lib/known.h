@@ -74,6 +74,9 @@ static __noinline int judge_again(struct pkt *pkt, struct tp_flow *flow,
 	} else {
 		r = admit(&key, &at, v);
 		count_refusal(pkt, r, v);
+		if (r == GO_ON && v->to_service)
+			r = admit_backend(&state->way[TP_ANSWERER].key.src, &at, v, key.side,
+					  pkt->tunnel_ifindex);
 		if (r == GO_ON && !is_carried_alike(state, v))
 			r = TP_R_invalid;
 		if (r != GO_ON)

@@ -61,7 +61,8 @@ static __noinline bool local_keeps(struct pkt *pkt, __u32 ingress)
 	if (lan_is_spoofed(pkt))
 		return local_is_source(pkt, ingress);
 	dst = route_find(pkt->generation, &pkt->key.dst);
-	return dst && dst->kind == TP_ROUTE_MESH && !local_agrees(pkt, &pkt->key.dst, ingress);
+	return dst && (dst->kind == TP_ROUTE_MESH || dst->kind == TP_ROUTE_SERVICE) &&
+	       !local_agrees(pkt, &pkt->key.dst, ingress);
 }
 
 /*

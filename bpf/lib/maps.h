@@ -140,6 +140,9 @@ struct {
 	__type(value, struct tp_frag);
 } tp_frags SEC(".maps");
 
+/* In place of an MTU that answer.h tells: nobody is there for the port. */
+#define ANSWER_NO_PORT (~0U)
+
 /*
  * What is too large for a program's stack. There is one for each CPU: only one packet at a time is
  * on it, from the attached program to the last one that it tail-calls.
@@ -160,7 +163,7 @@ struct tp_scratch {
 	struct bpf_fib_lookup fib;
 	/* what follows outlives scratch_start */
 	struct verdict verdict;
-	struct tp_flow_key inner; /* a hairpin's, with what its destination stands for */
+	struct tp_flow_key inner; /* with what its destination stands for: a hairpin, a service */
 	__u32 hairpin;            /* and the id of that mapping */
 	__u32 answer_mtu;         /* what answer.h tells; 0: that the TTL is used up */
 	__u32 answer_out; /* where to the packet was for others; 0: its destination is ours */

@@ -227,17 +227,18 @@ static __always_inline __u32 nat_prepare(struct tp_scratch *scratch)
 	return id;
 }
 
+/* inside: the port that it would rather keep; 0: none */
 static __always_inline bool nat_allocate(HOOK_CONTEXT *ctx, const struct tp_limits *limits,
-					 struct tp_scratch *scratch, __be16 *port)
+					 struct tp_scratch *scratch, __u16 inside, __be16 *port)
 {
-	/*
-	 * Read before the loop: clang would read it again at the end of each round, falling through
-	 * to the loop's head, and a back edge that is no jump is one too many for Linux 6.1.
-	 */
-	__u16 inside = bpf_ntohs(scratch->nat_out_key.port);
 	__u32 start = bpf_get_prandom_u32();
 	int i;
 
+	/*
+	 * Clang would read it again at the end of each round, falling through to the loop's head,
+	 * and a back edge that is no jump is one too many for Linux 6.1.
+	 */
+	barrier_var(inside);
 	for (i = 0; i < NAT_TRIES; i++) {
 		*port = bpf_htons(nat_candidate(limits, inside, start, i));
 		scratch->nat_in_key.port = *port;
@@ -289,9 +290,30 @@ __noinline int nat_bind(HOOK_CONTEXT *ctx, struct tp_limits *limits, struct nat_
 	if (nat_join(hold))
 		return GO_ON;
 	hold->id = nat_prepare(scratch);
-	if (!hold->id || !nat_allocate(ctx, limits, scratch, &hold->port))
+	if (!hold->id ||
+	    !nat_allocate(ctx, limits, scratch, bpf_ntohs(scratch->nat_out_key.port), &hold->port))
 		return TP_R_nat_full;
 	return nat_index(scratch, hold) ? GO_ON : TP_R_nat_full;
+}
+
+/*
+ * The same, but a mapping of the flow's own, which the index does not name: nobody joins it. Flows
+ * from one inside port to the same place would have the same answers, and need ports that differ.
+ */
+__noinline int nat_bind_alone(HOOK_CONTEXT *ctx, struct tp_limits *limits, struct nat_hold *hold)
+{
+	struct tp_scratch *scratch = scratch_find();
+	__u16 inside;
+
+	if (!ctx || !limits || !scratch || !hold)
+		return TP_R_internal;
+	hold->id = nat_prepare(scratch);
+	/* from its own address, which has been tried, it is the port that must be another */
+	inside = addr_same(&scratch->nat_in_key.outside, &scratch->nat_in.inside)
+			 ? 0
+			 : bpf_ntohs(scratch->nat_out_key.port);
+	return hold->id && nat_allocate(ctx, limits, scratch, inside, &hold->port) ? GO_ON
+										   : TP_R_nat_full;
 }
 
 /*

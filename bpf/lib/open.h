@@ -267,7 +267,7 @@ static __always_inline int open_snat(struct pkt *pkt, struct tp_scratch *s, cons
 {
 	int r = snat_address(pkt, v, ingress, s->forward.ifindex, &s->nat_out_key.outside);
 
-	return r == GO_ON ? snat_bind(pkt, s) : r;
+	return r == GO_ON ? snat_bind(pkt, s, false) : r;
 }
 
 /*

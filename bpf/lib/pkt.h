@@ -22,6 +22,7 @@ enum go {
 	GO_ERROR = -2,  /* an ICMP error */
 	GO_ANSWER = -3, /* the sender must hear that it goes no further */
 	GO_OPEN = -4,   /* of no flow: may it open one? */
+	GO_SERVE = -5,  /* to a service, and allowed: which backend? */
 };
 
 #define L2_NONE     0 /* a device without link header: the tunnel */
@@ -87,6 +88,7 @@ struct verdict {
 	__u8 mid_flow;    /* 1: a connection to this machine that began before */
 	__u8 by_answerer; /* 1: the packet at hand was sent by the other side */
 	__u8 logged;      /* 1: the grants refuse it and only count that */
+	__u8 to_service;  /* 1: its backend tells how it is carried: admit_backend */
 	__u64 expires_at;
 	struct tp_addr snat_addr;
 	__u32 src_class; /* or TP_CLASS_UNTOLD */

@@ -7,7 +7,7 @@
 #include <bpf/bpf_helpers.h>
 #include <stdbool.h>
 
-#include "lib/service_maps.h"
+#include "lib/service_table.h"
 
 static __always_inline bool addr_is(const struct tp_addr *a, const struct tp_addr *b)
 {
@@ -82,14 +82,14 @@ static __always_inline __u32 count_bits(__u64 word)
 }
 
 /* The lowest bit that is set; 64 when none is. */
-static __always_inline __u32 lowest_bit(__u64 word)
+static __always_inline __u32 first_bit(__u64 word)
 {
 	return count_bits((word & -word) - 1);
 }
 
 static __always_inline __u32 choose_first(const struct tp_backends *backends)
 {
-	return lowest_bit(backends->healthy);
+	return first_bit(backends->healthy);
 }
 
 static __always_inline __u32 choose_at_random(const struct tp_backends *backends)
@@ -100,7 +100,7 @@ static __always_inline __u32 choose_at_random(const struct tp_backends *backends
 
 	for (__u32 i = 0; i < TP_BACKEND_MAX && i < skip; i++)
 		healthy &= healthy - 1;
-	return lowest_bit(healthy);
+	return first_bit(healthy);
 }
 
 /* client: what stays the same for one client. TP_BACKEND_MAX: none is healthy. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The maps of services. User writes those of the policy; the two of sockets are the programs'. */
+/* The maps of sockets. User writes those of the policy; the last two are the programs'. */
 #ifndef BPF_LIB_SERVICE_MAPS_H
 #define BPF_LIB_SERVICE_MAPS_H
 
@@ -8,22 +8,7 @@
 
 #include <towpath/service.h>
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, TP_SERVICE_PORT_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct tp_service_key);
-	__type(value, struct tp_service);
-} tp_services SEC(".maps");
-
-/* Not preallocated, so that a row which is replaced stays whole for who is reading it. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, TP_SERVICE_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u32);
-	__type(value, struct tp_backends);
-} tp_backends SEC(".maps");
+#include "lib/service_table.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

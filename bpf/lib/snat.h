@@ -64,7 +64,9 @@ static __always_inline int snat_masquerade(struct pkt *pkt, const struct tp_addr
 static __noinline int snat_address(struct pkt *pkt, const struct verdict *v, __u32 ingress,
 				   __u32 ifindex, struct tp_addr *out)
 {
-	if (!pkt || !v || !out)
+	struct tp_scratch *s = scratch_find();
+
+	if (!pkt || !v || !out || !s)
 		return TP_R_internal;
 	if (!proto_is_translatable(pkt))
 		return TP_R_nat_proto;
@@ -72,11 +74,14 @@ static __noinline int snat_address(struct pkt *pkt, const struct verdict *v, __u
 		*out = v->snat_addr;
 		return addr_is_mapped(out) == !pkt->v6 ? GO_ON : TP_R_nat_no_address;
 	}
-	return snat_masquerade(pkt, &pkt->key.dst, ingress, ifindex, out);
+	return snat_masquerade(pkt, &s->forward.dst, ingress, ifindex, out);
 }
 
-/* Source NAT of a new flow to the outside address in nat_out_key, into scratch->forward. */
-static __always_inline int snat_bind(struct pkt *pkt, struct tp_scratch *s)
+/*
+ * Source NAT of a new flow to the outside address in nat_out_key, into scratch->forward. alone: by
+ * a mapping of its own.
+ */
+static __always_inline int snat_bind(struct pkt *pkt, struct tp_scratch *s, bool alone)
 {
 	struct nat_hold *hold = &s->hold;
 	int r;
@@ -87,7 +92,8 @@ static __always_inline int snat_bind(struct pkt *pkt, struct tp_scratch *s)
 	s->nat_out_key.port = pkt->key.sport;
 	s->nat_out_key.proto = pkt->key.proto;
 	s->nat_out_key.pad = 0;
-	r = nat_bind(pkt->ctx, pkt->limits, hold);
+	r = alone ? nat_bind_alone(pkt->ctx, pkt->limits, hold)
+		  : nat_bind(pkt->ctx, pkt->limits, hold);
 	if (r != GO_ON) {
 		flow_free_ports(pkt);
 		return r;

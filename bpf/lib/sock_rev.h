@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "lib/service.h"
+#include "lib/service_maps.h"
 #include "lib/sock_addr.h"
 
 static __always_inline bool is_vip(const struct tp_sock_rev *rev, const struct peer *peer)

@@ -56,7 +56,9 @@ enum tp_verdict {
 	X(wg_limited,     DROP,    "more handshake initiations than one source may send") \
 	X(no_program,     DROP,    "the program behind a tail call is missing") \
 	X(no_policy,      DROP,    "no policy is loaded") \
-	X(internal,       DROP,    "a lookup that cannot fail has failed")
+	X(internal,       DROP,    "a lookup that cannot fail has failed") \
+	X(no_backend,     DROP,    "to a service without a healthy backend: its sender is told") \
+	X(no_service,     DROP,    "to a service's address, but to no port that is served here")
 /* clang-format on */
 
 enum tp_reason {

@@ -14,6 +14,7 @@ enum tp_route_kind {
 	TP_ROUTE_SELF = 3,      /* a mesh address of this node */
 	TP_ROUTE_HOST = 4,      /* another address of this node inside a prefix it advertises */
 	TP_ROUTE_BROADCAST = 5, /* of a prefix that a device of this node is on; IPv4 only */
+	TP_ROUTE_SERVICE = 6,   /* the address of a service: it is carried as its backend's is */
 };
 
 enum tp_route_flags {

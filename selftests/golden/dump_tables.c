@@ -46,7 +46,8 @@ static void dump_ports(FILE *out, const struct tables *tables)
 
 static void dump_route(FILE *out, const struct route_row *row)
 {
-	static const char *const kinds[] = { "none", "mesh", "lan", "self", "host", "broadcast" };
+	static const char *const kinds[] = { "none", "mesh",      "lan",    "self",
+					     "host", "broadcast", "service" };
 	static const char *const snats[] = { "none", "masquerade", "address" };
 	char prefix[PREFIX_TEXT_SIZE], addr[ADDR_TEXT_SIZE];
 	const struct tp_route *route = &row->route;

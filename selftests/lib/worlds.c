@@ -30,7 +30,7 @@
 	" \"groups\": { \"group:g\": [\"p1\", \"p3\", \"gw\"], \"group:u\": [\"br\", \"ana\"] }," \
 	" \"hosts\": { \"h\": \"192.0.2.8/30\", \"h6\": \"2001:db8:30::2-2001:db8:30::5\","       \
 	" \"r\": \"192.0.2.2-192.0.2.5\", \"one\": \"10.9.0.3\" },"
-/* two of them, for a service has one address; behind br, so that gw has a route to it */
+/* two of them, for a service has one address; in a prefix of br, so that "*" has it */
 #define SERVICES                                                                               \
 	" \"services\": {"                                                                     \
 	" \"svc\": { \"vip\": \"100.64.0.53\", \"backends\": [\"192.0.2.3\"], \"ports\": ["    \
@@ -113,6 +113,7 @@ static const struct match {
 #define LAN_HOST    WORLD_LAN, WORLD_ROUTED
 #define OUTSIDE     WORLD_LAN, WORLD_OUTSIDE
 #define NOBODY      WORLD_SILENT, WORLD_NOWHERE
+#define VIRTUAL     WORLD_SILENT, WORLD_SERVICE
 
 const struct world_place world_places[2][WORLD_PLACES] = {
 	{
@@ -121,7 +122,7 @@ const struct world_place world_places[2][WORLD_PLACES] = {
 		{ "fd7a::3", MESH_SENDER },
 		{ "fd7a::4", NOBODY },
 		{ "fd7a::9", MESH_SENDER },
-		{ "fd7a::53", MESH_SENDER },
+		{ "fd7a::53", VIRTUAL },
 		{ "2001:db8:30::", WORLD_LAN, WORLD_NOWHERE }, /* RFC 4291 2.6.1: gw's as well */
 		{ "2001:db8:30::1", WORLD_SILENT, WORLD_ROUTED },
 		{ "2001:db8:30::2", LAN_HOST },
@@ -146,7 +147,7 @@ const struct world_place world_places[2][WORLD_PLACES] = {
 		{ "100.64.0.3", MESH_SENDER },
 		{ "100.64.0.4", MESH_SENDER },
 		{ "100.64.0.9", MESH_SENDER },
-		{ "100.64.0.53", MESH_SENDER },
+		{ "100.64.0.53", VIRTUAL },
 		{ "192.0.2.0", LAN_HOST },
 		{ "192.0.2.1", WORLD_SILENT, WORLD_ROUTED },
 		{ "192.0.2.2", LAN_HOST },
@@ -243,6 +244,12 @@ static bool match_has(const struct match *match, const struct world_port *port)
 static bool service_has(const struct world_port *port)
 {
 	return (port->proto == 6 && port->port == 2) || (port->proto == 17 && port->port == 3);
+}
+
+bool world_serves(const struct world_packet *packet)
+{
+	return world_places[packet->v4][packet->dst].way != WORLD_SERVICE ||
+	       service_has(&packet->port);
 }
 
 static bool is_service(size_t selector)

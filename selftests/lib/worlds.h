@@ -43,6 +43,7 @@ struct world_place {
 		WORLD_OUTSIDE, /* by a default route alone */
 		WORLD_ROUTED,  /* behind gw, by an approved route */
 		WORLD_TUNNEL,  /* gw itself, or through the tunnel */
+		WORLD_SERVICE, /* by gw itself, where a service has the port */
 	} way;
 };
 
@@ -68,6 +69,8 @@ struct world_packet {
 };
 /* The first grant in the file that denies it, else the first that accepts it, else -1. */
 int world_decide(const struct world *world, const struct world_packet *packet);
+/* False: to a service's address, and to no port that it has. */
+bool world_serves(const struct world_packet *packet);
 bool world_allows(const struct world *world, const struct world_packet *packet);
 
 #endif

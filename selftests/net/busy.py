@@ -139,6 +139,11 @@ class BusyLab(RunLab):
     def plan(self):
         return self.json("plan", self.file)["ops"]
 
+    def has_nothing_to_do(self):
+        """A device that is being made has no mark of ours yet, and no plan is made beside it."""
+        done = self.script("towpath", "plan", self.file, "--json", ok=False)
+        return done.returncode == 0 and not json.loads(done.stdout)["ops"]
+
     def changes(self):
         return snapshot.difference(self.whole, self.look())
 

@@ -257,8 +257,8 @@ def repaired(lab, what):
     """As it was, and with nothing to do. Gives how long that took."""
     began = time.monotonic()
     try:
-        wait_until(lambda: not lab.plan() and lab.is_whole() and lab.status()["healthy"],
-                   f"{what} to be repaired", REPAIR_S)
+        wait_until(lambda: lab.has_nothing_to_do() and lab.is_whole() and
+                   lab.status()["healthy"], f"{what} to be repaired", REPAIR_S)
     except Failed as slow:
         raise Failed(f"{slow}\n{lab.plan()}\n{lab.changes()}\n{lab.status()['problems']}\n"
                      f"{lab.daemon.log()[-2000:]}") from slow

@@ -5,10 +5,12 @@
 import json
 import os
 import signal
+import subprocess
 import time
 
 from daemon import BUSY_S
-from lib import DEADLINE_S, SLOWNESS, Skip, case, check, check_equal, main, run, wait_until
+from lib import (DEADLINE_S, SLOWNESS, TOWPATH, Skip, case, check, check_equal, main, run,
+                 wait_until)
 from running import RunLab, forwards, noted, tunnel_process
 from scenes import open_policy, pairs
 from streams import Stream
@@ -100,6 +102,33 @@ def a_killed_process_is_started_again(lab):
 @case
 def a_deleted_device_is_made_again(lab):
     survives(lab, delete)
+
+
+def waits_for_an_answer(pid):
+    with open(f"/proc/{pid}/wchan", encoding="ascii") as file:
+        return file.read().startswith("unix_stream")
+
+
+@case
+def a_process_that_ends_while_it_is_asked_has_ended(lab):
+    """It has taken the question, and no answer comes: a command sees a tunnel without a process."""
+    policy = open_policy(lab)
+    lab.apply(policy)
+    pid = tunnel_process(lab)
+    if not pid:
+        raise Skip("the tunnel is the kernel's")
+    os.kill(pid, signal.SIGSTOP)
+    command = ["nsenter", f"--net=/run/netns/{lab.netns('router')}", "--", TOWPATH, "plan",
+               lab.write_policy(policy), "--instance", lab.instance]
+    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as asking:
+        wait_until(lambda: waits_for_an_answer(asking.pid), "the question to be asked")
+        os.kill(pid, signal.SIGKILL)
+        said = asking.communicate(timeout=DEADLINE_S)
+    check_equal(asking.returncode, 0, f"exit status\n{said}")
+    check("add peer phone" in said[0], f"{said}")
+    lab.apply(policy)
+    lab.wait_for_tunnel()
 
 
 def is_ready(lab, daemon):

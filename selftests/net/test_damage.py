@@ -12,9 +12,10 @@ import json
 import os
 import shutil
 import signal
+import time
 
 from lib import case, check, check_equal, main, run, wait_until
-from running import PROMPT_S, RunLab, forwards, noted, same_flow
+from running import PROMPT_S, TABLET, RunLab, forwards, noted, same_flow
 from scenes import open_policy
 from standin import going_first
 
@@ -39,6 +40,7 @@ class Damaged(RunLab):
     def begin(self):
         policy = open_policy(self)
         policy["nodes"]["homelab-1"]["xdp"] = "generic"
+        self.in_force = policy
         self.daemon = self.ending.enter_context(self.running(policy=policy))
         self.wait_for_tunnel()
         same_flow(self)
@@ -181,6 +183,29 @@ def all_pins_of_maps(lab):
 @case
 def the_whole_directory_of_pins(lab):
     told(lab, lambda lab: shutil.rmtree(lab.pins), "program", "")
+
+
+@case
+def pins_deleted_while_a_policy_is_put_in_force(lab):
+    """What the daemon held before its own steps it still holds after them. Many routes give the
+    time to delete something meanwhile."""
+    before, policy, said = objects(lab), json.loads(json.dumps(lab.in_force)), lab.daemon.log()
+    routes = [f"10.{64 + i // 256}.{i % 256}.0/24" for i in range(900)]
+    policy["peers"]["car"] = dict(TABLET, advertise_routes=routes)
+    policy["auto_approvers"]["routes"]["10.64.0.0/10"] = ["car"]
+    damage, end = unpin(*link_pins(lab, "-tunnel"), "maps/tp_flows"), time.monotonic() + UNSEEN_S
+    ready_before = [m for m in lab.daemon.messages() if "READY" in m]
+    lab.write(policy)
+    while "steps to do" not in lab.daemon.log()[len(said):]:
+        check(time.monotonic() < end, f"the plan begins: {lab.daemon.log()[len(said):]}")
+    damage(lab)
+    check_equal([m for m in lab.daemon.messages() if "READY" in m], ready_before,
+                "the plan still goes on")
+    wait_until(lambda: len(lab.json("status")["peers"]) == 2, "its end", UNSEEN_S)
+    wait_until(lambda: objects(lab) == before, "the same objects to be pinned", PROMPT_S)
+    lab.write(lab.in_force)
+    wait_until(lambda: ready(lab) and not lab.json("plan", lab.file)["ops"], "the end", UNSEEN_S)
+    same_flow(lab)
 
 
 # ---- programs -------------------------------------------------------------------------------

@@ -94,6 +94,34 @@ def an_array_of_programs_is_filled_again(lab):
     pinned_anew(lab, "auto", lambda _: ["tp_stages"], programs=True)
 
 
+TABLES = ("tp_src", "tp_dst", "tp_ports", "tp_rules", "tp_hosts", "tp_routes")
+
+
+def inner_maps(lab, slot):
+    """{outer map: the id of the map in that slot} of what packets are judged by."""
+    def inner(name):
+        rows = run("bpftool", "-j", "map", "dump", "pinned", f"{lab.pins}/maps/{name}").stdout
+        return json.loads(rows)[slot]
+
+    return {name: inner(name) for name in TABLES}
+
+
+@case
+def a_lost_map_of_names_opens_no_gap_for_another_policy(lab):
+    """The new policy is beside the live one until it is switched to, as always."""
+    lab.set_up("auto")
+    lab.towpath("apply", lab.write_policy(lab.policy()))    # so that there is something in both
+    live = lab.json("status")["policy"]["generation"] % 2
+    before = inner_maps(lab, live)
+    os.unlink(f"{lab.pins}/maps/tp_rule_info")
+    policy = open_policy(lab)
+    policy["grants"] = []
+    lab.towpath("apply", lab.write_policy(policy))
+    check_equal(lab.json("status")["policy"]["generation"] % 2, 1 - live, "the other slot is live")
+    check_equal(inner_maps(lab, live), before, "what was live")
+    lab.down_leaves_nothing()
+
+
 @at_length
 def down_puts_everything_back_without_pins_of_maps(lab):
     lab.set_up("auto")

@@ -12,9 +12,10 @@ import subprocess
 import threading
 
 from daemon import Daemon
-from lib import DEADLINE_S, Lab, case, check, check_equal, inside, main, run, wait_until
-from services import (SECOND, SECOND6, TCP, UDP, VIP, VIP6, Row, cgroup_programs, served,
-                      service_policy, socket_in, true_peers)
+from lib import (DEADLINE_S, TOWPATH, Lab, case, check, check_equal, inside, main, run,
+                 wait_until)
+from services import (SECOND, SECOND6, TCP, UDP, VIP, VIP6, Row, cgroup_mount, cgroup_programs,
+                      served, service_policy, socket_in, true_peers)
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 # the service's address, its first backend and its second, by family
@@ -414,6 +415,19 @@ def down_takes_all_away(lab):
     check(not os.path.exists(lab.pins), "pins are gone")
     lab.apply(service_policy(lab, lab.cgroup))
     check_equal(len(cgroup_programs(lab)), 8, "programs after the next apply")
+
+
+@case
+def a_part_of_the_cgroups_is_not_taken_for_the_root(lab):
+    """As in a container that has its own cgroup mounted as if there were no other."""
+    path, mount = lab.write_policy(service_policy(lab, "auto")), cgroup_mount()
+    inner = f"umount {mount} && mount -t cgroup2 none {mount} && exec nsenter --net=/run/netns/" \
+            f"{lab.netns('router')} {TOWPATH} plan {path} --instance {lab.instance}"
+    done = run("unshare", "--cgroup", "--mount", "sh", "-c", inner, ok=False)
+    check_equal(done.returncode, 1, "exit status")
+    check(f"{mount} is not the root of all cgroups" in done.stderr and
+          "mount the host's" in done.stderr, done.stderr)
+    check_equal(lab.towpath("plan", path).returncode, 0, "with the real one")
 
 
 if __name__ == "__main__":

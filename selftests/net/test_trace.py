@@ -56,7 +56,7 @@ def tells_all_about_a_new_flow(lab):
         check_equal(got, {
             "packet": f"tcp {phone} -> {shown}:443", "in": lab.tunnel, "verdict": "forward",
             "reason": "forward_neigh", "path": "fast", "flow": "new", "peer": "phone",
-            "route": route, "grant": GRANT, "enforced": True, "service": None,
+            "route": route, "grant": GRANT, "enforced": True, "service": None, "backend": None,
             "snat": {"address": lan, "port": sport},
             "next_hop": {"device": "lan0", "address": web, "mac": lab.mac("web", "eth0")},
             "ttl": 63, "mtu": 1500, "mss": 1380 if version == 4 else 1360}, f"IPv{version}")

@@ -19,6 +19,9 @@ static const struct place places[] = {
 	{ "expired", "100.64.0.4", "fd7a::4", { 0 } },
 	{ "branch", "100.64.0.9", "fd7a::9", { 0 } },
 	{ "nobody", "100.64.0.77", "fd7a::77", { 0 } },
+	/* services: one's address, and that of one whose backends are all over the place */
+	{ "vip", "100.64.0.53", "fd7a::53", { 0 } },
+	{ "vip2", "100.64.0.54", "fd7a::54", { 0 } },
 	/* behind the other node */
 	{ "remote", "10.9.0.5", "fd0a:9::5", { 0 } },
 	/* on lan0: this machine, hosts, one that no neighbour entry names, a router */

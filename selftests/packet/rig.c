@@ -12,6 +12,7 @@
 #include "cmd/gather.h"
 #include "fixture.h"
 #include "kernel/bpf_rows.h"
+#include "kernel/bpf_service.h"
 #include "kernel/bpf_switch.h"
 #include "kernel/observe.h"
 #include "model/want.h"
@@ -112,6 +113,23 @@ static void set_devices(struct err *err)
 		die("tunnel", err);
 }
 
+/* All anew, as every one is healthy when a policy begins. */
+static void set_services(struct err *err)
+{
+	const struct socket_lb *lb = &fixture.want.socket_lb;
+	const struct service_row *service;
+	const struct backends_row *backends;
+
+	state_empty("tp_services");
+	state_empty("tp_backends");
+	array_for_each(backends, &lb->backends)
+		if (bpf_set_backends(&bpf, backends, err))
+			die("backends", err);
+	array_for_each(service, &lb->services)
+		if (bpf_set_service(&bpf, service, err))
+			die("services", err);
+}
+
 void rig_switch(const char *policy)
 {
 	uint64_t begin;
@@ -126,6 +144,7 @@ void rig_switch(const char *policy)
 	if (bpf_set_limits(&bpf, &fixture.want.limits, &err))
 		die("limits", &err);
 	set_devices(&err);
+	set_services(&err);
 	begin = nanoseconds();
 	if (bpf_stage_policy(&bpf, &fixture.want, &err) ||
 	    bpf_switch_policy(&bpf, &fixture.want, &err))

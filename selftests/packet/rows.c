@@ -47,6 +47,12 @@ size_t row_frame(enum hook hook, const struct packet *packet, enum family family
 
 /* ---- what was expected ---------------------------------------------------------------------- */
 
+/* The packet goes back, as an error about itself. */
+static bool is_answer(const struct fate_of *then)
+{
+	return then->reason == TP_R_answered || then->reason == TP_R_no_backend;
+}
+
 /*
  * The link header that the program leaves in front. What goes into the tunnel or to the stack
  * keeps the one it came with, if any: the kernel takes it off.
@@ -58,7 +64,7 @@ static size_t put_header(const struct step *step, const uint8_t *frame, enum fam
 	const struct fate_of *then = &step->then;
 	const struct place *next = then->next ? places_find(then->next) : NULL;
 
-	if (then->reason == TP_R_answered) {
+	if (is_answer(then)) {
 		packet_put_ethernet(out, peer_mac, world_mac(then->device), family);
 		return ETHERNET;
 	}
@@ -164,7 +170,7 @@ static void check_fate(const struct step *step, const struct run *run, const uin
 		learn_port(&step->in, &then->out, family, ports);
 	size = put_expected(step, frame, frame_size, family, ports, want);
 	test_check_bytes(run->out, run->out_size, want, size, __FILE__, __LINE__, "the packet");
-	if (then->fate == SENT && !step->in.quote && then->reason != TP_R_answered)
+	if (then->fate == SENT && !step->in.quote && !is_answer(then))
 		check_entry(step, family, ports);
 }
 

@@ -32,7 +32,7 @@ union any_key {
 	struct tp_frag_key frag;
 };
 
-static void empty(const char *map)
+void state_empty(const char *map)
 {
 	int fd = rig_map(map);
 	union any_key key;
@@ -78,12 +78,12 @@ void state_set_answers(bool none)
 void state_forget_flows(void)
 {
 	state_set_answers(false);
-	empty("tp_flows");
-	empty("tp_nat_out");
-	empty("tp_nat_in");
-	empty("tp_guard");
-	empty("tp_guard_known");
-	empty("tp_frags");
+	state_empty("tp_flows");
+	state_empty("tp_nat_out");
+	state_empty("tp_nat_in");
+	state_empty("tp_guard");
+	state_empty("tp_guard_known");
+	state_empty("tp_frags");
 	forget_slots();
 }
 

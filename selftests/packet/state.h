@@ -13,6 +13,8 @@
 #include "towpath/reason.h"
 #include "towpath/stats.h"
 
+/* Empties a hash map. */
+void state_empty(const char *map);
 /* Empties every map that programs write. */
 void state_forget_flows(void);
 

@@ -33,7 +33,7 @@ struct trial {
 /* What one policy's packets should have counted, by the grant that decides. */
 struct tally {
 	unsigned int by_grant[GRANTS_MAX];
-	unsigned int refused, sent, passed;
+	unsigned int refused, unserved, sent, passed;
 };
 
 static unsigned long pairs, allowed, from_lan;
@@ -67,8 +67,10 @@ static void roll_packet(struct world_packet *packet)
 /* A LAN's to elsewhere than the mesh is not asked about, exit routes or not. */
 static bool is_ours(const struct world_packet *packet)
 {
-	return world_places[packet->v4][packet->src].source != WORLD_LAN ||
-	       world_places[packet->v4][packet->dst].way == WORLD_TUNNEL;
+	enum world_way way = world_places[packet->v4][packet->dst].way;
+
+	return world_places[packet->v4][packet->src].source != WORLD_LAN || way == WORLD_TUNNEL ||
+	       way == WORLD_SERVICE;
 }
 
 /* Whether it tells something about the grants: the source check or the routes refuse the others. */
@@ -148,12 +150,14 @@ static void expect(const struct world *world, const struct trial *trial, struct 
 	}
 	pairs++;
 	from_lan += trial->hook == FROM_LAN;
-	if (grant >= 0)
-		tally->by_grant[grant]++;
-	if (grant >= 0 && !world->grants[grant].deny)
+	if (grant < 0 || world->grants[grant].deny)
+		tally->refused++;
+	else if (world_serves(&trial->packet))
 		tally->sent++;
 	else
-		tally->refused++;
+		tally->unserved++;
+	if (grant >= 0 && (world->grants[grant].deny || world_serves(&trial->packet)))
+		tally->by_grant[grant]++;
 }
 
 static bool try_one(const struct world *world, const struct trial *trial)
@@ -165,7 +169,7 @@ static bool try_one(const struct world *world, const struct trial *trial)
 		return false;
 	if (!is_ours(&trial->packet))
 		return run.retval == STACK;
-	if (!world_allows(world, &trial->packet))
+	if (!world_allows(world, &trial->packet) || !world_serves(&trial->packet))
 		return run.retval == DROP;
 	return run.retval == REDIRECT || run.retval == STACK; /* for gw itself */
 }
@@ -183,12 +187,13 @@ static bool check_reasons(const struct tally *tally, const __u64 before[TP_REASO
 	for (i = 0; i < TP_REASON_COUNT; i++) {
 		if (let_through[i])
 			sent += after[i] - before[i];
-		else if (i != TP_R_acl && i != TP_R_not_ours)
+		else if (i != TP_R_acl && i != TP_R_not_ours && i != TP_R_no_service)
 			other += after[i] - before[i];
 	}
 	allowed += sent;
 	return CHECK_INT(after[TP_R_acl] - before[TP_R_acl], tally->refused) &&
 	       CHECK_INT(after[TP_R_not_ours] - before[TP_R_not_ours], tally->passed) &&
+	       CHECK_INT(after[TP_R_no_service] - before[TP_R_no_service], tally->unserved) &&
 	       CHECK_INT(sent, tally->sent) && CHECK_INT(other, 0);
 }
 

@@ -62,6 +62,26 @@ TEST(text_begins_with_a_policy_that_is_not_enforced)
 	free(text);
 }
 
+TEST(a_tunnel_without_a_device_has_no_backend)
+{
+	const struct stats stats = {};
+	struct state have = healthy;
+	char *text;
+
+	have.tunnel = (struct state_tunnel){ .exists = false };
+	text = print(status_print_json, &have, &stats);
+	CHECK(strstr(text, "\"backend\":\tnull") != NULL);
+	free(text);
+	text = print(status_print_text, &have, &stats);
+	CHECK(strstr(text, "WireGuard, port") == NULL);
+	free(text);
+
+	have.tunnel = (struct state_tunnel){ .exists = true, .backend = STATE_BACKEND_KERNEL };
+	text = print(status_print_json, &have, &stats);
+	CHECK(strstr(text, "\"backend\":\t\"kernel\"") != NULL);
+	free(text);
+}
+
 TEST(json_tells_whether_the_policy_is_enforced)
 {
 	const struct stats stats = { .flows = { .would_refuse = 7 } };

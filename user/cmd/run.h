@@ -147,8 +147,10 @@ void run_health_close(struct run *run);
 
 int run_pins_open(struct run *run, struct err *err);
 void run_pins_close(struct run *run); /* one that was never opened is fine */
-/* Holds what is pinned by now. */
+/* Holds what is pinned by now, and what was deleted meanwhile. */
 void run_pins_take(struct run *run);
+/* Holds nothing any more. */
+void run_pins_drop(struct run *run);
 /* Puts back pins that somebody has deleted; true when there were any. */
 bool run_pins_mend(struct run *run);
 

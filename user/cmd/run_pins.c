@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The pins in the life of `run`. It holds what they stand for, so that whoever deletes them takes
- * nothing with them, and pins it anew. Its own steps delete pins too: those are not held any more
- * when the kernel is looked at the next time.
+ * nothing with them, and pins it anew. Its own steps delete pins too, of links that they have
+ * detached: those are dead, and not held any more when the kernel is looked at the next time.
  */
 #include <string.h>
 
@@ -27,6 +27,11 @@ static void follow(struct run *run, const struct bpf *bpf)
 	/* where that fails, they are still looked for every few seconds */
 	(void)pin_watch_add(&run->pins.watch, links);
 	(void)pin_watch_add(&run->pins.watch, maps);
+}
+
+void run_pins_drop(struct run *run)
+{
+	bpf_hold_drop(&run->pins.hold);
 }
 
 void run_pins_take(struct run *run)

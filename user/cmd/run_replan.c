@@ -28,6 +28,8 @@ void run_pipeline_start(struct run *run, struct pipeline *p)
 
 void run_pipeline_end(struct run *run, struct pipeline *p)
 {
+	if (p->cleared)
+		run_pins_drop(run);
 	if (p->touched || p->cleared)
 		run_pins_take(run);
 	pipeline_end(p);

@@ -158,20 +158,17 @@ static int load_programs(const struct apply *apply, struct err *err)
 		       : bpf_load_sockets(apply->bpf, apply->want, err);
 }
 
-/* The maps of services come with the programs of sockets, which are loaded when there are any. */
-static int set_service_row(const struct apply *apply, const struct op *op, struct err *err)
+/* The maps of sockets come with their programs, which are loaded when there are services. */
+static int set_socket_row(const struct apply *apply, const struct op *op, struct err *err)
 {
 	struct bpf *bpf = apply->bpf;
 	int r = bpf_sockets_have_maps(bpf) ? 0 : bpf_load_sockets(bpf, apply->want, err);
 
 	if (r)
 		return r;
-	switch (op->kind) {
-	case OP_BACKENDS_SET: return bpf_set_backends(bpf, op->args.backends, err);
-	case OP_SERVICE_SET: return bpf_set_service(bpf, op->args.service, err);
-	case OP_EXEMPT_SET: return bpf_set_exempt(bpf, op->args.exempt, err);
-	default: return bpf_set_socket_lb(bpf, &apply->want->socket_lb.settings, err);
-	}
+	if (op->kind == OP_EXEMPT_SET)
+		return bpf_set_exempt(bpf, op->args.exempt, err);
+	return bpf_set_socket_lb(bpf, &apply->want->socket_lb.settings, err);
 }
 
 static int run_service_op(const struct apply *apply, const struct op *op, struct err *err)
@@ -179,10 +176,10 @@ static int run_service_op(const struct apply *apply, const struct op *op, struct
 	struct bpf *bpf = apply->bpf;
 
 	switch (op->kind) {
-	case OP_BACKENDS_SET:
-	case OP_SERVICE_SET:
+	case OP_BACKENDS_SET: return bpf_set_backends(bpf, op->args.backends, err);
+	case OP_SERVICE_SET: return bpf_set_service(bpf, op->args.service, err);
 	case OP_EXEMPT_SET:
-	case OP_SOCKET_SETTINGS_SET: return set_service_row(apply, op, err);
+	case OP_SOCKET_SETTINGS_SET: return set_socket_row(apply, op, err);
 	case OP_BACKENDS_REMOVE: return bpf_remove_backends(bpf, op->args.backends->id, err);
 	case OP_SERVICE_REMOVE: return bpf_remove_service(bpf, &op->args.service->key, err);
 	case OP_EXEMPT_REMOVE: return bpf_remove_exempt(bpf, op->args.exempt->cookie, err);

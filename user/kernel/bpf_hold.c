@@ -4,13 +4,16 @@
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "kernel/bpf_pin.h"
 #include "kernel/bpf_socket_link.h"
+#include "kernel/bpf_take_over.h"
 
 /* A pin that has gone since the directory was read is none. */
 static int hold_one(struct bpf_hold *hold, const char *dir, const char *name, bool is_link)
@@ -41,10 +44,45 @@ static int hold_directory(struct bpf_hold *hold, const char *path, bool is_link)
 	if (!dir)
 		return errno == ENOENT ? 0 : -errno;
 	while (!r && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
+		if (entry->d_name[0] != '.' && !bpf_is_put_aside(entry->d_name))
 			r = hold_one(hold, path, entry->d_name, is_link);
 	closedir(dir);
 	return r;
+}
+
+/* A link that was detached, or whose device is gone, serves nobody any more. */
+static bool is_dead(const struct bpf_held *held)
+{
+	return held->is_link && !bpf_pin_is_alive(held->fd) && !bpf_socket_link_is_alive(held->fd);
+}
+
+static bool holds_path(const struct bpf_hold *hold, const char *path)
+{
+	const struct bpf_held *held;
+
+	array_for_each(held, &hold->pins)
+		if (!strcmp(held->path, path))
+			return true;
+	return false;
+}
+
+/* What lost its pin since it was looked at last goes over from one to the other. */
+static int keep_lost(struct bpf_hold *from, struct bpf_hold *to)
+{
+	struct bpf_held *held, *added;
+
+	array_for_each(held, &from->pins) {
+		if (holds_path(to, held->path) || is_dead(held))
+			continue;
+		added = array_add(&to->pins);
+		if (!added)
+			return -ENOMEM;
+		*added = *held;
+		added->fd = fcntl(held->fd, F_DUPFD_CLOEXEC, 0);
+		if (added->fd < 0)
+			return -errno;
+	}
+	return 0;
 }
 
 int bpf_hold_take(struct bpf_hold *hold, const struct bpf *bpf, struct err *err)
@@ -58,6 +96,8 @@ int bpf_hold_take(struct bpf_hold *hold, const struct bpf *bpf, struct err *err)
 	bpf_fs_link_dir(path, bpf->bpffs, bpf->instance);
 	if (!r)
 		r = hold_directory(&now, path, true);
+	if (!r)
+		r = keep_lost(hold, &now);
 	if (r)
 		err_sys(err, r, "hold what is pinned below %s", path);
 	else
@@ -78,7 +118,7 @@ static int mend_one(const struct bpf_held *held, struct err *err)
 		return 0;
 	if (errno != ENOENT)
 		return err_sys(err, -errno, "look for pin %s", held->path);
-	if (held->is_link && !bpf_pin_is_alive(held->fd) && !bpf_socket_link_is_alive(held->fd))
+	if (is_dead(held))
 		return 0;
 	if (bpf_obj_pin(held->fd, held->path))
 		return err_sys(err, -errno, "pin %s anew", held->path);

@@ -26,7 +26,10 @@ struct bpf_hold {
 	char *netns; /* the symbolic link beside them; NULL: there is none */
 };
 
-/* Holds what is pinned now, and nothing else any more. On failure it holds what it did. */
+/*
+ * Holds what is pinned now, and of what it held what has lost its pin since and is not dead. On
+ * failure it holds what it did.
+ */
 int bpf_hold_take(struct bpf_hold *hold, const struct bpf *bpf, struct err *err);
 
 /*

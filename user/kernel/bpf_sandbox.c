@@ -34,9 +34,9 @@ static int map_fd(const struct sandbox *sandbox, const char *name)
 /* What a packet is judged by. */
 static int share_maps(const struct sandbox *sandbox, const struct bpf *bpf, struct err *err)
 {
-	static const char *const shared[] = { "tp_state", "tp_limits", "tp_devices",
-					      "tp_src",   "tp_dst",    "tp_ports",
-					      "tp_rules", "tp_hosts",  "tp_routes" };
+	static const char *const shared[] = { "tp_state",  "tp_limits",   "tp_devices", "tp_src",
+					      "tp_dst",    "tp_ports",    "tp_rules",   "tp_hosts",
+					      "tp_routes", "tp_services", "tp_backends" };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(shared); i++) {

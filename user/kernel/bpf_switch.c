@@ -70,12 +70,20 @@ static int write_table(const struct bpf *bpf, enum bpf_table table,
 	return r ? err_sys(err, r, "write table %s", name) : 0;
 }
 
+static bool is_lacking(const struct bpf *bpf, enum bpf_table table, uint64_t generation)
+{
+	AUTO_CLOSE int fd = bpf_table_open(bpf, table, generation);
+
+	return fd == -ENOENT;
+}
+
 /*
  * Replacing an inner map waits for the programs that still use it (the kernel's
- * maybe_wait_bpf_programs), so nobody reads the slot that is being filled.
+ * maybe_wait_bpf_programs), so nobody reads the slot that is being filled. lacking: only what has
+ * nothing in that slot.
  */
 static int write_tables(const struct bpf *bpf, const struct tables *tables, uint64_t generation,
-			struct err *err)
+			bool lacking, struct err *err)
 {
 	struct bpf_tables_source source;
 	int table, r = bpf_tables_begin(&source, tables);
@@ -83,7 +91,8 @@ static int write_tables(const struct bpf *bpf, const struct tables *tables, uint
 	if (r)
 		err_sys(err, r, "cut the routes");
 	for (table = 0; !r && table < BPF_TABLES; table++)
-		r = write_table(bpf, table, &source, (uint32_t)(generation & 1), err);
+		if (!lacking || is_lacking(bpf, table, generation))
+			r = write_table(bpf, table, &source, (uint32_t)(generation & 1), err);
 	bpf_tables_end(&source);
 	return r;
 }
@@ -93,20 +102,10 @@ static uint64_t next_generation(const struct tp_state *state)
 	return __atomic_load_n(&state->generation, __ATOMIC_ACQUIRE) + 1;
 }
 
-/* No program uses outer maps of which one has no live table: they are new (bpf_take_over). */
-static bool tables_are_new(const struct bpf *bpf, uint64_t live)
-{
-	bool lacking = false;
-	int table;
-
-	for (table = 0; live && !lacking && table < BPF_TABLES; table++) {
-		AUTO_CLOSE int fd = bpf_table_open(bpf, table, live);
-
-		lacking = fd == -ENOENT;
-	}
-	return lacking;
-}
-
+/*
+ * Beside the live generation. Of that one, only tables that have none: their outer maps are new,
+ * and no program that is attached reads them (all after a take-over, or one that was lost).
+ */
 int bpf_stage_policy(const struct bpf *bpf, const struct state *want, struct err *err)
 {
 	uint64_t generation;
@@ -118,10 +117,12 @@ int bpf_stage_policy(const struct bpf *bpf, const struct state *want, struct err
 	generation = next_generation(state);
 	state_unmap(state);
 
-	r = write_tables(bpf, &want->tables, generation, err);
-	if (!r && tables_are_new(bpf, generation - 1))
-		r = write_tables(bpf, &want->tables, generation - 1, err);
-	return r ? r : bpf_judge_probes(bpf, generation, &want->tables, err);
+	r = write_tables(bpf, &want->tables, generation, false, err);
+	if (!r)
+		r = bpf_judge_probes(bpf, generation, &want->tables, err);
+	if (!r && generation > 1)
+		r = write_tables(bpf, &want->tables, generation - 1, true, err);
+	return r;
 }
 
 int bpf_switch_policy(const struct bpf *bpf, const struct state *want, struct err *err)

@@ -9,8 +9,9 @@
 
 /*
  * Writes want->tables beside the live ones, where no packet looks, and puts their probes through
- * the loaded programs. In maps that were made anew it writes the live ones, too: their programs are
- * attached before the switch. Whatever fails, nothing has changed; -EBADMSG as bpf_judge_probes.
+ * the loaded programs. In maps that were made anew it then writes the live ones, too: their
+ * programs are attached before the switch. Whatever fails, nothing has changed; -EBADMSG as
+ * bpf_judge_probes.
  */
 int bpf_stage_policy(const struct bpf *bpf, const struct state *want, struct err *err);
 
@@ -23,10 +24,10 @@ int bpf_note_tunnel(const struct bpf *bpf, uint32_t ifindex, struct err *err);
 /* Which version the maps are of: TP_ABI, with TP_ABI_MOVING until all programs are. */
 int bpf_note_abi(const struct bpf *bpf, uint32_t abi, struct err *err);
 
-/* Who and what was applied: names, hashes, time. The last write of an apply. */
 /* As if no programs had been loaded: the next plan loads them. */
 int bpf_forget_object(const struct bpf *bpf, struct err *err);
 
+/* Who and what was applied: names, hashes, time. The last write of an apply. */
 int bpf_note_applied(const struct bpf *bpf, const struct state *want, struct err *err);
 
 #endif

@@ -49,6 +49,11 @@ bool bpf_is_renewed(const char *map)
 	return false;
 }
 
+bool bpf_is_put_aside(const char *pin)
+{
+	return !strncmp(pin, OLD_PREFIX, strlen(OLD_PREFIX));
+}
+
 /* By its id, as a take-over that did not get to its end has left others behind. */
 static int put_aside(const char *path, const struct bpf *bpf, const char *map, struct err *err)
 {
@@ -112,8 +117,8 @@ static int remove_aside(const struct bpf *bpf, struct err *err)
 	if (!dir)
 		return err_sys(err, -errno, "open %s", path);
 	while (!r && (entry = readdir(dir)))
-		if (!strncmp(entry->d_name, OLD_PREFIX, strlen(OLD_PREFIX)) &&
-		    unlinkat(dirfd(dir), entry->d_name, 0) && errno != ENOENT)
+		if (bpf_is_put_aside(entry->d_name) && unlinkat(dirfd(dir), entry->d_name, 0) &&
+		    errno != ENOENT)
 			r = err_sys(err, -errno, "unpin %s", entry->d_name);
 	closedir(dir);
 	return r;

@@ -22,6 +22,9 @@ int bpf_is_older(const struct bpf *bpf, bool *out, struct err *err);
 /* Of a map's name: whether it is made anew. */
 bool bpf_is_renewed(const char *map);
 
+/* Of a pin's name: whether it is a map's that was made anew, until no program is left of it. */
+bool bpf_is_put_aside(const char *pin);
+
 /*
  * Once the programs are loaded, with new maps that are pinned nowhere yet: pins these. From here on
  * no older version takes the instance for its own, and this one begins again until it has finished.

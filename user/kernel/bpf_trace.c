@@ -19,6 +19,7 @@
 #include "kernel/bpf_sandbox.h"
 #include "kernel/frame.h"
 #include "kernel/trace_place.h"
+#include "kernel/trace_service.h"
 
 #define OUT_SIZE 512 /* the frame, or the ICMP error that it was turned into */
 
@@ -184,6 +185,7 @@ static void name_ends(const struct run *run, struct trace *out)
 	bpf_live_route(run->bpf, run->have->generation, &run->key.dst, &dst);
 	set_peer(run, src.peer ? src.peer : dst.peer, out);
 	set_route(run, dst.id, out);
+	trace_name_service(run->have, &run->key, out);
 }
 
 static void name_flow(const struct run *run, struct trace *out)
@@ -192,6 +194,7 @@ static void name_flow(const struct run *run, struct trace *out)
 
 	set_peer(run, flow->peer[TP_OPENER] ? flow->peer[TP_OPENER] : flow->peer[TP_ANSWERER], out);
 	set_route(run, flow->route, out);
+	trace_name_backend(run->have, flow, out);
 	out->logged = flow->rule == TP_RULE_LOGGED;
 	set_grant(run, flow->rule, out);
 }
@@ -299,6 +302,7 @@ static bool was_judged(const struct trace *trace)
 	case TP_R_ct_full:
 	case TP_R_clash:
 	case TP_R_blackhole:
+	case TP_R_no_backend:
 	case TP_R_stack_route: return true;
 	default: return false;
 	}

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #define CGROUP2_MAGIC 0x63677270 /* CGROUP2_SUPER_MAGIC */
 
@@ -15,6 +16,15 @@ static bool is_cgroup2(const char *path)
 	struct statfs found;
 
 	return !statfs(path, &found) && found.f_type == CGROUP2_MAGIC;
+}
+
+/* The kernel gives every cgroup a type but the root, which cannot be another (cgroup-v2.rst). */
+static bool is_root(const char *path)
+{
+	char type[TP_CGROUP_SIZE + sizeof("/cgroup.type")];
+
+	snprintf(type, sizeof(type), "%s/cgroup.type", path);
+	return access(type, F_OK) != 0;
 }
 
 /* The first that is mounted; a bind mount of a part of it comes later, or by another's hand. */
@@ -59,6 +69,11 @@ int cgroup_find(const char *wanted, struct facts_cgroup *out, struct err *err)
 		return err_sys(err, -ENAMETOOLONG, "find cgroup %s", wanted);
 	if (!is_cgroup2(found.path) || stat(found.path, &directory))
 		return err_set(err, -ENOENT, "there is no cgroup %s (socket_lb.cgroup)",
+			       found.path);
+	if (!strcmp(wanted, "auto") && !is_root(found.path))
+		return err_set(err, -EINVAL,
+			       "%s is not the root of all cgroups, as in a container: mount the "
+			       "host's /sys/fs/cgroup there, or name a cgroup in socket_lb.cgroup",
 			       found.path);
 	found.id = directory.st_ino; /* kernfs gives a cgroup its id as its inode's number */
 	*out = found;

@@ -6,199 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/mem.h"
 #include "kernel/nl.h"
 #include "kernel/rt.h"
-#include "kernel/sysctl.h"
 #include "kernel/wg.h"
-
-#define NANOSECONDS 1000000000
-
-/* ---- facts ------------------------------------------------------------------------------- */
-
-static int read_links(struct nl *nl, const char *instance, struct facts *facts, struct err *err)
-{
-	struct rt_links links = { 0 };
-	struct rt_link *link;
-	int r = rt_dump_links(nl, &links, err);
-
-	array_for_each(link, &links) {
-		struct facts_link *added = r ? NULL : array_add(&facts->links);
-
-		if (!added) {
-			r = r ? r : err_sys(err, -ENOMEM, "list network devices");
-			break;
-		}
-		*added = link->facts;
-		added->ours = rt_link_is_ours(link, instance);
-	}
-
-	array_clear(&links);
-	return r;
-}
-
-static int read_addrs(struct nl *nl, struct facts *facts, struct err *err)
-{
-	struct rt_addrs addrs = { 0 };
-	struct rt_addr *addr;
-	int r = rt_dump_addrs(nl, &addrs, err);
-
-	array_for_each(addr, &addrs) {
-		struct facts_addr *added;
-
-		if (r || addr->protocol == TP_RTPROT)
-			continue;
-		added = array_add(&facts->addrs);
-		if (added)
-			*added = addr->facts;
-		else
-			r = err_sys(err, -ENOMEM, "list addresses");
-	}
-
-	array_clear(&addrs);
-	return r;
-}
-
-static int read_routes(struct nl *nl, struct facts *facts, struct err *err)
-{
-	struct rt_routes routes = { 0 };
-	struct rt_route *route;
-	int r = rt_dump_routes(nl, 0, 0, &routes, err);
-
-	array_for_each(route, &routes) {
-		const struct facts_link *link = facts_find_ifindex(facts, route->facts.ifindex);
-		struct facts_route *added;
-
-		if (r)
-			break;
-		/* another instance's have the same mark */
-		if (route->facts.protocol == TP_RTPROT && link && link->ours)
-			continue;
-		added = array_add(&facts->routes);
-		if (!added)
-			r = err_sys(err, -ENOMEM, "list routes");
-		else
-			*added = route->facts;
-	}
-
-	array_clear(&routes);
-	return r;
-}
-
-/* What we look at of each device, and of "all". */
-static const struct sysctl_kind {
-	const char *family;
-	const char *name;
-} sysctl_kinds[] = {
-	{ "ipv4", "forwarding" }, { "ipv4", "rp_filter" },        { "ipv6", "forwarding" },
-	{ "ipv6", "accept_ra" },  { "ipv6", "force_forwarding" }, { "ipv6", "use_tempaddr" },
-};
-
-/* One that is not there is left out: an older kernel, or a device that has gone meanwhile. */
-static int read_sysctl(const struct sysctl_kind *kind, const char *device, struct facts *facts,
-		       struct err *err)
-{
-	struct facts_sysctl sysctl = { 0 };
-	struct facts_sysctl *added;
-	int r;
-
-	snprintf(sysctl.path, sizeof(sysctl.path), "net/%s/conf/%s/%s", kind->family, device,
-		 kind->name);
-	r = sysctl_read(sysctl.path, &sysctl.value, err);
-	if (r == -ENOENT)
-		return 0;
-	if (r)
-		return r;
-
-	added = array_add(&facts->sysctls);
-	if (!added)
-		return err_sys(err, -ENOMEM, "read sysctls");
-	*added = sysctl;
-	return 0;
-}
-
-static int read_sysctls_of(const char *device, struct facts *facts, struct err *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; !r && i < ARRAY_SIZE(sysctl_kinds); i++)
-		r = read_sysctl(&sysctl_kinds[i], device, facts, err);
-	return r;
-}
-
-static int read_sysctls(struct facts *facts, struct err *err)
-{
-	const struct facts_link *link;
-	int r = read_sysctls_of("all", facts, err);
-
-	array_for_each(link, &facts->links)
-		if (!r)
-			r = read_sysctls_of(link->name, facts, err);
-	return r;
-}
-
-static bool has_force_forwarding(const struct facts *facts)
-{
-	const struct facts_sysctl *sysctl;
-
-	array_for_each(sysctl, &facts->sysctls)
-		if (!strcmp(sysctl->path, "net/ipv6/conf/all/force_forwarding"))
-			return true;
-	return false;
-}
-
-/* The coarse clock's resolution is one jiffy. */
-static int read_clocks(struct facts *facts, struct err *err)
-{
-	struct timespec jiffy;
-
-	if (clock_getres(CLOCK_MONOTONIC_COARSE, &jiffy))
-		return err_sys(err, -errno, "find out how long a jiffy is");
-	if (jiffy.tv_sec || jiffy.tv_nsec <= 0)
-		return err_sys(err, -ERANGE, "find out how long a jiffy is");
-
-	facts->hz = (uint32_t)((NANOSECONDS + jiffy.tv_nsec / 2) / jiffy.tv_nsec);
-	facts->now = time(NULL);
-	return 0;
-}
-
-static int read_facts(struct nl *nl, const char *instance, struct facts *facts, struct err *err)
-{
-	int r = read_links(nl, instance, facts, err);
-
-	if (!r)
-		r = read_addrs(nl, facts, err);
-	if (!r)
-		r = read_routes(nl, facts, err);
-	if (!r)
-		r = read_sysctls(facts, err);
-	if (!r)
-		r = wg_kernel_available(&facts->kernel_wireguard, err);
-	if (!r)
-		r = read_clocks(facts, err);
-	facts->force_forwarding = has_force_forwarding(facts);
-	return r;
-}
-
-int observe_facts(struct facts *out, const char *instance, struct err *err)
-{
-	AUTO_NL struct nl *nl = NULL;
-	struct facts facts = { 0 };
-	int r;
-
-	r = nl_open(NETLINK_ROUTE, &nl, err);
-	if (!r)
-		r = read_facts(nl, instance, &facts, err);
-	if (r) {
-		facts_free(&facts);
-		return err_wrap(err, r, "look at this machine");
-	}
-
-	*out = facts;
-	return 0;
-}
 
 /* ---- addresses of ours on LAN devices ---------------------------------------------------- */
 
@@ -320,6 +132,12 @@ static int read_tunnel_routes(struct nl *nl, struct state *state, struct err *er
 	return r;
 }
 
+/* wireguard-go is ending or has ended, before it was asked or before it answered. */
+static bool nobody_answers(int r)
+{
+	return r == -ENOENT || r == -ECONNREFUSED || r == -ECONNRESET || r == -EPIPE;
+}
+
 static int read_wireguard(struct state_tunnel *tunnel, struct err *err)
 {
 	struct wg_device device;
@@ -330,8 +148,8 @@ static int read_wireguard(struct state_tunnel *tunnel, struct err *err)
 	r = wg_get(&device, tunnel, err);
 	wg_close(&device);
 
-	/* wireguard-go is ending, or lost its socket: `down` must still see the device */
-	if (tunnel->backend == STATE_BACKEND_USERSPACE && (r == -ENOENT || r == -ECONNREFUSED))
+	/* `down` must still see the device */
+	if (tunnel->backend == STATE_BACKEND_USERSPACE && nobody_answers(r))
 		return 0;
 	return r;
 }
@@ -348,7 +166,7 @@ static void fill_tunnel(const struct rt_link *link, struct state_tunnel *tunnel)
 	tunnel->mtu = link->facts.mtu;
 }
 
-/* Fills state when there is a device of ours. */
+/* Fills state when there is a device of ours; -ENODEV when that went while it was looked at. */
 static int read_state(struct nl *nl, const char *instance, const char *name, struct state *state,
 		      struct err *err)
 {
@@ -371,6 +189,21 @@ static int read_state(struct nl *nl, const char *instance, const char *name, str
 	return r;
 }
 
+/* A device that goes meanwhile is looked for anew, and another may have come. */
+#define LOOKS 3
+
+static int read_settled_state(struct nl *nl, const char *instance, const char *name,
+			      struct state *state, struct err *err)
+{
+	int looks, r = -ENODEV;
+
+	for (looks = 0; looks < LOOKS && r == -ENODEV; looks++) {
+		state_free(state);
+		r = read_state(nl, instance, name, state, err);
+	}
+	return r;
+}
+
 int observe_net(struct state *have, const char *instance, const char *tunnel_name, struct err *err)
 {
 	AUTO_NL struct nl *nl = NULL;
@@ -379,7 +212,7 @@ int observe_net(struct state *have, const char *instance, const char *tunnel_nam
 
 	r = nl_open(NETLINK_ROUTE, &nl, err);
 	if (!r)
-		r = read_state(nl, instance, tunnel_name, &found, err);
+		r = read_settled_state(nl, instance, tunnel_name, &found, err);
 	if (r) {
 		state_free(&found);
 		return err_wrap(err, r, "look at tunnel %s", tunnel_name);

@@ -76,6 +76,27 @@ static int add_route(const struct view *view, struct tables *out, const struct v
 	return 0;
 }
 
+static int add_service(const struct view *view, struct tables *out,
+		       const struct config_service *service)
+{
+	struct prefix host = prefix_host(&service->vip);
+
+	if (!view_leads_service(view, service))
+		return 0;
+	return add_row(out, &host, TP_ROUTE_SERVICE) ? 0 : -ENOMEM;
+}
+
+static int add_services(const struct view *view, struct tables *out)
+{
+	const struct config_service *service;
+	int r = 0;
+
+	array_for_each(service, &view->policy->config->services)
+		if (!r)
+			r = add_service(view, out, service);
+	return r;
+}
+
 /*
  * A shorter mesh route may surround a LAN of this machine. The kernel then prefers the connected
  * route by itself; the programs need a barrier for the same.
@@ -250,6 +271,8 @@ int compile_routes(const struct view *view, struct tables *out)
 		r = add_member(view, out, i);
 	for (i = 0; !r && i < view->policy->routes.count; i++)
 		r = add_route(view, out, &view->routes[i]);
+	if (!r)
+		r = add_services(view, out);
 	if (!r)
 		r = offer_lan_barriers(view, out);
 	if (!r)

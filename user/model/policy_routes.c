@@ -180,6 +180,24 @@ static int owned_build(const struct policy *policy, struct owned_addrs *out)
 	return 0;
 }
 
+/* Services have addresses in the mesh as well, and may share one. */
+static int owned_add_services(const struct config *config, struct owned_addrs *out)
+{
+	const struct config_service *service;
+
+	array_for_each(service, &config->services) {
+		struct owned_addr *added = array_add(out);
+
+		if (!added)
+			return -ENOMEM;
+		added->addr = service->vip;
+		added->owner = service->name;
+	}
+	if (out->count)
+		qsort(out->items, out->count, sizeof(*out->items), owned_compare);
+	return 0;
+}
+
 static const char *owned_find(const struct owned_addrs *owned, const struct addr *addr)
 {
 	struct owned_addr key = { .addr = *addr };
@@ -206,7 +224,22 @@ static int refuse_owned(struct policy_builder *b, const struct policy_route *rou
 		     : -ENOMEM;
 }
 
-/* A host route to a member's own address would have two owners. */
+static int check_services(struct policy_builder *b, const struct owned_addrs *members)
+{
+	const struct config_service *service;
+	int r = 0;
+
+	array_for_each(service, &b->config->services) {
+		const char *owner = owned_find(members, &service->vip);
+
+		if (!r && owner)
+			r = problems_add(b->problems, service->place,
+					 "its vip is the mesh address of \"%s\"", owner);
+	}
+	return r;
+}
+
+/* A host route to a member's own address, or a service's, would have two owners. */
 static int check_host_routes(struct policy_builder *b)
 {
 	const struct policy_route *route;
@@ -214,6 +247,10 @@ static int check_host_routes(struct policy_builder *b)
 	int r;
 
 	r = owned_build(b->policy, &owned);
+	if (!r)
+		r = check_services(b, &owned);
+	if (!r)
+		r = owned_add_services(b->config, &owned);
 	array_for_each(route, &b->policy->routes) {
 		const char *owner = NULL;
 

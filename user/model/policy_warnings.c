@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -89,6 +90,32 @@ static bool can_match(const struct policy *policy, const struct policy_rule *rul
 		    any_set_has_family(policy, rule->dst.items, rule->dst.count, v4))
 			return true;
 	return false;
+}
+
+/* What the programs pass over to find the protocol of an IPv6 packet (RFC 8200 4.1). */
+static bool is_extension_header(const struct config_match *match)
+{
+	if (match->any || match->both)
+		return false;
+	return match->proto == IPPROTO_HOPOPTS || match->proto == IPPROTO_ROUTING ||
+	       match->proto == IPPROTO_FRAGMENT || match->proto == IPPROTO_AH ||
+	       match->proto == IPPROTO_DSTOPTS;
+}
+
+static int warn_extension_headers(const struct policy *policy, struct problems *out)
+{
+	const struct config_grant *grant;
+	const struct config_match *match;
+	int r = 0;
+
+	array_for_each(grant, &policy->config->grants)
+		array_for_each(match, &grant->ip)
+			if (!r && is_extension_header(match))
+				r = problems_add(out, grant->place,
+						 "proto:%u is an extension header in IPv6: it "
+						 "matches in IPv4 alone",
+						 match->proto);
+	return r;
 }
 
 static int warn_rules(const struct policy *policy, struct problems *out)
@@ -181,6 +208,8 @@ int policy_warnings(const struct policy *policy, struct problems *out)
 		r = warn_idle_routes(policy, out);
 	if (!r)
 		r = warn_rules(policy, out);
+	if (!r)
+		r = warn_extension_headers(policy, out);
 	if (!r)
 		r = warn_undecided_peers(policy, out);
 	return r;

@@ -38,6 +38,29 @@ void socket_lb_sort(struct socket_lb *lb)
 		      exempt_compare);
 }
 
+static bool has_alike(const struct tp_backends *a, const struct tp_backends *b)
+{
+	return a->count == b->count && !memcmp(a->name, b->name, sizeof(a->name)) &&
+	       !memcmp(a->addrs, b->addrs, sizeof(a->addrs));
+}
+
+bool socket_lb_serves_alike(const struct socket_lb *a, const struct socket_lb *b)
+{
+	size_t i;
+
+	if (a->services.count != b->services.count || a->backends.count != b->backends.count)
+		return false;
+	for (i = 0; i < a->services.count; i++)
+		if (memcmp(&a->services.items[i], &b->services.items[i],
+			   sizeof(a->services.items[i])) != 0)
+			return false;
+	for (i = 0; i < a->backends.count; i++)
+		if (a->backends.items[i].id != b->backends.items[i].id ||
+		    !has_alike(&a->backends.items[i].backends, &b->backends.items[i].backends))
+			return false;
+	return true;
+}
+
 void socket_lb_clear(struct socket_lb *lb)
 {
 	array_clear(&lb->services);

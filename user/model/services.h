@@ -3,6 +3,7 @@
 #ifndef TP_MODEL_SERVICES_H
 #define TP_MODEL_SERVICES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/array.h"
@@ -72,6 +73,9 @@ int backends_compare(const void *a, const void *b);
 int exempt_compare(const void *a, const void *b);
 
 void socket_lb_sort(struct socket_lb *lb);
+/* The same services with the same backends, whatever is known of their health. */
+bool socket_lb_serves_alike(const struct socket_lb *a, const struct socket_lb *b);
+
 void socket_lb_clear(struct socket_lb *lb);
 /* How many programs of a set are attached. */
 unsigned int socket_lb_links(const struct socket_lb *lb, enum socket_set set);

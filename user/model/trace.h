@@ -46,7 +46,9 @@ struct trace {
 	struct tp_prefix route;  /* with route_known: the row of tp_route_info it is carried by */
 	bool route_known;
 	uint32_t src_class, dst_class, port_class;
-	bool granted; /* grant is the one that decided */
+	char service[TP_NAME_SIZE]; /* what it is sent to, or answers for; empty: none */
+	struct endpoint backend;    /* that it is sent to in its place; zero: none was chosen */
+	bool granted;               /* grant is the one that decided */
 	struct tp_rule_info grant;
 	bool snat;
 	struct endpoint snat_to;

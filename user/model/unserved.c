@@ -73,24 +73,13 @@ static int note_client(struct problems *out, const char *place)
 			    "checked, but no command of this version writes client files yet");
 }
 
-static int note_service(struct problems *out, const struct config_service *service)
-{
-	return problems_add(out, service->place,
-			    "served to sockets of the machine; packets that are only forwarded to "
-			    "it are refused in this version");
-}
-
 int unserved_notes(const struct config *config, struct problems *out)
 {
-	const struct config_service *service;
 	const struct config_peer *peer;
 	int r = note_client(out, config->client.place);
 
 	array_for_each(peer, &config->peers)
 		if (!r)
 			r = note_client(out, peer->client.place);
-	array_for_each(service, &config->services)
-		if (!r)
-			r = note_service(out, service);
 	return r;
 }

@@ -45,6 +45,14 @@ int view_build(const struct policy *policy, const struct policy_member *self,
 	       const struct facts *facts, struct view *out, struct err *err);
 void view_free(struct view *view);
 
+/*
+ * view_service.c: whether packets to the service are this node's to carry: the first of those that
+ * share its address, and the machine has no route of its own there.
+ */
+bool view_leads_service(const struct view *view, const struct config_service *service);
+/* Whether the mesh has a way to a backend, or this node itself: else it is the kernel's to know. */
+bool view_has_backend(const struct view *view, const struct addr *backend);
+
 bool view_member_is_expired(const struct view *view, const struct policy_member *member);
 /* Who advertises it. */
 const struct policy_member *view_carrier(const struct view *view, const struct view_route *route);

@@ -34,6 +34,7 @@ static uint32_t route_mtu(const struct want_builder *b, const struct policy_memb
 	return carrier->mtu < b->out->tunnel.mtu ? carrier->mtu : 0;
 }
 
+/* carrier: NULL for a service, which nobody but this node carries. */
 static int add_route(struct want_builder *b, const struct prefix *prefix,
 		     const struct policy_member *carrier)
 {
@@ -48,7 +49,7 @@ static int add_route(struct want_builder *b, const struct prefix *prefix,
 	prefsrc = want_mesh_addr(b->view, prefix_is_v4(prefix));
 	if (prefsrc)
 		route->prefsrc = *prefsrc;
-	route->mtu = route_mtu(b, carrier);
+	route->mtu = carrier ? route_mtu(b, carrier) : 0;
 	return 0;
 }
 
@@ -60,19 +61,25 @@ static int route_compare(const void *a, const void *b)
 }
 
 /* Somebody's route to the very address: the machine's own, whatever it is for. */
-static int warn_held(struct want_builder *b, const struct policy_member *member, size_t index,
+static int warn_held(struct want_builder *b, const char *place, const char *what,
 		     const struct facts_route *own)
 {
-	AUTO_FREE char *place = mem_format("%s.addresses[%zu]", member->place, index);
 	char text[GUARD_ROUTE_SIZE];
 
-	if (!place ||
-	    problems_add(b->warnings, place,
-			 "is not reached through the tunnel: this machine has a route of its own, "
-			 "%s, which is left alone",
-			 guard_put_route(text, &b->view->guard, own)))
+	if (!place || problems_add(b->warnings, place,
+				   "%s: this machine has a route of its own, %s, which is left "
+				   "alone",
+				   what, guard_put_route(text, &b->view->guard, own)))
 		return want_no_memory(b);
 	return 0;
+}
+
+static int warn_held_member(struct want_builder *b, const struct policy_member *member,
+			    size_t index, const struct facts_route *own)
+{
+	AUTO_FREE char *place = mem_format("%s.addresses[%zu]", member->place, index);
+
+	return warn_held(b, place, "is not reached through the tunnel", own);
 }
 
 /* An expired peer keeps its route: the data path refuses it, rather than the default route. */
@@ -87,14 +94,27 @@ static int add_member_routes(struct want_builder *b, const struct policy_member 
 
 		if (r || member == b->view->self)
 			continue;
-		r = own ? warn_held(b, member, (size_t)(addr - member->addresses->items), own)
+		r = own ? warn_held_member(b, member, (size_t)(addr - member->addresses->items),
+					   own)
 			: add_route(b, &host, member);
 	}
 	return r;
 }
 
+/* Into the tunnel, whose programs let nothing out to a service that none of them has translated. */
+static int add_service_route(struct want_builder *b, const struct config_service *service)
+{
+	struct prefix host = prefix_host(&service->vip);
+	const struct facts_route *own = guard_find_route(&b->view->guard, &host);
+
+	if (own)
+		return warn_held(b, service->place, "is not served to forwarded packets", own);
+	return view_leads_service(b->view, service) ? add_route(b, &host, NULL) : 0;
+}
+
 int want_routes(struct want_builder *b)
 {
+	const struct config_service *service;
 	const struct policy *policy = b->view->policy;
 	size_t i;
 	int r = 0;
@@ -105,6 +125,9 @@ int want_routes(struct want_builder *b)
 		if (b->view->routes[i].kind == TP_ROUTE_MESH)
 			r = add_route(b, &policy->routes.items[i].prefix,
 				      &policy->members.items[policy->routes.items[i].member]);
+	array_for_each(service, &policy->config->services)
+		if (!r)
+			r = add_service_route(b, service);
 
 	if (!r && b->out->routes.count)
 		qsort(b->out->routes.items, b->out->routes.count, sizeof(*b->out->routes.items),

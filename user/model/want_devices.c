@@ -234,6 +234,31 @@ static int add_lans(struct want_builder *b)
 	return r;
 }
 
+/* A backend that no route of the mesh leads to: its answers must meet our programs as well. */
+static int add_backend(struct want_builder *b, const struct addr *backend)
+{
+	struct prefix host = prefix_host(backend);
+	const struct facts_link *way;
+
+	if (view_has_backend(b->view, backend))
+		return 0;
+	way = find_way(b, &host);
+	return way ? add_lan(b, way) : 0;
+}
+
+static int add_backends(struct want_builder *b)
+{
+	const struct config_service *service;
+	const struct addr *backend;
+	int r = 0;
+
+	array_for_each(service, &b->view->policy->config->services)
+		array_for_each(backend, &service->backends)
+			if (!r)
+				r = add_backend(b, backend);
+	return r;
+}
+
 static int attach(struct want_builder *b, const struct state_device *device, enum state_hook hook,
 		  enum state_xdp xdp)
 {
@@ -339,6 +364,8 @@ int want_devices(struct want_builder *b)
 	int r;
 
 	r = add_lans(b);
+	if (!r)
+		r = add_backends(b);
 	if (!r)
 		r = add_tunnel(b);
 	if (r)

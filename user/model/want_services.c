@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The services and the socket load balancer, of which every node has all. */
+/* The services, of which every node has all, and the socket load balancer. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -134,7 +134,7 @@ static void want_settings(const struct want_builder *b)
 	const struct facts *facts = b->view->facts;
 	struct socket_lb *lb = &b->out->socket_lb;
 
-	if (lb->services.count)
+	if (lb->services.count && b->view->policy->config->socket_lb.mode != LB_MODE_OFF)
 		lb->cgroup_id[SOCKET_SET_LB] = facts->cgroup.id;
 	if (b->view->policy->config->socket_lb.foreign == FOREIGN_HIDE)
 		lb->cgroup_id[SOCKET_SET_HIDE] = facts->cgroup.id;
@@ -151,8 +151,6 @@ static int add_services(struct want_builder *b)
 	struct numbers numbers = { 0 };
 	int r = 0;
 
-	if (config->socket_lb.mode == LB_MODE_OFF)
-		return 0;
 	keep_numbers(b, &numbers);
 	array_for_each(service, &config->services)
 		if (!r)
@@ -162,14 +160,13 @@ static int add_services(struct want_builder *b)
 
 int want_services(struct want_builder *b)
 {
-	int r;
+	int r = add_services(b);
 
-	if (!b->view->facts->cgroup.id)
-		return 0;
-	r = add_exempt(b);
-	if (!r)
-		r = add_services(b);
-	want_settings(b);
+	if (b->view->facts->cgroup.id) {
+		if (!r)
+			r = add_exempt(b);
+		want_settings(b);
+	}
 	socket_lb_sort(&b->out->socket_lb);
 	return r;
 }

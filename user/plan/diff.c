@@ -54,13 +54,15 @@ static bool devices_have_changed(const struct diff *d)
 	return false;
 }
 
+/* Services too: flows to a backend that is gone end when they are looked at again. */
 static bool needs_switch(const struct diff *d)
 {
 	const struct state *want = d->want, *have = d->have;
 
 	return d->fresh || d->plan.new_link || !have->generation ||
 	       memcmp(want->tables.hash, have->tables.hash, HASH_SIZE) != 0 ||
-	       devices_have_changed(d) || strcmp(want->node, have->node) != 0;
+	       devices_have_changed(d) || strcmp(want->node, have->node) != 0 ||
+	       !socket_lb_serves_alike(&want->socket_lb, &have->socket_lb);
 }
 
 static bool is_another_file(const struct diff *d)

@@ -69,6 +69,15 @@ const char *status_peer_state(const struct status *status, const struct tp_peer_
 	return status_session_state(status, peer);
 }
 
+const char *status_backend(const struct state_tunnel *tunnel)
+{
+	switch (tunnel->backend) {
+	case STATE_BACKEND_KERNEL: return "kernel";
+	case STATE_BACKEND_USERSPACE: return "userspace";
+	default: return NULL;
+	}
+}
+
 const char *status_session_state(const struct status *status, const struct state_peer *peer)
 {
 	if (!peer || !peer->latest_handshake)

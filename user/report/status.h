@@ -51,6 +51,8 @@ int status_print_text(FILE *out, const struct status *status);
 
 /* "up", "idle", "down" or "expired"; of who is reached through a hub, as far as the hub is. */
 const char *status_peer_state(const struct status *status, const struct tp_peer_info *info);
+/* "kernel" or "userspace"; NULL while there is no device. */
+const char *status_backend(const struct state_tunnel *tunnel);
 /* "up", "idle" or "down", by the last handshake; peer NULL: WireGuard has none. */
 const char *status_session_state(const struct status *status, const struct state_peer *peer);
 /* The node that it is reached through, NULL when directly. */

@@ -75,12 +75,15 @@ static void add_policy(cJSON *root, const struct state *have, const struct runni
 static void add_tunnel(cJSON *root, const struct state_tunnel *tunnel)
 {
 	cJSON *object = cJSON_AddObjectToObject(root, "tunnel");
+	const char *backend = status_backend(tunnel);
 	char text[KEY_TEXT_SIZE];
 	struct key public_key;
 
 	cJSON_AddStringToObject(object, "interface", tunnel->name);
-	cJSON_AddStringToObject(object, "backend",
-				tunnel->backend == STATE_BACKEND_KERNEL ? "kernel" : "userspace");
+	if (backend)
+		cJSON_AddStringToObject(object, "backend", backend);
+	else
+		cJSON_AddNullToObject(object, "backend");
 	if (!tunnel->exists || key_is_zero(&tunnel->private_key)) {
 		cJSON_AddNullToObject(object, "public_key");
 	} else {

@@ -253,7 +253,7 @@ static int check_sockets(const struct socket_lb *lb, const char *mend, struct st
 	unsigned int links = socket_lb_links(lb, SOCKET_SET_LB);
 	int r = 0;
 
-	if (lb->services.count && links != SOCKET_SET_SIZE)
+	if (lb->services.count && lb->settings.mode != TP_SOCKET_OFF && links != SOCKET_SET_SIZE)
 		r = status_add_problem(out, mend,
 				       "%u of the %d programs of sockets are attached to %s", links,
 				       SOCKET_SET_SIZE, lb->settings.cgroup);

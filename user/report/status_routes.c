@@ -197,17 +197,6 @@ static int report_taken_keys(struct look *look)
 	return r;
 }
 
-static int report_missing(struct look *look, const struct prefix *first, size_t count)
-{
-	char text[PREFIX_TEXT_SIZE];
-
-	if (!count)
-		return 0;
-	return status_add_problem(&look->out->lost, apply_again,
-				  "%zu kernel routes into the tunnel are gone, the first %s", count,
-				  prefix_put(text, first));
-}
-
 static int report_member(struct look *look, const struct prefix *host)
 {
 	const struct facts_route *own = guard_find_route(&look->guard, host);
@@ -247,40 +236,85 @@ static int report_orphans(struct look *look, const bool *carried)
 		     : 0;
 }
 
-/* Notes in carried which kernel routes lead to some peer. */
-static int report_prefixes(struct look *look, bool *carried)
+/* Which kernel routes lead to somebody, and how many are not there. */
+struct led {
+	bool *carried;
+	struct prefix first; /* that is missing */
+	size_t missing;
+};
+
+/* False: a route of the machine's own is in its place. */
+static bool find_led(const struct look *look, struct led *led, const struct prefix *prefix)
 {
 	const struct state *have = look->status->have;
-	const struct prefix *prefix, *first = NULL;
-	const struct state_peer *peer;
-	size_t missing = 0;
-	int r = 0;
+	const struct state_route *route = find_kernel_route(have, prefix);
 
-	array_for_each(peer, &have->tunnel.peers) {
-		array_for_each(prefix, &peer->allowed_ips) {
-			const struct state_route *route = find_kernel_route(have, prefix);
-
-			if (route)
-				carried[route - have->routes.items] = true;
-			if (r || route)
-				continue;
-			if (guard_find_route(&look->guard, prefix)) {
-				r = prefix_is_host(prefix) ? report_member(look, prefix) : 0;
-				continue;
-			}
-			first = first ? first : prefix;
-			missing++;
-		}
-	}
-	return r ? r : report_missing(look, first, missing);
+	if (route)
+		led->carried[route - have->routes.items] = true;
+	if (route || guard_find_route(&look->guard, prefix))
+		return route;
+	if (!led->missing++)
+		led->first = *prefix;
+	return true;
 }
 
-/* The prefixes that WireGuard takes for a peer's are those that have a kernel route. */
+static int look_at_peers(struct look *look, struct led *led)
+{
+	const struct prefix *prefix;
+	const struct state_peer *peer;
+	int r = 0;
+
+	array_for_each(peer, &look->status->have->tunnel.peers)
+		array_for_each(prefix, &peer->allowed_ips)
+			if (!find_led(look, led, prefix) && !r && prefix_is_host(prefix))
+				r = report_member(look, prefix);
+	return r;
+}
+
+/* Their routes lead to the programs of the tunnel, and to no peer. */
+static void look_at_services(const struct look *look, struct led *led)
+{
+	const struct socket_lb *lb = &look->status->have->socket_lb;
+	const struct service_row *row;
+	struct addr vip;
+
+	array_for_each(row, &lb->services) {
+		struct prefix host;
+
+		if (row > lb->services.items &&
+		    !memcmp(&row[-1].key.vip, &row->key.vip, sizeof(row->key.vip)))
+			continue;
+		memcpy(&vip, &row->key.vip, sizeof(vip));
+		host = prefix_host(&vip);
+		find_led(look, led, &host);
+	}
+}
+
+static int report_missing(struct look *look, const struct led *led)
+{
+	char text[PREFIX_TEXT_SIZE];
+
+	if (!led->missing)
+		return 0;
+	return status_add_problem(&look->out->lost, apply_again,
+				  "%zu kernel routes into the tunnel are gone, the first %s",
+				  led->missing, prefix_put(text, &led->first));
+}
+
+/*
+ * The prefixes that WireGuard takes for a peer's are those that have a kernel route, and so are
+ * the addresses of services.
+ */
 static int report_peers(struct look *look)
 {
 	AUTO_FREE bool *carried = mem_alloc(look->status->have->routes.count + 1, sizeof(bool));
-	int r = carried ? report_prefixes(look, carried) : -ENOMEM;
+	struct led led = { .carried = carried };
+	int r = carried ? look_at_peers(look, &led) : -ENOMEM;
 
+	if (r)
+		return r;
+	look_at_services(look, &led);
+	r = report_missing(look, &led);
 	return r ? r : report_orphans(look, carried);
 }
 

@@ -76,9 +76,9 @@ static void print_head(FILE *out, const struct status *status,
 		fprintf(out, "daemon  pid %" PRIu32 ", started %s, watches %s\n",
 			status->running->pid, put_ago(when, status->now, status->running->since),
 			status->running->file);
-	fprintf(out, "tunnel  %s, %s WireGuard, port %u, mtu %u\n", have->tunnel.name,
-		have->tunnel.backend == STATE_BACKEND_KERNEL ? "kernel" : "userspace",
-		have->tunnel.listen_port, have->tunnel.mtu);
+	if (status_backend(&have->tunnel))
+		fprintf(out, "tunnel  %s, %s WireGuard, port %u, mtu %u\n", have->tunnel.name,
+			status_backend(&have->tunnel), have->tunnel.listen_port, have->tunnel.mtu);
 	fprintf(out,
 		"flows   %u of %u, %llu created, %llu expired, %llu refused, "
 		"%llu evicted\n",

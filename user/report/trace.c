@@ -84,6 +84,18 @@ static void print_way(FILE *out, const struct trace *trace)
 	}
 }
 
+static void print_service(FILE *out, const struct trace *trace)
+{
+	char text[ENDPOINT_TEXT_SIZE];
+
+	if (!trace->service[0])
+		return;
+	fprintf(out, "service    %s", trace->service);
+	if (!addr_is_zero(&trace->backend.addr))
+		fprintf(out, ", backend %s", endpoint_put(text, &trace->backend));
+	fputc('\n', out);
+}
+
 static void print_judgement(FILE *out, const struct trace *trace)
 {
 	char route[PREFIX_TEXT_SIZE];
@@ -103,6 +115,7 @@ static void print_judgement(FILE *out, const struct trace *trace)
 			"           NOT ENFORCED: with \"enforce\": \"on\" it would be dropped\n");
 	if (trace->route_known)
 		fprintf(out, "route      %s\n", route_text(route, trace));
+	print_service(out, trace);
 }
 
 static void print_exit(FILE *out, const struct trace *trace)
@@ -167,18 +180,29 @@ static void add_grant(cJSON *root, const struct trace *trace)
 	cJSON_AddStringToObject(grant, "text", trace->grant.text);
 }
 
+static void add_endpoint(cJSON *root, const char *key, const struct endpoint *endpoint)
+{
+	cJSON *item = cJSON_AddObjectToObject(root, key);
+	char addr[ADDR_TEXT_SIZE];
+
+	cJSON_AddStringToObject(item, "address", addr_put(addr, &endpoint->addr));
+	json_out_number(item, "port", endpoint->port);
+}
+
+static void add_backend(cJSON *root, const struct trace *trace)
+{
+	if (addr_is_zero(&trace->backend.addr))
+		cJSON_AddNullToObject(root, "backend");
+	else
+		add_endpoint(root, "backend", &trace->backend);
+}
+
 static void add_snat(cJSON *root, const struct trace *trace)
 {
-	char addr[ADDR_TEXT_SIZE];
-	cJSON *snat;
-
-	if (!trace->snat) {
+	if (!trace->snat)
 		cJSON_AddNullToObject(root, "snat");
-		return;
-	}
-	snat = cJSON_AddObjectToObject(root, "snat");
-	cJSON_AddStringToObject(snat, "address", addr_put(addr, &trace->snat_to.addr));
-	json_out_number(snat, "port", trace->snat_to.port);
+	else
+		add_endpoint(root, "snat", &trace->snat_to);
 }
 
 static void add_next_hop(cJSON *root, const struct trace *trace)
@@ -231,7 +255,8 @@ int trace_print_json(FILE *out, const struct trace *trace)
 	add_classes(root, trace);
 	add_grant(root, trace);
 	cJSON_AddBoolToObject(root, "enforced", !trace->logged);
-	cJSON_AddNullToObject(root, "service"); /* none is served yet */
+	add_text(root, "service", trace->service);
+	add_backend(root, trace);
 	add_snat(root, trace);
 	add_next_hop(root, trace);
 	add_number(root, "ttl", trace->ttl);

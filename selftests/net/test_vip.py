@@ -1,0 +1,276 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+"""Forwarded packets to services: real sockets of a phone and of a LAN host, in both families. No
+socket here is translated: the phone's packets are, in the router."""
+
+import contextlib
+import errno
+import json
+import socket
+
+from daemon import Daemon
+from lib import (DEADLINE_S, Lab, bound_socket, case, check, check_equal, client_socket, main, run,
+                 wait_until)
+from packets import udp
+from scenes import open_policy
+from services import TCP, UDP, VIP, VIP6, Servers, services
+
+# the service's address, the client, the router on the LAN, the first backend and the second
+FAMILIES = ((VIP, Lab.PHONE, Lab.LAN, Lab.WEB, Lab.DNS),
+            (VIP6, Lab.PHONE6, Lab.LAN6, Lab.WEB6, Lab.DNS6))
+PROBE = {"probe": "tcp:8880", "interval_ms": 200, "fail": 3, "rise": 2}
+# behind the router's other device, which nobody advertises
+DEVICE, AWAY, AWAY6 = "away0", "192.168.77.20", "fd77::20"
+
+
+def vip_policy(lab, backends=None, health=None, **socket_lb):
+    """Nothing is granted but the services."""
+    policy = open_policy(lab)
+    policy["services"] = services()
+    for service in policy["services"].values():
+        if backends:
+            service["backends"] = [b for b in backends if (":" in b) == (":" in service["vip"])]
+        if health:
+            service["health"] = health
+    policy["grants"] = [{"src": ["phone", "10.10.30.0/24", "fd10:30::/64"],
+                         "dst": list(policy["services"])}]
+    policy["socket_lb"] = {"mode": "off", **socket_lb}
+    return policy
+
+
+@contextlib.contextmanager
+def served():
+    with Lab() as lab:
+        policy = open_policy(lab)
+        lab.apply(policy)
+        lab.wait_for_tunnel()
+        lab.apply(vip_policy(lab))
+        lab.next_port = 20000
+        for host in ("web", "dns"):
+            for prefix, via in ((VIP + "/32", lab.LAN), (VIP6 + "/128", lab.LAN6)):
+                run("ip", "-n", lab.netns(host), "route", "add", prefix, "via", via)
+        lab.servers = Servers(lab)
+        lab.servers.start_on(("web", "dns"))
+        try:
+            yield lab
+        finally:
+            lab.servers.stop()
+            lab.towpath("down")
+
+
+def port(lab):
+    lab.next_port += 1
+    return lab.next_port
+
+
+def ask(sock, vip, question=b"who"):
+    sock.sendto(question, (vip, 80))
+    answer, source = sock.recvfrom(2048)
+    check_equal(source[:2], (vip, 80), "who is said to answer")
+    return answer.split()[0].decode()
+
+
+def connect(lab, vip, short="phone"):
+    with client_socket(lab, short, TCP, vip) as sock:
+        sock.connect((vip, 80))
+        check_equal(sock.getpeername()[:2], (vip, 80), "who is said to answer")
+        return sock.recv(2048).decode()
+
+
+def error_of(sock):
+    """Of the next answer, which should be none."""
+    try:
+        return sock.recv(2048)
+    except OSError as error:
+        return error.errno
+
+
+@case
+def a_phone_reaches_a_service_and_sees_nothing_else(lab):
+    for vip, phone, router, _, _ in FAMILIES:
+        check_equal(connect(lab, vip), "web-tcp", "TCP")
+        sport = port(lab)
+        with bound_socket(lab, "phone", UDP, phone, sport) as sock:
+            check_equal([ask(sock, vip) for _ in range(3)], ["web-udp"] * 3, "UDP")
+        clients = {client[:2] for name, _, client in lab.servers.heard if name == "web-udp"}
+        check((router, sport) in clients, f"who asks is the router: {clients}")
+
+
+@case
+def a_lan_host_reaches_it_too(lab):
+    for vip, _, _, _, _ in FAMILIES:
+        for host in ("dns", "web"):     # the second is the backend itself
+            check_equal(connect(lab, vip, host), "web-tcp", f"{host}, TCP")
+            with client_socket(lab, host, UDP, vip) as sock:
+                check_equal(ask(sock, vip), "web-udp", f"{host}, UDP")
+
+
+@case
+def the_backend_itself_is_not_granted(lab):
+    before = lab.drops("acl")
+    lab.from_phone(udp(lab.PHONE, lab.WEB, 20000, 9090))
+    lab.from_phone(udp(lab.PHONE6, lab.WEB6, 20000, 9090))
+    lab.counted("acl", before, 2)
+
+
+@case
+def a_large_answer_arrives_in_pieces(lab):
+    """It does not fit the tunnel, and may be cut up in IPv4; in IPv6 its sender does that."""
+    for vip, phone, _, _, _ in FAMILIES:
+        with bound_socket(lab, "phone", UDP, phone, port(lab)) as sock:
+            question = b"x" * 1390
+            check_equal(ask(sock, vip), "web-udp", "a small one")
+            sock.setsockopt(socket.IPPROTO_IP, 10, 0)       # IP_MTU_DISCOVER: IP_PMTUDISC_DONT
+            got = []
+
+            def asked(sock=sock, vip=vip, question=question, got=got):
+                sock.settimeout(1)
+                with contextlib.suppress(socket.timeout):
+                    sock.sendto(question, (vip, 80))
+                    got.append(sock.recv(4096))
+                return got
+
+            wait_until(asked, "a large answer")     # the first tells of the path's MTU
+            check_equal(got[-1], b"web-udp " + question, "the answer")
+
+
+@case
+def a_closed_port_of_the_backend_is_one_of_the_service(lab):
+    """ICMP errors come from the service's address, and quote what the phone has sent."""
+    policy = vip_policy(lab)
+    for service in policy["services"].values():
+        service["ports"] = [{"port": 80, "protocol": "udp", "target_port": 9999}]
+    lab.apply(policy)
+    for vip, phone, _, _, _ in FAMILIES:
+        with bound_socket(lab, "phone", UDP, phone, port(lab)) as sock:
+            sock.connect((vip, 80))
+            sock.send(b"anybody")
+            check_equal(error_of(sock), errno.ECONNREFUSED, "what the phone hears")
+    lab.apply(vip_policy(lab))
+
+
+@case
+def echo_and_other_ports_are_refused(lab):
+    policy = vip_policy(lab)
+    policy["grants"].append({"src": ["*"], "dst": [VIP, VIP6]})
+    lab.apply(policy)
+    before = lab.drops("no_service")
+    for vip in (VIP, VIP6):
+        done = lab.exec("phone", "ping", "-n", "-c", "1", "-W", "1", vip, ok=False)
+        check(done.returncode != 0, done.stdout)
+    lab.from_phone(udp(lab.PHONE, VIP, 20000, 81))
+    lab.from_phone(udp(lab.PHONE6, VIP6, 20000, 81))
+    lab.counted("no_service", before, 4)
+    lab.apply(vip_policy(lab))
+
+
+@case
+def the_routers_own_sockets_do_not_let_it_out(lab):
+    """Not translated with the socket load balancer off: nor sent, into the tunnel or elsewhere."""
+    before = lab.drops("no_service")
+    for vip in (VIP, VIP6):
+        with client_socket(lab, "router", UDP, vip) as sock:
+            with contextlib.suppress(OSError):      # EPERM: what egress drops
+                sock.sendto(b"who", (vip, 80))
+    lab.counted("no_service", before, 2)
+
+
+@case
+def a_dead_backend_is_left_and_none_is_an_error(lab):
+    path = lab.write_policy(vip_policy(lab, health=PROBE))
+    with Daemon(lab, path), contextlib.ExitStack() as stack:
+        socks = [(vip, stack.enter_context(bound_socket(lab, "phone", UDP, phone, port(lab))))
+                 for vip, phone, *_ in FAMILIES]
+        for vip, sock in socks:
+            check_equal(ask(sock, vip), "web-udp", "before")
+        lab.servers.stop()
+        lab.servers.start_on(("dns",))
+        for vip, sock in socks:
+            sock.settimeout(1)
+
+            def answered(vip=vip, sock=sock):
+                with contextlib.suppress(OSError):
+                    return ask(sock, vip) == "dns-udp"
+                return False
+
+            wait_until(answered, f"{vip} to be answered by the second", 3 * DEADLINE_S)
+            check_equal(connect(lab, vip), "dns-tcp", "TCP")
+        lab.servers.stop()
+        wait_until(lambda: not any(b["healthy"] for s in lab.json("status")["services"]
+                                   for b in s["backends"]), "nobody", 3 * DEADLINE_S)
+        before = lab.drops("no_backend")
+        for vip, sock in socks:
+            with client_socket(lab, "phone", TCP, vip) as client:
+                check_equal(client.connect_ex((vip, 80)), errno.ECONNREFUSED, "TCP")
+            sock.connect((vip, 80))
+            sock.send(b"anybody")
+            check_equal(error_of(sock), errno.ECONNREFUSED, "UDP")
+        lab.counted("no_backend", before, 2)    # for a second, UDP hears of it from the last one
+        lab.servers.start_on(("web", "dns"))
+
+
+@case
+def a_removed_backend_is_left_by_a_reload(lab):
+    lab.apply(vip_policy(lab))
+    with contextlib.ExitStack() as stack:
+        socks = [(vip, stack.enter_context(bound_socket(lab, "phone", UDP, phone, port(lab))))
+                 for vip, phone, *_ in FAMILIES]
+        for vip, sock in socks:
+            check_equal(ask(sock, vip), "web-udp", "before")
+        lab.apply(vip_policy(lab, [lab.DNS, lab.DNS6]))
+        for vip, sock in socks:
+            check_equal([ask(sock, vip), ask(sock, vip)], ["dns-udp"] * 2, "after")
+    lab.apply(vip_policy(lab))
+
+
+@case
+def a_backend_in_no_route_answers_to_the_router(lab):
+    """Behind a device that is no LAN of anybody's: it becomes one, and its masquerade address."""
+    router, far = lab.netns("router"), lab.netns("lan")
+    run("ip", "-n", router, "link", "add", DEVICE, "up", "type", "veth", "peer", "name", "away1",
+        "netns", far)
+    run("ip", "-n", far, "link", "set", "away1", "up")
+    for netns, device, last in ((router, DEVICE, 1), (far, "away1", 20)):
+        run("ip", "-n", netns, "address", "add", f"192.168.77.{last}/24", "dev", device)
+        run("ip", "-n", netns, "address", "add", f"fd77::{last}/64", "dev", device, "nodad")
+    for address in (AWAY, AWAY6):
+        lab.servers.start("away-tcp", "lan", TCP, address, 8880)
+        lab.servers.start("away-udp", "lan", UDP, address, 9090)
+    lab.apply(vip_policy(lab, [AWAY, AWAY6]))
+    try:
+        for vip, phone, *_ in FAMILIES:
+            check_equal(connect(lab, vip), "away-tcp", "TCP")
+            with bound_socket(lab, "phone", UDP, phone, port(lab)) as sock:
+                check_equal(ask(sock, vip), "away-udp", "UDP")
+        check(any(client[0] == "192.168.77.1" for name, _, client in lab.servers.heard
+                  if name == "away-udp"), "who asks is the router")
+        check_equal(lab.json("plan", lab.write_policy(vip_policy(lab, [AWAY, AWAY6])))["ops"], [],
+                    "the second plan")
+    finally:
+        lab.apply(vip_policy(lab))
+        lab.servers.stop()
+        lab.servers.start_on(("web", "dns"))
+        run("ip", "-n", router, "link", "del", DEVICE)
+
+
+@case
+def trace_names_the_service(lab):
+    for (vip, phone, router, backend, _), name in zip(FAMILIES, ("vip", "vip6")):
+        got = lab.json("trace", "--from", phone, "--to", vip, "--dport", "80", "--sport", "20999")
+        check_equal((got["service"], got["backend"], got["snat"], got["reason"]),
+                    (name, {"address": backend, "port": 8880},
+                     {"address": router, "port": 20999}, "forward_neigh"), "trace")
+        got = lab.json("trace", "--from", phone, "--to", vip, "--dport", "81")
+        check_equal((got["service"], got["reason"]), (None, "acl"), "another port")
+
+
+@case
+def nothing_is_left_by_down(lab):
+    lab.towpath("down")
+    routes = json.loads(run("ip", "-j", "-n", lab.netns("router"), "route").stdout)
+    check_equal([r["dst"] for r in routes if r["dst"].startswith("100.80.")], [], "routes")
+    lab.apply(vip_policy(lab))
+
+
+if __name__ == "__main__":
+    main(served)

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Policies with services. */
+#ifndef SELFTESTS_PACKET_SERVICES_H
+#define SELFTESTS_PACKET_SERVICES_H
+
+#include "policies.h"
+
+/* Of one family: its name, its virtual address and its backends, quoted. */
+#define SERVICE(name, vip, how, ...)                                                    \
+	"\"" name "\": { \"vip\": \"" vip "\", \"policy\": \"" how "\", "               \
+	"\"ports\": [ { \"port\": 53, \"protocol\": \"udp\", \"target_port\": 5353 }, " \
+	"{ \"port\": 80, \"protocol\": \"tcp\" } ], \"backends\": [" __VA_ARGS__ "], "  \
+	"\"health\": { \"probe\": \"tcp:80\" } }"
+
+/* "vip", in both families: of UDP 53, behind it 5353, and of TCP 80. */
+#define SERVED_BY(how, v4, v6)                                 \
+	", \"services\": {" SERVICE("svc", "100.64.0.53", how, \
+				    v4) ", " SERVICE("svc6", "fd7a::53", how, v6) "}"
+
+#define HOSTS_V4 "\"192.0.2.10\", \"192.0.2.11\""
+#define HOSTS_V6 "\"2001:db8:30::10\", \"2001:db8:30::11\""
+#define BY_HOSTS SERVED_BY("failover", HOSTS_V4, HOSTS_V6)
+
+#define TO_SERVICE                                                                        \
+	"{ \"src\": [\"*\", \"192.0.2.0/24\", \"2001:db8:30::/64\"], \"dst\": [\"svc\", " \
+	"\"svc6\"] }"
+
+/* Nothing but the service is granted. */
+#define SERVED_MASQ   POLICY(MASQUERADE, TO_SERVICE, BY_HOSTS)
+#define SERVED_ROUTED POLICY(NO_SNAT, TO_SERVICE, BY_HOSTS)
+
+#endif
