@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import snapshot
+from daemon import BUSY_S
 from lib import case, check, check_equal, inside, main, run, wait_until
 from running import PROMPT_S, RunLab, forwards, noted
 from scenes import open_policy
@@ -166,7 +167,7 @@ def a_flushed_qdisc_is_made_again(lab):
         for device in (lab.tunnel, "lan0"):
             run("tc", "-n", lab.netns("router"), "qdisc", "del", "dev", device, "clsact")
             wait_until(lambda: lab.json("status")["attachments"] == before, "programs",
-                       2 * PROMPT_S)    # loading them takes a while
+                       BUSY_S)      # loading them takes a while
             quiet(daemon)
         check_equal(repairs(daemon)["program"], 4, "programs attached again")
         forwards(lab)
