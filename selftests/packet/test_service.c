@@ -30,6 +30,8 @@
 #define ONE_PORT  POLICY_LIMITS("\"snat_ports\": \"20000-20000\"")
 #define TWO_PORTS POLICY_LIMITS("\"snat_ports\": \"20000-20001\"")
 
+#define BY_SOURCE POLICY(MASQUERADE, TO_SERVICE, SERVED_BY("source", HOSTS_V4, HOSTS_V6))
+
 static const struct row rows[] = {
 	{ .name = "a_client_sees_the_service_and_the_backend_sees_the_router",
 	  .policy = SERVED_MASQ,
@@ -77,6 +79,19 @@ static const struct row rows[] = {
 		    resolves(LAN0, udp("vip", 53, "host2", 20000, .ttl = 63)), .flows = 1 },
 		  { FROM_LAN, udp("host", 5353, "lan", 20000),
 		    sends(LAN0, "host2", udp("vip", 53, "host2", 20000, .ttl = 63)), .flows = 1 },
+	  } },
+	/* which one is for the hash to say */
+	{ .name = "by_source_a_client_always_has_the_same_backend",
+	  .policy = BY_SOURCE,
+	  .steps = {
+		  { FROM_TUNNEL, udp("phone", 20000, "vip", 53),
+		    resolves(LAN0, udp("lan", 20000, "host", 5353, .ttl = 63)), .flows = 1 },
+		  { FROM_TUNNEL, tcp(SYN, "phone", 20001, "vip", 80),
+		    resolves(LAN0, tcp(SYN, "lan", 20001, "host", 80, .ttl = 63)), .flows = 2 },
+		  { FROM_TUNNEL, udp("remote", 20002, "vip", 53),
+		    resolves(LAN0, udp("lan", 20002, "host2", 5353, .ttl = 63)), .flows = 3 },
+		  { FROM_TUNNEL, tcp(SYN, "remote", 20003, "vip", 80),
+		    resolves(LAN0, tcp(SYN, "lan", 20003, "host2", 80, .ttl = 63)), .flows = 4 },
 	  } },
 	{ .name = "mss_is_clamped_on_the_way_to_a_service_and_back",
 	  .policy = SERVED_MASQ,

@@ -194,6 +194,25 @@ TEST(refuses_a_route_to_a_members_address)
 		       "which needs no route\n");
 }
 
+#define WITH_SERVICE(vip)                                                                 \
+	"\"grants\": [], \"services\": { \"dns\": { \"vip\": \"" vip "\", \"backends\": " \
+	"[\"10.0.0.53\"], \"ports\": [ { \"port\": 53, \"protocol\": \"udp\" } ] } } }"
+
+TEST(refuses_a_service_where_something_else_is)
+{
+	check_problems(
+		"{ \"version\": 1, \"nodes\": {"
+		"  \"a\": { \"public_key\": \"@a@\", \"addresses\": [\"100.80.0.1\"] } }," WITH_SERVICE(
+			"100.80.0.1"),
+		"$.services.dns: its vip is the mesh address of \"a\"\n");
+	check_problems(
+		"{ \"version\": 1, \"nodes\": {"
+		"  \"a\": { \"public_key\": \"@a@\", \"addresses\": [\"100.80.0.1\"],"
+		"    \"advertise_routes\": [\"100.80.0.53/32\"] } }," WITH_SERVICE("100.80.0.53"),
+		"$.nodes.a.advertise_routes[0]: is the mesh address of \"dns\", "
+		"which needs no route\n");
+}
+
 TEST(refuses_a_test_that_tests_nothing)
 {
 	check_problems(MEMBERS "\"grants\": [],"
