@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Keeps another tool's socket load balancer away from exempt network namespaces, without touching
- * that tool. One program runs before its programs: it remembers where the socket wants to go and
- * puts an address there that nobody serves. One runs after them and puts the destination back. The
- * other tool sees nothing to translate, so there is nothing to undo on the way back.
+ * Keeps another tool's socket load balancer away from exempt network namespaces, and from our own
+ * probes, without touching that tool. One program runs before its programs: it remembers where the
+ * socket wants to go and puts an address there that nobody serves. One runs after them and puts the
+ * destination back. The other tool sees nothing to translate, so there is nothing to undo on the
+ * way back.
  *
  * Should the second program be missing, the socket gets an error and never a wrong destination.
  */
@@ -27,12 +28,20 @@ struct {
 	__type(value, struct tp_sock_hidden);
 } tp_sock_hidden SEC(".maps");
 
-static __always_inline bool is_hidden_from_others(struct bpf_sock_addr *ctx)
+static __always_inline bool is_exempt(struct bpf_sock_addr *ctx)
 {
 	__u64 cookie = bpf_get_netns_cookie(ctx);
+	const struct tp_socket_lb *lb;
+	__u32 zero = 0;
 
+	lb = bpf_map_lookup_elem(&tp_socket_lb, &zero);
+	return lb && lb->hide == TP_HIDE_EXEMPT && bpf_map_lookup_elem(&tp_exempt, &cookie);
+}
+
+static __always_inline bool is_hidden_from_others(struct bpf_sock_addr *ctx)
+{
 	return (ctx->protocol == IPPROTO_TCP || ctx->protocol == IPPROTO_UDP) &&
-	       bpf_map_lookup_elem(&tp_exempt, &cookie);
+	       (is_exempt(ctx) || is_probe(ctx));
 }
 
 /*

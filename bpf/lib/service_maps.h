@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The maps of services. User writes those of the policy; the two of sockets are the programs'. */
+/* The maps of services. User writes those of the policy, and tp_sock_own; the others are the
+ * programs'. */
 #ifndef BPF_LIB_SERVICE_MAPS_H
 #define BPF_LIB_SERVICE_MAPS_H
 
@@ -39,6 +40,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct tp_socket_lb);
 } tp_socket_lb SEC(".maps");
+
+/* Sockets that ask whether a backend lives: they are to go where a forwarded packet would go. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u32);
+} tp_sock_own SEC(".maps");
 
 /* With the socket and as long as it: nothing that other sockets do can evict it. */
 struct {

@@ -8,13 +8,13 @@
  * two can be set when towpath is built, for tests of what meets another version.
  */
 #ifndef TP_ABI
-#define TP_ABI 15
+#define TP_ABI 16
 #endif
 /*
  * The oldest ABI whose maps are taken over as they are, with the flows in them. Make it TP_ABI too
  * when a map changes that kernel/bpf_take_over.c does not list: what was set up before is refused.
  * Between 13 and 14 padding got a meaning, and what was in it, zero, is right;
- * 15 has maps more.
+ * 15 and 16 have maps more.
  */
 #ifndef TP_ABI_KEPT
 #define TP_ABI_KEPT 13

@@ -67,11 +67,18 @@ enum tp_socket_mode {
 	TP_SOCKET_HOST_ONLY = 2, /* only sockets of the network namespace that towpath runs in */
 };
 
+/* Whom other tools' load balancers are kept away from. */
+enum tp_socket_hide {
+	TP_HIDE_NOTHING = 0,
+	TP_HIDE_EXEMPT = 1, /* sockets of exempt network namespaces, and our own probes */
+	TP_HIDE_PROBES = 2, /* our own probes alone */
+};
+
 /* The one row of tp_socket_lb. */
 struct tp_socket_lb {
-	__u64 host_cookie; /* of the network namespace that towpath runs in */
-	__u32 mode;        /* enum tp_socket_mode */
-	__u32 hide;        /* 1: other tools' load balancers are kept away from exempt ones */
+	__u64 host_cookie;           /* of the network namespace that towpath runs in */
+	__u32 mode;                  /* enum tp_socket_mode */
+	__u32 hide;                  /* enum tp_socket_hide */
 	char cgroup[TP_CGROUP_SIZE]; /* for people: where the programs are */
 };
 

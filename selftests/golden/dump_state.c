@@ -168,8 +168,8 @@ static void dump_socket_lb(FILE *out, const struct socket_lb *lb)
 	const struct exempt_row *exempt;
 
 	if (lb->settings.cgroup[0])
-		fprintf(out, "sockets mode %u cgroup %s socket-lb %llu socket-hide %llu\n",
-			lb->settings.mode, lb->settings.cgroup,
+		fprintf(out, "sockets mode %u hide %u cgroup %s socket-lb %llu socket-hide %llu\n",
+			lb->settings.mode, lb->settings.hide, lb->settings.cgroup,
 			(unsigned long long)lb->cgroup_id[SOCKET_SET_LB],
 			(unsigned long long)lb->cgroup_id[SOCKET_SET_HIDE]);
 	array_for_each(exempt, &lb->exempt)

@@ -229,6 +229,7 @@ static void read_cgroup(struct words *words, struct facts *facts)
 {
 	facts->cgroup.id = number(words);
 	snprintf(facts->cgroup.path, sizeof(facts->cgroup.path), "%s", word(words));
+	facts->cgroup.goes_first = !strcmp(word(words), "goes-first");
 }
 
 static void read_exempt(struct words *words, struct facts *facts)

@@ -87,3 +87,13 @@ bool config_uses_cgroup(const struct config *config)
 
 	return (config->services.count && lb->mode != LB_MODE_OFF) || lb->foreign == FOREIGN_HIDE;
 }
+
+const struct config_service *config_find_probed(const struct config *config)
+{
+	const struct config_service *service;
+
+	array_for_each(service, &config->services)
+		if (service->health.set && config->socket_lb.mode != LB_MODE_OFF)
+			return service;
+	return NULL;
+}

@@ -55,6 +55,18 @@ void bpf_read_socket_lb(const struct bpf *bpf, struct tp_socket_lb *out)
 		memset(out, 0, sizeof(*out));
 }
 
+int bpf_note_probe(const struct bpf *bpf, int socket, struct err *err)
+{
+	AUTO_CLOSE int map = bpf_map_open(bpf, "tp_sock_own");
+	const uint32_t own = 1;
+
+	if (map == -ENOENT)
+		return 0;
+	if (map < 0 || bpf_map_update_elem(map, &socket, &own, BPF_ANY))
+		return err_sys(err, map < 0 ? map : -errno, "note a probe's socket");
+	return 0;
+}
+
 static struct backends_row *find_backends(struct state *have, const char *service)
 {
 	struct backends_row *row;

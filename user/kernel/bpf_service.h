@@ -19,6 +19,13 @@ int bpf_set_socket_lb(const struct bpf *bpf, const struct tp_socket_lb *settings
 int bpf_set_health(const struct bpf *bpf, const char *service, const struct tp_addr *backend,
 		   bool healthy, struct err *err);
 
+/*
+ * Notes that a socket asks whether a backend lives, so that neither our programs nor those of
+ * others translate what it connects to from then on. Where no program of ours is, there is nothing
+ * to note.
+ */
+int bpf_note_probe(const struct bpf *bpf, int socket, struct err *err);
+
 /* All zero where there is no map. */
 void bpf_read_socket_lb(const struct bpf *bpf, struct tp_socket_lb *out);
 

@@ -98,6 +98,7 @@ struct facts_dead {
 struct facts_cgroup {
 	uint64_t id; /* 0: the policy wants none */
 	char path[TP_CGROUP_SIZE];
+	bool goes_first; /* the kernel can run a program before those of others there */
 };
 
 /* What a DNS name of an endpoint resolved to; looked up in cmd/. */

@@ -126,6 +126,30 @@ static int add_exempt(struct want_builder *b)
 	return 0;
 }
 
+/* With whom other tools' programs shall not interfere, as far as the kernel lets us. */
+static enum tp_socket_hide want_hide(const struct want_builder *b)
+{
+	const struct config *config = b->view->policy->config;
+
+	if (config->socket_lb.foreign == FOREIGN_HIDE)
+		return TP_HIDE_EXEMPT;
+	return config_find_probed(config) && b->view->facts->cgroup.goes_first ? TP_HIDE_PROBES
+									       : TP_HIDE_NOTHING;
+}
+
+static int warn_of_probes(struct want_builder *b)
+{
+	const struct config_service *probed = config_find_probed(b->view->policy->config);
+
+	if (!probed || b->out->socket_lb.settings.hide)
+		return 0;
+	if (problems_add(b->warnings, probed->health.place,
+			 "where another tool translates sockets, it may answer for a dead backend: "
+			 "this kernel has no BPF_F_PREORDER to keep it away from probes"))
+		return want_no_memory(b);
+	return 0;
+}
+
 static void want_settings(const struct want_builder *b)
 {
 	static const uint32_t modes[] = { [LB_MODE_ALL] = TP_SOCKET_ALL,
@@ -136,9 +160,9 @@ static void want_settings(const struct want_builder *b)
 
 	if (lb->services.count)
 		lb->cgroup_id[SOCKET_SET_LB] = facts->cgroup.id;
-	if (b->view->policy->config->socket_lb.foreign == FOREIGN_HIDE)
+	lb->settings.hide = want_hide(b);
+	if (lb->settings.hide)
 		lb->cgroup_id[SOCKET_SET_HIDE] = facts->cgroup.id;
-	lb->settings.hide = lb->cgroup_id[SOCKET_SET_HIDE] != 0;
 	memcpy(lb->settings.cgroup, facts->cgroup.path, sizeof(lb->settings.cgroup));
 	lb->settings.host_cookie = facts->netns_cookie;
 	lb->settings.mode = modes[b->view->policy->config->socket_lb.mode];
@@ -171,5 +195,5 @@ int want_services(struct want_builder *b)
 		r = add_services(b);
 	want_settings(b);
 	socket_lb_sort(&b->out->socket_lb);
-	return r;
+	return r ? r : warn_of_probes(b);
 }
