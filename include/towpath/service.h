@@ -94,6 +94,12 @@ struct tp_sock_rev {
 	__u32 direct; /* 1: the last datagram went to the backend by its own address */
 };
 
+/* What bpf/sock_iter.bpf.c tells of a socket. */
+struct tp_led {
+	__u64 cookie; /* of the socket, SO_COOKIE */
+	struct tp_sock_rev rev;
+};
+
 /* Where a socket wants to go, while other tools' programs do not see it. */
 struct tp_sock_hidden {
 	struct tp_addr addr;
@@ -116,5 +122,6 @@ _Static_assert(sizeof(struct tp_backends) == 80 + 16 * TP_BACKEND_MAX, "no hole"
 _Static_assert(sizeof(struct tp_exempt) == 136, "no hole");
 _Static_assert(sizeof(struct tp_sock_hidden) == 20, "no hole");
 _Static_assert(sizeof(struct tp_sock_rev) == 48, "no hole");
+_Static_assert(sizeof(struct tp_led) == 56, "no hole");
 
 #endif

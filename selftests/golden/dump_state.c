@@ -172,6 +172,8 @@ static void dump_socket_lb(FILE *out, const struct socket_lb *lb)
 			lb->settings.mode, lb->settings.hide, lb->settings.cgroup,
 			(unsigned long long)lb->cgroup_id[SOCKET_SET_LB],
 			(unsigned long long)lb->cgroup_id[SOCKET_SET_HIDE]);
+	if (lb->closes)
+		fprintf(out, "sockets of removed backends are closed\n");
 	array_for_each(exempt, &lb->exempt)
 		fprintf(out, "exempt %llu %s\n", (unsigned long long)exempt->cookie,
 			exempt->exempt.what);

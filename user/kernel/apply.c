@@ -12,6 +12,7 @@
 #include "kernel/bpf_switch.h"
 #include "kernel/bpf_take_over.h"
 #include "kernel/ops_net.h"
+#include "kernel/stale.h"
 #include "kernel/sysctl.h"
 
 static int set_sysctl(const struct apply *apply, struct ops_net_context *net, const struct op *op,
@@ -189,6 +190,7 @@ static int run_service_op(const struct apply *apply, const struct op *op, struct
 	case OP_SOCKET_ATTACH:
 		return bpf_attach_sockets(bpf, apply->want, op->args.socket_set, err);
 	case OP_SOCKET_DETACH: return bpf_detach_sockets(bpf, op->args.socket_set, err);
+	case OP_SOCKETS_CLOSE: return stale_close(bpf, &apply->want->socket_lb, err);
 	default: return err_set(err, -EINVAL, "no such step");
 	}
 }

@@ -46,6 +46,36 @@ void socket_lb_clear(struct socket_lb *lb)
 	*lb = (struct socket_lb){ 0 };
 }
 
+static const struct backends_row *find_backends(const struct socket_lb *lb, uint32_t id)
+{
+	const struct backends_row key = { .id = id };
+
+	return lb->backends.count ? bsearch(&key, lb->backends.items, lb->backends.count,
+					    sizeof(key), backends_compare)
+				  : NULL;
+}
+
+bool socket_lb_leads(const struct socket_lb *lb, uint8_t protocol, const struct tp_sock_rev *rev)
+{
+	const struct service_row key = {
+		.key = { .vip = rev->vip, .port = rev->vip_port, .protocol = protocol }
+	};
+	const struct service_row *service =
+		lb->services.count ? bsearch(&key, lb->services.items, lb->services.count,
+					     sizeof(key), service_compare)
+				   : NULL;
+	const struct backends_row *row =
+		service ? find_backends(lb, service->service.backends) : NULL;
+	uint32_t i;
+
+	if (!row || service->service.target_port != rev->backend_port)
+		return false;
+	for (i = 0; i < row->backends.count && i < TP_BACKEND_MAX; i++)
+		if (!memcmp(&row->backends.addrs[i], &rev->backend, sizeof(rev->backend)))
+			return true;
+	return false;
+}
+
 unsigned int socket_lb_links(const struct socket_lb *lb, enum socket_set set)
 {
 	unsigned int count = 0, i;

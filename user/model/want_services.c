@@ -184,10 +184,29 @@ static int add_services(struct want_builder *b)
 	return r;
 }
 
+static int want_closing(struct want_builder *b)
+{
+	const struct config *config = b->view->policy->config;
+
+	/* turned off, or on "down", nobody is led anywhere else: what goes on, goes on */
+	b->out->socket_lb.closes =
+		config->socket_lb.mode != LB_MODE_OFF && b->view->facts->closes_sockets;
+	if (b->view->facts->closes_sockets || !b->out->socket_lb.services.count)
+		return 0;
+	if (problems_add(b->warnings, "$.services",
+			 "when a backend is removed, UDP sockets that are connected to it stay so: "
+			 "this kernel cannot close them (CONFIG_INET_UDP_DIAG, "
+			 "CONFIG_INET_DIAG_DESTROY)"))
+		return want_no_memory(b);
+	return 0;
+}
+
 int want_services(struct want_builder *b)
 {
 	int r;
 
+	if (!b->view->facts->cgroup.id)
+		return want_closing(b);
 	if (!b->view->facts->cgroup.id)
 		return 0;
 	r = add_exempt(b);
@@ -195,5 +214,7 @@ int want_services(struct want_builder *b)
 		r = add_services(b);
 	want_settings(b);
 	socket_lb_sort(&b->out->socket_lb);
+	if (!r)
+		r = want_closing(b);
 	return r ? r : warn_of_probes(b);
 }

@@ -99,6 +99,7 @@ const char *op_object(char *buf, const struct plan *plan, const struct op *op)
 	case OP_EXEMPT_SET:
 	case OP_EXEMPT_REMOVE: put_exempt(buf, args->exempt); break;
 	case OP_SOCKET_SETTINGS_SET: strcpy(buf, "sockets"); break;
+	case OP_SOCKETS_CLOSE: strcpy(buf, "sockets"); break;
 	case OP_SOCKET_ATTACH:
 	case OP_SOCKET_DETACH: strcpy(buf, socket_set_name(args->socket_set)); break;
 	}
@@ -307,6 +308,7 @@ static void put_details(char *buf, const struct plan *plan, const struct op *op)
 	case OP_SERVICE_SET: put_target(buf, &op->args.service->service); break;
 	case OP_EXEMPT_SET: strcpy(buf, op->args.exempt->exempt.what); break;
 	case OP_SOCKET_SETTINGS_SET: put_sockets(buf, &want->socket_lb.settings); break;
+	case OP_SOCKETS_CLOSE: strcpy(buf, "of removed backends"); break;
 	case OP_SOCKET_ATTACH: sprintf(buf, "to %s", want->socket_lb.settings.cgroup); break;
 	default: break;
 	}

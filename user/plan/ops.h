@@ -45,6 +45,7 @@ enum op_kind {
 	OP_SOCKET_SETTINGS_SET, /* want->socket_lb.settings */
 	OP_SOCKET_ATTACH,       /* socket_set, to want's cgroup */
 	OP_SOCKET_DETACH,       /* socket_set */
+	OP_SOCKETS_CLOSE,       /* those of backends that want has no more */
 	OP_POLICY_STAGE,        /* want->tables into the idle slot, and their probes through it */
 	OP_POLICY_TEST,         /* want->tables' probes through the live ones, which are the same */
 	OP_POLICY_SWITCH,       /* the generation word, behind OP_POLICY_STAGE */
