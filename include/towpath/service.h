@@ -11,6 +11,7 @@
 #define TP_SERVICE_PORT_MAX 16384 /* of all services together */
 #define TP_BACKEND_MAX      64    /* of one service; a bit each */
 #define TP_EXEMPT_MAX       1024
+#define TP_FOREIGN_MAX      1024
 #define TP_CGROUP_SIZE      192 /* bytes of a path with its NUL */
 
 /* Key of tp_services. TCP and UDP on one port are two services. */
@@ -80,6 +81,14 @@ struct tp_socket_lb {
 	__u32 mode;                  /* enum tp_socket_mode */
 	__u32 hide;                  /* enum tp_socket_hide */
 	char cgroup[TP_CGROUP_SIZE]; /* for people: where the programs are */
+};
+
+/*
+ * Value of tp_foreign, whose key is a struct tp_prefix: what is left to other tools, whoever asks
+ * for it. An IPv6 prefix that covers the mapped addresses does not mean those.
+ */
+struct tp_foreign {
+	__u32 v4; /* 1: the prefix is one of IPv4 */
 };
 
 /* What a socket believes to talk to, and what it does talk to. */

@@ -25,6 +25,13 @@ int exempt_compare(const void *a, const void *b)
 	return (x->cookie > y->cookie) - (x->cookie < y->cookie);
 }
 
+int foreign_compare(const void *a, const void *b)
+{
+	const struct foreign_row *x = a, *y = b;
+
+	return memcmp(&x->prefix, &y->prefix, sizeof(x->prefix));
+}
+
 void socket_lb_sort(struct socket_lb *lb)
 {
 	if (lb->services.count)
@@ -36,6 +43,9 @@ void socket_lb_sort(struct socket_lb *lb)
 	if (lb->exempt.count)
 		qsort(lb->exempt.items, lb->exempt.count, sizeof(*lb->exempt.items),
 		      exempt_compare);
+	if (lb->foreign.count)
+		qsort(lb->foreign.items, lb->foreign.count, sizeof(*lb->foreign.items),
+		      foreign_compare);
 }
 
 void socket_lb_clear(struct socket_lb *lb)
@@ -43,6 +53,7 @@ void socket_lb_clear(struct socket_lb *lb)
 	array_clear(&lb->services);
 	array_clear(&lb->backends);
 	array_clear(&lb->exempt);
+	array_clear(&lb->foreign);
 	*lb = (struct socket_lb){ 0 };
 }
 

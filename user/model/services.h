@@ -24,6 +24,11 @@ struct exempt_row {
 	struct tp_exempt exempt;
 };
 
+struct foreign_row {
+	struct tp_prefix prefix;
+	struct tp_foreign foreign;
+};
+
 struct exempt_rows {
 	ARRAY_OF(struct exempt_row);
 };
@@ -66,13 +71,15 @@ struct socket_lb {
 	ARRAY_OF(struct service_row) services;  /* sorted by service_compare */
 	ARRAY_OF(struct backends_row) backends; /* sorted by id */
 	struct exempt_rows exempt;              /* sorted by cookie */
+	ARRAY_OF(struct foreign_row) foreign;   /* sorted by foreign_compare, none twice */
 	uint32_t link_ids[SOCKET_PROGRAMS];     /* have: 0 = that program is not attached */
 };
 
-/* For qsort: by address, port, protocol; by id; by cookie. */
+/* For qsort: by address, port, protocol; by id; by cookie; by prefix. */
 int service_compare(const void *a, const void *b);
 int backends_compare(const void *a, const void *b);
 int exempt_compare(const void *a, const void *b);
+int foreign_compare(const void *a, const void *b);
 
 void socket_lb_sort(struct socket_lb *lb);
 void socket_lb_clear(struct socket_lb *lb);

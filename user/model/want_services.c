@@ -126,6 +126,36 @@ static int add_exempt(struct want_builder *b)
 	return 0;
 }
 
+static bool has_foreign(const struct socket_lb *lb, const struct foreign_row *row)
+{
+	const struct foreign_row *other;
+
+	array_for_each(other, &lb->foreign)
+		if (!foreign_compare(other, row))
+			return true;
+	return false;
+}
+
+/* A prefix that is named twice has one row. */
+static int add_foreign(struct want_builder *b)
+{
+	const struct prefix *prefix;
+
+	array_for_each(prefix, &b->view->policy->config->socket_lb.foreign_serves) {
+		struct foreign_row found = { .prefix.prefix_len = prefix->len }, *row;
+
+		memcpy(&found.prefix.addr, &prefix->addr, sizeof(found.prefix.addr));
+		found.foreign.v4 = addr_is_v4(&prefix->addr);
+		if (has_foreign(&b->out->socket_lb, &found))
+			continue;
+		row = array_add(&b->out->socket_lb.foreign);
+		if (!row)
+			return want_no_memory(b);
+		*row = found;
+	}
+	return 0;
+}
+
 /* With whom other tools' programs shall not interfere, as far as the kernel lets us. */
 static enum tp_socket_hide want_hide(const struct want_builder *b)
 {
@@ -210,6 +240,8 @@ int want_services(struct want_builder *b)
 	if (!b->view->facts->cgroup.id)
 		return 0;
 	r = add_exempt(b);
+	if (!r)
+		r = add_foreign(b);
 	if (!r)
 		r = add_services(b);
 	want_settings(b);

@@ -10,6 +10,7 @@
 #include "plan/plan_parts.h"
 
 static const struct row_kind exempt_rows = ROW_KIND(OP_EXEMPT_SET, struct exempt_row, exempt);
+static const struct row_kind foreign_rows = ROW_KIND(OP_FOREIGN_SET, struct foreign_row, foreign);
 static const struct row_kind backends_rows =
 	ROW_KIND(OP_BACKENDS_SET, struct backends_row, backends);
 static const struct row_kind service_rows = ROW_KIND(OP_SERVICE_SET, struct service_row, service);
@@ -45,6 +46,9 @@ int diff_services_set(struct diff *d)
 	int r = diff_rows_set(d, &exempt_rows,
 			      WALK_OF(want->exempt, have->exempt, exempt_compare, NULL));
 
+	if (!r)
+		r = diff_rows_set(d, &foreign_rows,
+				  WALK_OF(want->foreign, have->foreign, foreign_compare, NULL));
 	if (!r)
 		r = diff_rows_set(d, &backends_rows,
 				  WALK_OF(want->backends, have->backends, backends_compare, NULL));
@@ -129,6 +133,9 @@ int diff_services_remove(struct diff *d)
 		r = diff_rows_remove(
 			d, OP_BACKENDS_REMOVE,
 			WALK_OF(want->backends, have->backends, backends_compare, NULL));
+	if (!r)
+		r = diff_rows_remove(d, OP_FOREIGN_REMOVE,
+				     WALK_OF(want->foreign, have->foreign, foreign_compare, NULL));
 	if (!r)
 		r = diff_rows_remove(d, OP_EXEMPT_REMOVE,
 				     WALK_OF(want->exempt, have->exempt, exempt_compare, NULL));
