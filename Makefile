@@ -204,7 +204,8 @@ bench: deps
 	$(if $(filter $(BENCH_FLOWS),$(or $(BENCH),$(BENCH_FLOWS))),$(run_flows))
 
 nightly: deps
-	$(Q)$(MAKE) --no-print-directory all $(B)/plain/test-packet
+	$(Q)$(MAKE) --no-print-directory all $(B)/plain/test-packet \
+		$(B)/bpf/sock_standin.bpf.o
 	$(Q)PROPERTY_PACKETS=10000000 POLICY_SWAPS=1000 RANDOM_PAIRS=1000000 \
 		$(B)/plain/test-packet packet.property packet.swap packet.random
 	$(Q)CHAOS_KILLS=200 CHAOS_RELOADS=200 CHAOS_SWAPS=50 CHAOS_ABI_SWAPS=20 \
@@ -214,6 +215,7 @@ nightly: deps
 	$(Q)SOAK_S=1200 selftests/net/test_soak.py
 	$(Q)FULL=1 selftests/vm/run
 	$(Q)FAULT_CALLS=0 selftests/net/test_fault.py
+	$(Q)EVERY_ORDER=1 selftests/net/test_socket_hide.py wherever
 	$(Q)EVERY_DAMAGE=1 selftests/net/test_damage.py
 	$(Q)EVERY_DAMAGE=1 selftests/net/test_pins.py
 	$(Q)NEXT_ABI=1 FAULT_CALLS=0 selftests/net/test_abi.py
