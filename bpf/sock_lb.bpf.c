@@ -2,7 +2,7 @@
 /*
  * The socket load balancer: connect() and sendto() to a service's address go to a backend, and the
  * socket is told that it talks to the service. The first line of each program leaves alone whose
- * network namespace is exempt.
+ * network namespace is exempt, and who asks a backend whether it lives.
  */
 #include <linux/bpf.h>
 #include <linux/errno.h>
@@ -28,7 +28,7 @@ static __always_inline bool is_left_alone(struct bpf_sock_addr *ctx)
 	const struct tp_socket_lb *lb;
 	__u32 zero = 0;
 
-	if (bpf_map_lookup_elem(&tp_exempt, &cookie) || !has_services(ctx))
+	if (bpf_map_lookup_elem(&tp_exempt, &cookie) || !has_services(ctx) || is_probe(ctx))
 		return true;
 	lb = bpf_map_lookup_elem(&tp_socket_lb, &zero);
 	return !lb || lb->mode == TP_SOCKET_OFF ||
@@ -95,7 +95,7 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, enum family fam
 	int error;
 
 	if (is_left_alone(ctx))
-		return GO_ON;
+		return connect_elsewhere(ctx);
 	peer_read(&peer, ctx, family);
 	service = service_find(ctx, &peer);
 	if (!service)

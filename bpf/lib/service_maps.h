@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The maps of sockets. User writes those of the policy; the last two are the programs'. */
+/* The maps of sockets. User writes those of the policy, and tp_sock_own; the others are the
+ * programs'. */
 #ifndef BPF_LIB_SERVICE_MAPS_H
 #define BPF_LIB_SERVICE_MAPS_H
 
@@ -19,11 +20,27 @@ struct {
 } tp_exempt SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, TP_FOREIGN_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tp_prefix);
+	__type(value, struct tp_foreign);
+} tp_foreign SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct tp_socket_lb);
 } tp_socket_lb SEC(".maps");
+
+/* Sockets that ask whether a backend lives: they are to go where a forwarded packet would go. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u32);
+} tp_sock_own SEC(".maps");
 
 /* With the socket and as long as it: nothing that other sockets do can evict it. */
 struct {

@@ -7,8 +7,9 @@
 #include <linux/in.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+#include <stdbool.h>
 
-#include <towpath/service.h>
+#include "lib/service_maps.h"
 
 /* The other end, as the program asked for it or as the kernel tells it. */
 struct peer {
@@ -55,6 +56,12 @@ static __always_inline void peer_write(struct bpf_sock_addr *ctx, enum family fa
 		ctx->user_ip6[3] = words[3];
 	}
 	ctx->user_port = port;
+}
+
+/* One of those that this machine's own towpath asks backends by. */
+static __always_inline bool is_probe(const struct bpf_sock_addr *ctx)
+{
+	return ctx->sk && bpf_sk_storage_get(&tp_sock_own, ctx->sk, NULL, 0);
 }
 
 #endif

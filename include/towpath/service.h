@@ -11,6 +11,7 @@
 #define TP_SERVICE_PORT_MAX 16384 /* of all services together */
 #define TP_BACKEND_MAX      64    /* of one service; a bit each */
 #define TP_EXEMPT_MAX       1024
+#define TP_FOREIGN_MAX      1024
 #define TP_CGROUP_SIZE      192 /* bytes of a path with its NUL */
 
 /* Key of tp_services. TCP and UDP on one port are two services. */
@@ -67,12 +68,27 @@ enum tp_socket_mode {
 	TP_SOCKET_HOST_ONLY = 2, /* only sockets of the network namespace that towpath runs in */
 };
 
+/* Whom other tools' load balancers are kept away from. */
+enum tp_socket_hide {
+	TP_HIDE_NOTHING = 0,
+	TP_HIDE_EXEMPT = 1, /* sockets of exempt network namespaces, and our own probes */
+	TP_HIDE_PROBES = 2, /* our own probes alone */
+};
+
 /* The one row of tp_socket_lb. */
 struct tp_socket_lb {
-	__u64 host_cookie; /* of the network namespace that towpath runs in */
-	__u32 mode;        /* enum tp_socket_mode */
-	__u32 hide;        /* 1: other tools' load balancers are kept away from exempt ones */
+	__u64 host_cookie;           /* of the network namespace that towpath runs in */
+	__u32 mode;                  /* enum tp_socket_mode */
+	__u32 hide;                  /* enum tp_socket_hide */
 	char cgroup[TP_CGROUP_SIZE]; /* for people: where the programs are */
+};
+
+/*
+ * Value of tp_foreign, whose key is a struct tp_prefix: what is left to other tools, whoever asks
+ * for it. An IPv6 prefix that covers the mapped addresses does not mean those.
+ */
+struct tp_foreign {
+	__u32 v4; /* 1: the prefix is one of IPv4 */
 };
 
 /* What a socket believes to talk to, and what it does talk to. */
@@ -85,6 +101,12 @@ struct tp_sock_rev {
 	/* of an unconnected socket: the higher, the later it was used; 0: the entry is free */
 	__u32 used;
 	__u32 direct; /* 1: the last datagram went to the backend by its own address */
+};
+
+/* What bpf/sock_iter.bpf.c tells of a socket. */
+struct tp_led {
+	__u64 cookie; /* of the socket, SO_COOKIE */
+	struct tp_sock_rev rev;
 };
 
 /* Where a socket wants to go, while other tools' programs do not see it. */
@@ -109,5 +131,6 @@ _Static_assert(sizeof(struct tp_backends) == 80 + 16 * TP_BACKEND_MAX, "no hole"
 _Static_assert(sizeof(struct tp_exempt) == 136, "no hole");
 _Static_assert(sizeof(struct tp_sock_hidden) == 20, "no hole");
 _Static_assert(sizeof(struct tp_sock_rev) == 48, "no hole");
+_Static_assert(sizeof(struct tp_led) == 56, "no hole");
 
 #endif

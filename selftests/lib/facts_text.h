@@ -13,7 +13,8 @@
  *	peer-id KEY ID
  *	route-id PREFIX NODE ID
  *	service-id NAME ID
- *	cgroup ID PATH
+ *	cgroup ID PATH [goes-first]
+ *	closes-sockets
  *	exempt COOKIE NETNS		(by that name)
  *	clock NOW JIFFIES HZ
  *	kernel-wireguard

@@ -6,7 +6,8 @@ import socket
 import threading
 
 from daemon import Daemon
-from lib import DEADLINE_S, Lab, bound_socket, case, check, check_equal, main, wait_until
+from lib import DEADLINE_S, Lab, Skip, bound_socket, case, check, check_equal, main, wait_until
+from other_lb import WAYS, OtherLb
 from services import TCP, UDP, VIP, VIP6, service_policy, served, socket_in
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
@@ -152,6 +153,55 @@ def the_resolver_is_another_within_three_intervals(lab):
         wait_for(lab, [False, True])
         check_equal(ask_dns(lab, V4, VIP), "dns-udp", "after")
         lab.servers.start_on(("web",))
+
+
+def asked_elsewhere(lab, backends, foreign="off"):
+    """Services whose backends are nobody's own addresses: who is asked there, does not answer."""
+    policy = service_policy(lab, lab.cgroup, foreign=foreign)
+    for name, (vip, backend) in backends.items():
+        policy["services"][name] = {
+            "vip": vip, "ports": [{"port": 80, "protocol": "tcp"}], "backends": [backend],
+            "health": {"probe": "tcp:80", **PROBE}}
+    return policy
+
+
+@case
+def a_probe_is_no_client_of_a_service(lab):
+    """Its backend is another service's address: forwarded there, nobody would answer."""
+    asked = {"asked": ("100.80.0.86", VIP), "asked6": ("fd7a:70::86", VIP6)}
+    with Daemon(lab, lab.write_policy(asked_elsewhere(lab, asked))):
+        for family, vip in ((V4, VIP), (V6, VIP6)):
+            with socket_in(lab, "router", TCP, family) as sock:
+                check_equal(sock.connect_ex((vip, 80)), 0, "a client reaches it")
+        for name in asked:
+            wait_until(lambda n=name: healthy(lab, n) == [False], f"{name} to be found dead")
+        check(True, "health")
+    lab.apply(service_policy(lab, lab.cgroup))
+
+
+@case
+def a_probe_is_not_answered_by_another_tool(lab):
+    dead = {"asked": ("100.80.0.86", "10.10.30.99"), "asked6": ("fd7a:70::86", "fd10:30::99")}
+    said = lab.towpath("apply", lab.write_policy(asked_elsewhere(lab, dead))).stderr
+    if "no BPF_F_PREORDER" in said:
+        raise Skip("this kernel has no BPF_F_PREORDER, and apply has warned of it")
+    with OtherLb(lab.name, lab.cgroup) as other:
+        for (_, address), alive in zip(dead.values(), (Lab.WEB, Lab.WEB6)):
+            other.serve(address, 80, alive, 8880)
+        for way in WAYS:
+            other.attach(way)
+            for foreign in ("off", "hide"):
+                lab.apply(service_policy(lab, lab.cgroup))
+                with Daemon(lab, lab.write_policy(asked_elsewhere(lab, dead, foreign))):
+                    for family, (_, address) in zip((V4, V6), dead.values()):
+                        with socket_in(lab, "router", TCP, family) as sock:
+                            check_equal(sock.connect_ex((address, 80)), 0, "the other tool answers")
+                    for name in dead:
+                        wait_until(lambda n=name: healthy(lab, n) == [False],
+                                   f"{name} to be found dead, {way}, foreign {foreign}")
+                    check(lab.json("status")["healthy"], "status")
+            other.detach()
+    lab.apply(service_policy(lab, lab.cgroup))
 
 
 if __name__ == "__main__":

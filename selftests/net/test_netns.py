@@ -7,13 +7,16 @@ import contextlib
 import json
 import os
 import re
+import socket
+import time
 from pathlib import Path
 
 import snapshot
 from daemon import BUSY_S, Daemon
-from lib import Failed, case, check, check_equal, inside, main, run, wait_until
+from lib import Failed, bound_socket, case, check, check_equal, inside, main, run, wait_until
 from running import RunLab, forwards
 from scenes import open_policy
+from services import own_cgroup
 
 PORT = 51820
 
@@ -249,6 +252,39 @@ def run_repairs_inside(lab):
         lab.in_inner("ip", "link", "del", lab.tunnel)
         wait_until(lambda: lab.tunnel in lab.links(lab.inner), "the device to be back")
         is_split(lab)
+
+
+@case
+def backends_are_asked_from_inside(lab):
+    """As packets that are forwarded to them would go; outside, nothing leads there."""
+    policy, found = lab.policy_inside(), {"answers": True, "silent": False}
+    with own_cgroup() as cgroup:
+        policy["socket_lb"] = {"cgroup": cgroup}
+        for number, (name, port) in enumerate(zip(found, (8398, 8397))):
+            for suffix, vip, backend in (("", "100.80.0.8", lab.WEB),
+                                         ("6", "fd7a:70::8", lab.WEB6)):
+                policy.setdefault("services", {})[name + suffix] = {
+                    "vip": f"{vip}{number}", "ports": [{"port": 80, "protocol": "tcp"}],
+                    "backends": [backend],
+                    "health": {"probe": f"tcp:{port}", "interval_ms": 200}}
+        listening = [bound_socket(lab, "web", socket.SOCK_STREAM, address, 8398)
+                     for address in (lab.WEB, lab.WEB6)]
+        try:
+            lab.write(policy)
+            with Daemon(lab, lab.file):
+                def healthy():
+                    return {s["name"]: s["backends"][0]["healthy"]
+                            for s in lab.json("status")["services"]}
+                want = {name + suffix: lives for name, lives in found.items()
+                        for suffix in ("", "6")}
+                wait_until(lambda: healthy() == want, "the silent ones to be found dead")
+                ended = time.monotonic() + 1    # twice the time in which all would be found dead
+                while time.monotonic() < ended:
+                    check_equal(healthy(), want, "and they alone")
+        finally:
+            for sock in listening:
+                sock.close()
+            lab.script("towpath", "down", ok=False)
 
 
 if __name__ == "__main__":

@@ -200,11 +200,10 @@ TEST(refuses_a_route_to_a_members_address)
 
 TEST(refuses_a_service_where_something_else_is)
 {
-	check_problems(
-		"{ \"version\": 1, \"nodes\": {"
-		"  \"a\": { \"public_key\": \"@a@\", \"addresses\": [\"100.80.0.1\"] } }," WITH_SERVICE(
-			"100.80.0.1"),
-		"$.services.dns: its vip is the mesh address of \"a\"\n");
+	check_problems("{ \"version\": 1, \"nodes\": {"
+		       "  \"a\": { \"public_key\": \"@a@\","
+		       "    \"addresses\": [\"100.80.0.1\"] } }," WITH_SERVICE("100.80.0.1"),
+		       "$.services.dns: its vip is the mesh address of \"a\"\n");
 	check_problems(
 		"{ \"version\": 1, \"nodes\": {"
 		"  \"a\": { \"public_key\": \"@a@\", \"addresses\": [\"100.80.0.1\"],"

@@ -13,6 +13,7 @@
 #include "kernel/bpf_object.h"
 #include "kernel/bpf_socket_link.h"
 #include "kernel/cgroup.h"
+#include "kernel/stale.h"
 
 static bool key_fits(const struct key *private_key, const struct policy_member *member)
 {
@@ -177,18 +178,31 @@ uint64_t gather_jiffies(uint32_t hz)
 	       (uint64_t)now.tv_nsec * hz / 1000000000;
 }
 
+/* Needed where exempt sockets are to be hidden; for probes, which would else go as others do. */
+static int gather_order(const struct config *config, struct facts_cgroup *cgroup, struct err *err)
+{
+	bool needed = config->socket_lb.foreign == FOREIGN_HIDE;
+	int r = needed || config_find_probed(config) ? bpf_socket_can_go_first(cgroup->path, err)
+						     : -EOPNOTSUPP;
+
+	cgroup->goes_first = !r;
+	return needed ? r : 0;
+}
+
 static int gather_socket_lb(const struct policy *policy, const struct policy_member *self,
 			    struct facts *facts, struct err *err)
 {
 	const struct config *config = policy->config;
 	int r;
 
+	if (config->services.count || facts->service_ids.count)
+		facts->closes_sockets = stale_can_close();
 	if (!config_uses_cgroup(config))
 		return 0;
 	facts->netns_cookie = bpf_netns_cookie();
 	r = cgroup_find(config->socket_lb.cgroup, &facts->cgroup, err);
-	if (!r && config->socket_lb.foreign == FOREIGN_HIDE)
-		r = bpf_socket_can_go_first(facts->cgroup.path, err);
+	if (!r)
+		r = gather_order(config, &facts->cgroup, err);
 	return r ? r : exempts_find(policy, self, &facts->exempt, err);
 }
 

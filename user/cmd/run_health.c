@@ -3,8 +3,10 @@
  * Whether the backends of services live. Each is asked by itself; what is found out goes straight
  * into its row of tp_backends, and stays there when no daemon runs.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -70,6 +72,45 @@ static void judge(void *data, bool lives)
 	tell(target);
 }
 
+/* Where forwarded packets are routed: in tunnel.netns, if there is one. */
+static int socket_inside(const struct run *run, int domain, int type)
+{
+	struct netns netns = NETNS_HOME;
+	struct err err;
+	int fd, r = run->netns.name ? netns_open(run->netns.name, &netns, &err) : 0;
+
+	if (!r)
+		r = netns_enter(&netns, &err);
+	if (!r) {
+		fd = socket(domain, type, 0);
+		r = fd < 0 ? -errno : fd;
+		netns_leave(&netns);
+	}
+	netns_close(&netns);
+	return r;
+}
+
+/* Nobody's load balancer, ours included, is to answer in place of the backend. */
+static int make_socket(void *data, int domain, int type)
+{
+	const struct health_target *target = data;
+	const struct args *args = target->run->args;
+	AUTO_CLOSE int fd = socket_inside(target->run, domain, type);
+	struct bpf bpf;
+	struct err err;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = bpf_open(&bpf, args->bpffs, args->instance, false, &err);
+	if (!r)
+		r = bpf_note_probe(&bpf, fd, &err);
+	bpf_close(&bpf);
+	if (r)
+		log_warn("run: service %s: %s", target->service, err.text);
+	return r ? r : mem_take_fd(&fd);
+}
+
 /* A question that is not answered within the interval is answered with no. */
 static void ask(void *data)
 {
@@ -109,7 +150,8 @@ static struct health_target *find(const struct run_health *health, const char *s
 
 static int open_target(struct run *run, struct health_target *target, struct err *err)
 {
-	int r = question_open(&target->question, &run->loop, judge, target, err);
+	static const struct question_owner owner = { .socket = make_socket, .done = judge };
+	int r = question_open(&target->question, &run->loop, &owner, target, err);
 
 	return r ? r : loop_timer_open(&target->next, &run->loop, false, ask, target, err);
 }

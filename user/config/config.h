@@ -231,6 +231,7 @@ struct config_socket_lb {
 	char *cgroup; /* "auto" or a path */
 	ARRAY_OF(struct config_exempt) exempt;
 	enum config_foreign foreign;
+	struct config_prefixes foreign_serves; /* with FOREIGN_HIDE */
 };
 
 struct config_limits {
@@ -274,5 +275,7 @@ void config_free(struct config *config);
 
 /* Whether anything of it needs programs of sockets, and so a cgroup. */
 bool config_uses_cgroup(const struct config *config);
+/* A service that sockets use, and whose backends are probed; NULL: there is none. */
+const struct config_service *config_find_probed(const struct config *config);
 
 #endif

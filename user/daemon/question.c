@@ -26,7 +26,7 @@ static void finish(struct question *question, bool lives)
 {
 	forget(question);
 	loop_timer_disarm(&question->timeout);
-	question->done(question->data, lives);
+	question->owner->done(question->data, lives);
 }
 
 static void give_up(void *data)
@@ -34,10 +34,10 @@ static void give_up(void *data)
 	finish(data, false);
 }
 
-int question_open(struct question *question, struct loop *loop,
-		  void (*done)(void *data, bool lives), void *data, struct err *err)
+int question_open(struct question *question, struct loop *loop, const struct question_owner *owner,
+		  void *data, struct err *err)
 {
-	*question = (struct question){ .loop = loop, .done = done, .data = data };
+	*question = (struct question){ .loop = loop, .owner = owner, .data = data };
 	return loop_timer_open(&question->timeout, loop, false, give_up, question, err);
 }
 
@@ -149,22 +149,26 @@ static void ready(void *data)
 		finish(question, false);
 }
 
-static int connect_to(const struct endpoint *to, int type)
+static int connect_to(const struct question *question, int type)
 {
+	const struct endpoint *to = &question->to;
 	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6, .sin6_port = htons(to->port) };
 	struct sockaddr_in to4 = { .sin_family = AF_INET, .sin_port = htons(to->port) };
 	bool v4 = addr_is_v4(&to->addr);
-	int fd = socket(v4 ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = question->owner->socket(question->data, v4 ? AF_INET : AF_INET6,
+					 type | SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	memcpy(&to6.sin6_addr, &to->addr, sizeof(to6.sin6_addr));
 	memcpy(&to4.sin_addr, to6.sin6_addr.s6_addr + 12, sizeof(to4.sin_addr));
 	if (connect(fd, v4 ? (struct sockaddr *)&to4 : (struct sockaddr *)&to6,
 		    v4 ? sizeof(to4) : sizeof(to6)) &&
 	    errno != EINPROGRESS) {
+		int error = errno;
+
 		close(fd);
-		return -errno;
+		return -error;
 	}
 	return fd;
 }
@@ -176,7 +180,7 @@ static int begin(struct question *question)
 
 	if (getrandom(&question->id, sizeof(question->id), 0) != sizeof(question->id))
 		return -errno;
-	fd = connect_to(&question->to, question->kind == QUESTION_DNS ? SOCK_DGRAM : SOCK_STREAM);
+	fd = connect_to(question, question->kind == QUESTION_DNS ? SOCK_DGRAM : SOCK_STREAM);
 	if (fd < 0)
 		return fd;
 	r = loop_add_connecting(question->loop, &question->source, fd, ready, question, &err);

@@ -26,13 +26,20 @@ struct question {
 	uint16_t id;      /* of the DNS query */
 	char answer[QUESTION_ANSWER_SIZE];
 	size_t length;
-	void (*done)(void *data, bool lives);
-	void *data;
+	const struct question_owner *owner;
+	void *data; /* the owner's */
 };
 
-/* done is called once for each question_ask, never from within it. */
-int question_open(struct question *question, struct loop *loop,
-		  void (*done)(void *data, bool lives), void *data, struct err *err);
+struct question_owner {
+	/* A socket to ask by, not connected yet, or a negative errno; as socket(2), domain and
+	 * type. */
+	int (*socket)(void *data, int domain, int type);
+	/* Once for each question_ask, never from within it. */
+	void (*done)(void *data, bool lives);
+};
+
+int question_open(struct question *question, struct loop *loop, const struct question_owner *owner,
+		  void *data, struct err *err);
 void question_close(struct question *question); /* one that was never opened is fine */
 
 /* kind, to and path are set. Gives up the one before, if it is not over. */

@@ -98,6 +98,7 @@ struct facts_dead {
 struct facts_cgroup {
 	uint64_t id; /* 0: the policy wants none */
 	char path[TP_CGROUP_SIZE];
+	bool goes_first; /* the kernel can run a program before those of others there */
 };
 
 /* What a DNS name of an endpoint resolved to; looked up in cmd/. */
@@ -135,6 +136,7 @@ struct facts {
 	ARRAY_OF(struct facts_dead) dead;
 	struct exempt_rows exempt; /* network namespaces that the policy exempts, as far as found */
 	struct facts_cgroup cgroup;
+	bool closes_sockets;   /* the kernel can close sockets of others for us */
 	uint64_t netns_cookie; /* of the one that towpath runs in */
 	ARRAY_OF(struct facts_host) hosts;
 	ARRAY_OF(struct facts_secret) secrets;

@@ -126,6 +126,60 @@ static int add_exempt(struct want_builder *b)
 	return 0;
 }
 
+static bool has_foreign(const struct socket_lb *lb, const struct foreign_row *row)
+{
+	const struct foreign_row *other;
+
+	array_for_each(other, &lb->foreign)
+		if (!foreign_compare(other, row))
+			return true;
+	return false;
+}
+
+/* A prefix that is named twice has one row. */
+static int add_foreign(struct want_builder *b)
+{
+	const struct prefix *prefix;
+
+	array_for_each(prefix, &b->view->policy->config->socket_lb.foreign_serves) {
+		struct foreign_row found = { .prefix.prefix_len = prefix->len }, *row;
+
+		memcpy(&found.prefix.addr, &prefix->addr, sizeof(found.prefix.addr));
+		found.foreign.v4 = addr_is_v4(&prefix->addr);
+		if (has_foreign(&b->out->socket_lb, &found))
+			continue;
+		row = array_add(&b->out->socket_lb.foreign);
+		if (!row)
+			return want_no_memory(b);
+		*row = found;
+	}
+	return 0;
+}
+
+/* With whom other tools' programs shall not interfere, as far as the kernel lets us. */
+static enum tp_socket_hide want_hide(const struct want_builder *b)
+{
+	const struct config *config = b->view->policy->config;
+
+	if (config->socket_lb.foreign == FOREIGN_HIDE)
+		return TP_HIDE_EXEMPT;
+	return config_find_probed(config) && b->view->facts->cgroup.goes_first ? TP_HIDE_PROBES
+									       : TP_HIDE_NOTHING;
+}
+
+static int warn_of_probes(struct want_builder *b)
+{
+	const struct config_service *probed = config_find_probed(b->view->policy->config);
+
+	if (!probed || b->out->socket_lb.settings.hide)
+		return 0;
+	if (problems_add(b->warnings, probed->health.place,
+			 "where another tool translates sockets, it may answer for a dead backend: "
+			 "this kernel has no BPF_F_PREORDER to keep it away from probes"))
+		return want_no_memory(b);
+	return 0;
+}
+
 static void want_settings(const struct want_builder *b)
 {
 	static const uint32_t modes[] = { [LB_MODE_ALL] = TP_SOCKET_ALL,
@@ -136,9 +190,9 @@ static void want_settings(const struct want_builder *b)
 
 	if (lb->services.count && b->view->policy->config->socket_lb.mode != LB_MODE_OFF)
 		lb->cgroup_id[SOCKET_SET_LB] = facts->cgroup.id;
-	if (b->view->policy->config->socket_lb.foreign == FOREIGN_HIDE)
+	lb->settings.hide = want_hide(b);
+	if (lb->settings.hide)
 		lb->cgroup_id[SOCKET_SET_HIDE] = facts->cgroup.id;
-	lb->settings.hide = lb->cgroup_id[SOCKET_SET_HIDE] != 0;
 	memcpy(lb->settings.cgroup, facts->cgroup.path, sizeof(lb->settings.cgroup));
 	lb->settings.host_cookie = facts->netns_cookie;
 	lb->settings.mode = modes[b->view->policy->config->socket_lb.mode];
@@ -158,15 +212,43 @@ static int add_services(struct want_builder *b)
 	return r;
 }
 
+static int want_closing(struct want_builder *b)
+{
+	bool can = b->view->facts->closes_sockets;
+
+	/* turned off, or on "down", nobody is led anywhere else: what goes on, goes on */
+	if (b->view->policy->config->socket_lb.mode == LB_MODE_OFF)
+		return 0;
+	b->out->socket_lb.closes = can;
+	if (can || !b->out->socket_lb.services.count)
+		return 0;
+	if (problems_add(b->warnings, "$.services",
+			 "when a backend is removed, UDP sockets that are connected to it stay so: "
+			 "this kernel cannot close them (CONFIG_INET_UDP_DIAG, "
+			 "CONFIG_INET_DIAG_DESTROY)"))
+		return want_no_memory(b);
+	return 0;
+}
+
+/* Whose connect() is translated, or hidden from others. */
+static int want_sockets(struct want_builder *b)
+{
+	int r = add_exempt(b);
+
+	if (!r)
+		r = add_foreign(b);
+	want_settings(b);
+	if (!r)
+		r = want_closing(b);
+	return r ? r : warn_of_probes(b);
+}
+
 int want_services(struct want_builder *b)
 {
 	int r = add_services(b);
 
-	if (b->view->facts->cgroup.id) {
-		if (!r)
-			r = add_exempt(b);
-		want_settings(b);
-	}
+	if (!r && b->view->facts->cgroup.id)
+		r = want_sockets(b);
 	socket_lb_sort(&b->out->socket_lb);
 	return r;
 }

@@ -259,7 +259,8 @@ static int check_sockets(const struct socket_lb *lb, const char *mend, struct st
 				       SOCKET_SET_SIZE, lb->settings.cgroup);
 	if (!r && lb->settings.hide && !lb->cgroup_id[SOCKET_SET_HIDE])
 		r = status_add_problem(
-			out, mend, "exempt sockets are not hidden from other tools' programs in %s",
+			out, mend, "%s are not hidden from other tools' programs in %s",
+			lb->settings.hide == TP_HIDE_PROBES ? "probes" : "exempt sockets",
 			lb->settings.cgroup);
 	return r;
 }
