@@ -38,10 +38,44 @@ static __always_inline bool is_exempt(struct bpf_sock_addr *ctx)
 	return lb && lb->hide == TP_HIDE_EXEMPT && bpf_map_lookup_elem(&tp_exempt, &cookie);
 }
 
-static __always_inline bool is_hidden_from_others(struct bpf_sock_addr *ctx)
+static __always_inline bool is_mapped(const struct tp_addr *addr)
 {
-	return (ctx->protocol == IPPROTO_TCP || ctx->protocol == IPPROTO_UDP) &&
-	       (is_exempt(ctx) || is_probe(ctx));
+	const __u32 *words = (const __u32 *)addr;
+
+	return !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
+}
+
+/* The policy says that other tools translate it for exempt sockets as well. */
+static __always_inline bool is_left_to_others(const struct peer *peer)
+{
+	const struct tp_prefix key = { .prefix_len = 128, .addr = peer->addr };
+	const struct tp_foreign *foreign = bpf_map_lookup_elem(&tp_foreign, &key);
+
+	return foreign && foreign->v4 == is_mapped(&peer->addr);
+}
+
+static __always_inline bool is_hidden_from_others(struct bpf_sock_addr *ctx,
+						  const struct peer *peer)
+{
+	return ctx->sk && (ctx->protocol == IPPROTO_TCP || ctx->protocol == IPPROTO_UDP) &&
+	       (is_probe(ctx) || (is_exempt(ctx) && !is_left_to_others(peer)));
+}
+
+static __always_inline struct tp_sock_hidden *hidden_of(const struct bpf_sock_addr *ctx, bool make)
+{
+	return ctx->sk ? bpf_sk_storage_get(&tp_sock_hidden, ctx->sk, NULL,
+					    make ? BPF_SK_STORAGE_GET_F_CREATE : 0)
+		       : NULL;
+}
+
+/* What is still hidden was never put back: the second program was not there. */
+static __always_inline int leave(const struct bpf_sock_addr *ctx)
+{
+	struct tp_sock_hidden *hidden = hidden_of(ctx, false);
+
+	if (hidden)
+		hidden->now = 0;
+	return GO_ON;
 }
 
 /*
@@ -65,14 +99,14 @@ static __always_inline int hide(struct bpf_sock_addr *ctx, enum family family)
 	struct tp_sock_hidden *hidden;
 	struct peer peer;
 
-	if (!is_hidden_from_others(ctx) || !ctx->sk)
-		return GO_ON;
-	hidden = bpf_sk_storage_get(&tp_sock_hidden, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	peer_read(&peer, ctx, family);
+	if (!is_hidden_from_others(ctx, &peer))
+		return leave(ctx);
+	hidden = hidden_of(ctx, true);
 	if (!hidden) {
 		bpf_set_retval(-ENOMEM);
 		return REFUSE;
 	}
-	peer_read(&peer, ctx, family);
 	hidden->addr = peer.addr;
 	hidden->port = peer.port;
 	hidden->now = 1;
@@ -83,8 +117,7 @@ static __always_inline int hide(struct bpf_sock_addr *ctx, enum family family)
 /* By what was hidden and not by tp_exempt, which may have changed in between. */
 static __always_inline int restore(struct bpf_sock_addr *ctx, enum family family)
 {
-	struct tp_sock_hidden *hidden =
-		ctx->sk ? bpf_sk_storage_get(&tp_sock_hidden, ctx->sk, NULL, 0) : NULL;
+	struct tp_sock_hidden *hidden = hidden_of(ctx, false);
 
 	if (!hidden || !hidden->now)
 		return GO_ON;

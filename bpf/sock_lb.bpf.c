@@ -95,7 +95,7 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, enum family fam
 	int error;
 
 	if (is_left_alone(ctx))
-		return GO_ON;
+		return connect_elsewhere(ctx);
 	peer_read(&peer, ctx, family);
 	service = service_find(ctx, &peer);
 	if (!service)

@@ -35,6 +35,14 @@ struct {
 } tp_exempt SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, TP_FOREIGN_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tp_prefix);
+	__type(value, struct tp_foreign);
+} tp_foreign SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);

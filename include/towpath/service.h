@@ -11,6 +11,7 @@
 #define TP_SERVICE_PORT_MAX 16384 /* of all services together */
 #define TP_BACKEND_MAX      64    /* of one service; a bit each */
 #define TP_EXEMPT_MAX       1024
+#define TP_FOREIGN_MAX      1024
 #define TP_CGROUP_SIZE      192 /* bytes of a path with its NUL */
 
 /* Key of tp_services. TCP and UDP on one port are two services. */
@@ -82,6 +83,14 @@ struct tp_socket_lb {
 	char cgroup[TP_CGROUP_SIZE]; /* for people: where the programs are */
 };
 
+/*
+ * Value of tp_foreign, whose key is a struct tp_prefix: what is left to other tools, whoever asks
+ * for it. An IPv6 prefix that covers the mapped addresses does not mean those.
+ */
+struct tp_foreign {
+	__u32 v4; /* 1: the prefix is one of IPv4 */
+};
+
 /* What a socket believes to talk to, and what it does talk to. */
 struct tp_sock_rev {
 	struct tp_addr vip;
@@ -92,6 +101,12 @@ struct tp_sock_rev {
 	/* of an unconnected socket: the higher, the later it was used; 0: the entry is free */
 	__u32 used;
 	__u32 direct; /* 1: the last datagram went to the backend by its own address */
+};
+
+/* What bpf/sock_iter.bpf.c tells of a socket. */
+struct tp_led {
+	__u64 cookie; /* of the socket, SO_COOKIE */
+	struct tp_sock_rev rev;
 };
 
 /* Where a socket wants to go, while other tools' programs do not see it. */
@@ -116,5 +131,6 @@ _Static_assert(sizeof(struct tp_backends) == 80 + 16 * TP_BACKEND_MAX, "no hole"
 _Static_assert(sizeof(struct tp_exempt) == 136, "no hole");
 _Static_assert(sizeof(struct tp_sock_hidden) == 20, "no hole");
 _Static_assert(sizeof(struct tp_sock_rev) == 48, "no hole");
+_Static_assert(sizeof(struct tp_led) == 56, "no hole");
 
 #endif

@@ -165,6 +165,7 @@ static void dump_socket_lb(FILE *out, const struct socket_lb *lb)
 {
 	const struct backends_row *backends;
 	const struct service_row *service;
+	const struct foreign_row *foreign;
 	const struct exempt_row *exempt;
 
 	if (lb->settings.cgroup[0])
@@ -172,6 +173,14 @@ static void dump_socket_lb(FILE *out, const struct socket_lb *lb)
 			lb->settings.mode, lb->settings.hide, lb->settings.cgroup,
 			(unsigned long long)lb->cgroup_id[SOCKET_SET_LB],
 			(unsigned long long)lb->cgroup_id[SOCKET_SET_HIDE]);
+	array_for_each(foreign, &lb->foreign) {
+		char text[ADDR_TEXT_SIZE];
+
+		fprintf(out, "foreign %s bits %u%s\n", tp_addr_put(text, &foreign->prefix.addr),
+			foreign->prefix.prefix_len, foreign->foreign.v4 ? " v4" : "");
+	}
+	if (lb->closes)
+		fprintf(out, "sockets of removed backends are closed\n");
 	array_for_each(exempt, &lb->exempt)
 		fprintf(out, "exempt %llu %s\n", (unsigned long long)exempt->cookie,
 			exempt->exempt.what);

@@ -260,6 +260,12 @@ static void read_force_forwarding(struct words *words, struct facts *facts)
 	facts->force_forwarding = true;
 }
 
+static void read_closes_sockets(struct words *words, struct facts *facts)
+{
+	(void)words; /* a flag has no values */
+	facts->closes_sockets = true;
+}
+
 static bool read_line(char *line, struct facts *facts)
 {
 	static const struct {
@@ -278,6 +284,7 @@ static bool read_line(char *line, struct facts *facts)
 		{ "service-id", read_service_id },
 		{ "cgroup", read_cgroup },
 		{ "exempt", read_exempt },
+		{ "closes-sockets", read_closes_sockets },
 		{ "clock", read_clock },
 		{ "kernel-wireguard", read_kernel_wireguard },
 		{ "force-forwarding", read_force_forwarding },

@@ -14,6 +14,7 @@
  *	route-id PREFIX NODE ID
  *	service-id NAME ID
  *	cgroup ID PATH [goes-first]
+ *	closes-sockets
  *	exempt COOKIE NETNS		(by that name)
  *	clock NOW JIFFIES HZ
  *	kernel-wireguard

@@ -85,13 +85,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @contextlib.contextmanager
 def inside(netns):
-    """This thread in the network namespace of that name. Sockets made inside stay there."""
+    """This thread in the namespace of that name, or path. Sockets made inside stay there."""
     def enter(fd):
         if _libc.setns(fd, CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), f"setns {netns}")
 
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    there = os.open(f"/run/netns/{netns}", os.O_RDONLY)
+    there = os.open(os.path.join("/run/netns", netns), os.O_RDONLY)
     try:
         enter(there)
         try:

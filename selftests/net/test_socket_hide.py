@@ -21,11 +21,11 @@ FAMILIES = ((V4, OTHERS, BACKEND), (V6, OTHERS6, BACKEND6), (V6, "::ffff:" + OTH
                                                             "::ffff:" + BACKEND))
 
 
-def hiding(lab, foreign="hide"):
+def hiding(lab, foreign="hide", **socket_lb):
     """The policy: the phone's namespace is exempt."""
     policy = open_policy(lab)
     policy["socket_lb"] = {"cgroup": lab.cgroup, "foreign": foreign,
-                           "exempt": [{"netns": lab.netns("phone")}]}
+                           "exempt": [{"netns": lab.netns("phone")}], **socket_lb}
     return policy
 
 
@@ -170,6 +170,56 @@ def one_that_tolerates_nobody_is_named(lab):
         done = lab.towpath("apply", lab.write_policy(hiding(lab)), status=1)
         check("BPF_F_ALLOW_MULTI" in done.stderr, done.stderr)
         check_equal(reached(lab, "router", TCP, V4, OTHERS), (BACKEND, 8081), "it works on")
+
+
+@case
+def some_destinations_stay_with_the_other_tool(lab):
+    """As a cluster's API server, which nobody else would translate."""
+    with other_lb(lab) as other:
+        other.attach("link")
+        for served in ([OTHERS, OTHERS6], [OTHERS, "fd7a:70::90/127"], [OTHERS, "::/0"]):
+            served = [s if "/" in s else s + ("/128" if ":" in s else "/32") for s in served]
+            lab.apply(hiding(lab, foreign_serves=served))
+            check_equal(lab.json("plan", lab.write_policy(hiding(lab, foreign_serves=served)))
+                        ["ops"], [], "plan after apply")
+            for family, address, backend in FAMILIES:
+                for kind in (TCP, UDP):
+                    check_equal(reached(lab, "phone", kind, family, address), (backend, 8081),
+                                f"{served}: translated by the other tool")
+                with socket_in(lab, "phone", UDP, family) as sock:
+                    before = other.counts()[0]
+                    sock.sendto(b"where", (address, 80))
+                    check_equal(other.counts()[0] - before, 1, f"{served}: its datagram too")
+            for kind in (TCP, UDP):
+                check_equal(reached(lab, "phone", kind, V4, EMPTY), (EMPTY, 80), "not in the list")
+        lab.apply(hiding(lab, foreign_serves=[EMPTY + "/32", EMPTY6 + "/128"]))
+        check_hidden(lab, other, "others than those")
+        for family, address in ((V4, EMPTY), (V6, EMPTY6)):
+            with socket_in(lab, "phone", TCP, family) as sock:
+                check_equal(sock.connect_ex((address, 80)), errno.EHOSTUNREACH, "as it says")
+        lab.apply(hiding(lab))
+        check_hidden(lab, other, "without a list")
+
+
+@case
+def what_was_hidden_once_is_not_put_back_later(lab):
+    """One socket: hidden and never put back, then connected while its namespace is not exempt."""
+    with other_lb(lab) as other:
+        other.attach("link")
+        lab.apply(hiding(lab))
+        with contextlib.ExitStack() as stack:
+            socks = [(stack.enter_context(socket_in(lab, "phone", UDP, family)), address, backend)
+                     for family, address, backend in FAMILIES]
+            for program in ("c4", "c6"):
+                run("rm", f"{lab.pins}/links/cgroup-tp_restore_{program}")
+            wait_until(lambda: not any("restore_c" in p for p in cgroup_programs(lab)),
+                       "the kernel to have detached them")
+            for sock, address, _ in socks:
+                sock.connect_ex((address, 81))
+            lab.apply(hiding(lab, exempt=[]))
+            for sock, address, backend in socks:
+                sock.connect((address, 80))
+                check_equal(true_peers(lab, "phone", sock), (backend, 8081), "connected at last")
 
 
 @case

@@ -13,6 +13,7 @@
 #include "kernel/bpf_object.h"
 #include "kernel/bpf_socket_link.h"
 #include "kernel/cgroup.h"
+#include "kernel/stale.h"
 
 static bool key_fits(const struct key *private_key, const struct policy_member *member)
 {
@@ -194,6 +195,8 @@ static int gather_socket_lb(const struct policy *policy, const struct policy_mem
 	const struct config *config = policy->config;
 	int r;
 
+	if (config->services.count || facts->service_ids.count)
+		facts->closes_sockets = stale_can_close();
 	if (!config_uses_cgroup(config))
 		return 0;
 	facts->netns_cookie = bpf_netns_cookie();

@@ -231,6 +231,7 @@ struct config_socket_lb {
 	char *cgroup; /* "auto" or a path */
 	ARRAY_OF(struct config_exempt) exempt;
 	enum config_foreign foreign;
+	struct config_prefixes foreign_serves; /* with FOREIGN_HIDE */
 };
 
 struct config_limits {

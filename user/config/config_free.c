@@ -164,6 +164,7 @@ static void socket_lb_free(struct config_socket_lb *lb)
 		free(exempt->interface);
 	}
 	array_clear(&lb->exempt);
+	array_clear(&lb->foreign_serves);
 }
 
 /* The elements by their function, then the array. */

@@ -7,6 +7,7 @@
 
 #define DEFAULT_CGROUP "auto"
 #define PID_MAX        4194304 /* PID_MAX_LIMIT of the kernel */
+#define FOREIGN_MAX    1024
 
 #define EXEMPT_AT(member) .offset = offsetof(struct config_exempt, member)
 
@@ -57,6 +58,14 @@ static const char *const foreign_modes[] = {
 	NULL,
 };
 
+static READ_FUNCTION(read_foreign_serves)
+{
+	struct config_socket_lb *lb = out;
+
+	if (read_is_list(reader, value, FOREIGN_MAX, "entries"))
+		read_prefixes(reader, value, field, &lb->foreign_serves);
+}
+
 #define AT(member) .offset = offsetof(struct config_socket_lb, member)
 
 const struct field socket_lb_fields[] = {
@@ -64,6 +73,7 @@ const struct field socket_lb_fields[] = {
 	FIELD("cgroup", read_string, AT(cgroup), .check = check_cgroup),
 	FIELD("exempt", read_exempts),
 	FIELD("foreign", read_word, AT(foreign), .words = foreign_modes),
+	FIELD("foreign_serves", read_foreign_serves),
 	{ .key = NULL },
 };
 
@@ -75,10 +85,16 @@ void socket_lb_defaults(struct reader *reader, struct config_socket_lb *lb)
 READ_FUNCTION(read_socket_lb)
 {
 	struct config_socket_lb *lb = out;
+	size_t errors = reader->errors;
 
 	(void)field;
 	lb->set = true;
 	read_object(reader, value, socket_lb_fields, lb);
+	if (reader->errors == errors && lb->foreign_serves.count && lb->foreign == FOREIGN_OFF)
+		read_error(
+			reader, value,
+			"\"foreign_serves\" is for \"foreign\": \"hide\": without it, other tools "
+			"serve all");
 }
 
 bool config_uses_cgroup(const struct config *config)

@@ -12,6 +12,7 @@
 #include "kernel/bpf_switch.h"
 #include "kernel/bpf_take_over.h"
 #include "kernel/ops_net.h"
+#include "kernel/stale.h"
 #include "kernel/sysctl.h"
 
 static int set_sysctl(const struct apply *apply, struct ops_net_context *net, const struct op *op,
@@ -169,6 +170,7 @@ static int set_service_row(const struct apply *apply, const struct op *op, struc
 	switch (op->kind) {
 	case OP_BACKENDS_SET: return bpf_set_backends(bpf, op->args.backends, err);
 	case OP_SERVICE_SET: return bpf_set_service(bpf, op->args.service, err);
+	case OP_FOREIGN_SET: return bpf_set_foreign(bpf, op->args.foreign, err);
 	case OP_EXEMPT_SET: return bpf_set_exempt(bpf, op->args.exempt, err);
 	default: return bpf_set_socket_lb(bpf, &apply->want->socket_lb.settings, err);
 	}
@@ -182,13 +184,16 @@ static int run_service_op(const struct apply *apply, const struct op *op, struct
 	case OP_BACKENDS_SET:
 	case OP_SERVICE_SET:
 	case OP_EXEMPT_SET:
+	case OP_FOREIGN_SET:
 	case OP_SOCKET_SETTINGS_SET: return set_service_row(apply, op, err);
 	case OP_BACKENDS_REMOVE: return bpf_remove_backends(bpf, op->args.backends->id, err);
 	case OP_SERVICE_REMOVE: return bpf_remove_service(bpf, &op->args.service->key, err);
+	case OP_FOREIGN_REMOVE: return bpf_remove_foreign(bpf, &op->args.foreign->prefix, err);
 	case OP_EXEMPT_REMOVE: return bpf_remove_exempt(bpf, op->args.exempt->cookie, err);
 	case OP_SOCKET_ATTACH:
 		return bpf_attach_sockets(bpf, apply->want, op->args.socket_set, err);
 	case OP_SOCKET_DETACH: return bpf_detach_sockets(bpf, op->args.socket_set, err);
+	case OP_SOCKETS_CLOSE: return stale_close(bpf, &apply->want->socket_lb, err);
 	default: return err_set(err, -EINVAL, "no such step");
 	}
 }

@@ -176,6 +176,8 @@ static int read_tables(const struct bpf *bpf, struct state *have)
 
 	for (size_t i = 0; !r && i < ARRAY_SIZE(tables); i++)
 		r = bpf_take_rows(bpf, &tables[i], have);
+	if (!r)
+		r = bpf_read_foreign(bpf, have);
 	bpf_read_socket_lb(bpf, &have->socket_lb.settings);
 	socket_lb_sort(&have->socket_lb);
 	SORT(have->devices, compare_devices);

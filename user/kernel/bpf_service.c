@@ -38,6 +38,36 @@ int bpf_remove_exempt(const struct bpf *bpf, uint64_t cookie, struct err *err)
 	return bpf_row_remove(bpf, "tp_exempt", &cookie, err);
 }
 
+int bpf_set_foreign(const struct bpf *bpf, const struct foreign_row *row, struct err *err)
+{
+	return bpf_row_set(bpf, "tp_foreign", &row->prefix, &row->foreign, err);
+}
+
+int bpf_remove_foreign(const struct bpf *bpf, const struct tp_prefix *prefix, struct err *err)
+{
+	return bpf_row_remove(bpf, "tp_foreign", prefix, err);
+}
+
+/* Key by key: it is a trie, and there are few. */
+int bpf_read_foreign(const struct bpf *bpf, struct state *have)
+{
+	AUTO_CLOSE int fd = bpf_map_open(bpf, "tp_foreign");
+	struct tp_prefix key, *from = NULL;
+
+	while (fd >= 0 && have->socket_lb.foreign.count < TP_FOREIGN_MAX &&
+	       !bpf_map_get_next_key(fd, from, &key)) {
+		struct foreign_row *row = array_add(&have->socket_lb.foreign);
+
+		if (!row)
+			return -ENOMEM;
+		row->prefix = key;
+		if (bpf_map_lookup_elem(fd, &key, &row->foreign))
+			have->socket_lb.foreign.count--; /* it was removed in between */
+		from = &key;
+	}
+	return 0;
+}
+
 int bpf_set_socket_lb(const struct bpf *bpf, const struct tp_socket_lb *settings, struct err *err)
 {
 	const uint32_t zero = 0;

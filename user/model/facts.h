@@ -136,6 +136,7 @@ struct facts {
 	ARRAY_OF(struct facts_dead) dead;
 	struct exempt_rows exempt; /* network namespaces that the policy exempts, as far as found */
 	struct facts_cgroup cgroup;
+	bool closes_sockets;   /* the kernel can close sockets of others for us */
 	uint64_t netns_cookie; /* of the one that towpath runs in */
 	ARRAY_OF(struct facts_host) hosts;
 	ARRAY_OF(struct facts_secret) secrets;

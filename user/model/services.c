@@ -25,6 +25,13 @@ int exempt_compare(const void *a, const void *b)
 	return (x->cookie > y->cookie) - (x->cookie < y->cookie);
 }
 
+int foreign_compare(const void *a, const void *b)
+{
+	const struct foreign_row *x = a, *y = b;
+
+	return memcmp(&x->prefix, &y->prefix, sizeof(x->prefix));
+}
+
 void socket_lb_sort(struct socket_lb *lb)
 {
 	if (lb->services.count)
@@ -36,6 +43,9 @@ void socket_lb_sort(struct socket_lb *lb)
 	if (lb->exempt.count)
 		qsort(lb->exempt.items, lb->exempt.count, sizeof(*lb->exempt.items),
 		      exempt_compare);
+	if (lb->foreign.count)
+		qsort(lb->foreign.items, lb->foreign.count, sizeof(*lb->foreign.items),
+		      foreign_compare);
 }
 
 void socket_lb_clear(struct socket_lb *lb)
@@ -43,7 +53,38 @@ void socket_lb_clear(struct socket_lb *lb)
 	array_clear(&lb->services);
 	array_clear(&lb->backends);
 	array_clear(&lb->exempt);
+	array_clear(&lb->foreign);
 	*lb = (struct socket_lb){ 0 };
+}
+
+static const struct backends_row *find_backends(const struct socket_lb *lb, uint32_t id)
+{
+	const struct backends_row key = { .id = id };
+
+	return lb->backends.count ? bsearch(&key, lb->backends.items, lb->backends.count,
+					    sizeof(key), backends_compare)
+				  : NULL;
+}
+
+bool socket_lb_leads(const struct socket_lb *lb, uint8_t protocol, const struct tp_sock_rev *rev)
+{
+	const struct service_row key = {
+		.key = { .vip = rev->vip, .port = rev->vip_port, .protocol = protocol }
+	};
+	const struct service_row *service =
+		lb->services.count ? bsearch(&key, lb->services.items, lb->services.count,
+					     sizeof(key), service_compare)
+				   : NULL;
+	const struct backends_row *row =
+		service ? find_backends(lb, service->service.backends) : NULL;
+	uint32_t i;
+
+	if (!row || service->service.target_port != rev->backend_port)
+		return false;
+	for (i = 0; i < row->backends.count && i < TP_BACKEND_MAX; i++)
+		if (!memcmp(&row->backends.addrs[i], &rev->backend, sizeof(rev->backend)))
+			return true;
+	return false;
 }
 
 unsigned int socket_lb_links(const struct socket_lb *lb, enum socket_set set)

@@ -3,6 +3,7 @@
 #ifndef TP_MODEL_SERVICES_H
 #define TP_MODEL_SERVICES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/array.h"
@@ -21,6 +22,11 @@ struct backends_row {
 struct exempt_row {
 	uint64_t cookie;
 	struct tp_exempt exempt;
+};
+
+struct foreign_row {
+	struct tp_prefix prefix;
+	struct tp_foreign foreign;
 };
 
 struct exempt_rows {
@@ -57,24 +63,34 @@ enum socket_set { SOCKET_SET_LB, SOCKET_SET_HIDE };
 #define SOCKET_SET_SIZE 8
 
 struct socket_lb {
+	/* want: connected UDP sockets of backends that go are to be closed, and can be */
+	bool closes;
 	/* 0: nowhere; have: where all of a set's programs are, and in force */
 	uint64_t cgroup_id[SOCKET_SETS];
 	struct tp_socket_lb settings;
 	ARRAY_OF(struct service_row) services;  /* sorted by service_compare */
 	ARRAY_OF(struct backends_row) backends; /* sorted by id */
 	struct exempt_rows exempt;              /* sorted by cookie */
+	ARRAY_OF(struct foreign_row) foreign;   /* sorted by foreign_compare, none twice */
 	uint32_t link_ids[SOCKET_PROGRAMS];     /* have: 0 = that program is not attached */
 };
 
-/* For qsort: by address, port, protocol; by id; by cookie. */
+/* For qsort: by address, port, protocol; by id; by cookie; by prefix. */
 int service_compare(const void *a, const void *b);
 int backends_compare(const void *a, const void *b);
 int exempt_compare(const void *a, const void *b);
+int foreign_compare(const void *a, const void *b);
 
 void socket_lb_sort(struct socket_lb *lb);
 void socket_lb_clear(struct socket_lb *lb);
 /* How many programs of a set are attached. */
 unsigned int socket_lb_links(const struct socket_lb *lb, enum socket_set set);
+
+/*
+ * Whether the service of that address and port leads there. rev need not be of our making; of it
+ * count vip, backend and their ports.
+ */
+bool socket_lb_leads(const struct socket_lb *lb, uint8_t protocol, const struct tp_sock_rev *rev);
 
 /* "tp_connect4" and so on. */
 const char *socket_program_name(enum socket_program program);

@@ -143,6 +143,36 @@ static int add_exempt(struct want_builder *b)
 	return 0;
 }
 
+static bool has_foreign(const struct socket_lb *lb, const struct foreign_row *row)
+{
+	const struct foreign_row *other;
+
+	array_for_each(other, &lb->foreign)
+		if (!foreign_compare(other, row))
+			return true;
+	return false;
+}
+
+/* A prefix that is named twice has one row. */
+static int add_foreign(struct want_builder *b)
+{
+	const struct prefix *prefix;
+
+	array_for_each(prefix, &b->view->policy->config->socket_lb.foreign_serves) {
+		struct foreign_row found = { .prefix.prefix_len = prefix->len }, *row;
+
+		memcpy(&found.prefix.addr, &prefix->addr, sizeof(found.prefix.addr));
+		found.foreign.v4 = addr_is_v4(&prefix->addr);
+		if (has_foreign(&b->out->socket_lb, &found))
+			continue;
+		row = array_add(&b->out->socket_lb.foreign);
+		if (!row)
+			return want_no_memory(b);
+		*row = found;
+	}
+	return 0;
+}
+
 /* With whom other tools' programs shall not interfere, as far as the kernel lets us. */
 static enum tp_socket_hide want_hide(const struct want_builder *b)
 {
@@ -201,16 +231,39 @@ static int add_services(struct want_builder *b)
 	return r;
 }
 
+static int want_closing(struct want_builder *b)
+{
+	const struct config *config = b->view->policy->config;
+
+	/* turned off, or on "down", nobody is led anywhere else: what goes on, goes on */
+	b->out->socket_lb.closes =
+		config->socket_lb.mode != LB_MODE_OFF && b->view->facts->closes_sockets;
+	if (b->view->facts->closes_sockets || !b->out->socket_lb.services.count)
+		return 0;
+	if (problems_add(b->warnings, "$.services",
+			 "when a backend is removed, UDP sockets that are connected to it stay so: "
+			 "this kernel cannot close them (CONFIG_INET_UDP_DIAG, "
+			 "CONFIG_INET_DIAG_DESTROY)"))
+		return want_no_memory(b);
+	return 0;
+}
+
 int want_services(struct want_builder *b)
 {
 	int r;
 
 	if (!b->view->facts->cgroup.id)
+		return want_closing(b);
+	if (!b->view->facts->cgroup.id)
 		return 0;
 	r = add_exempt(b);
+	if (!r)
+		r = add_foreign(b);
 	if (!r)
 		r = add_services(b);
 	want_settings(b);
 	socket_lb_sort(&b->out->socket_lb);
+	if (!r)
+		r = want_closing(b);
 	return r ? r : warn_of_probes(b);
 }

@@ -4,11 +4,13 @@
  * them, and all rows before the programs that read them.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "plan/plan_parts.h"
 
 static const struct row_kind exempt_rows = ROW_KIND(OP_EXEMPT_SET, struct exempt_row, exempt);
+static const struct row_kind foreign_rows = ROW_KIND(OP_FOREIGN_SET, struct foreign_row, foreign);
 static const struct row_kind backends_rows =
 	ROW_KIND(OP_BACKENDS_SET, struct backends_row, backends);
 static const struct row_kind service_rows = ROW_KIND(OP_SERVICE_SET, struct service_row, service);
@@ -44,6 +46,9 @@ int diff_services_set(struct diff *d)
 	int r = diff_rows_set(d, &exempt_rows,
 			      WALK_OF(want->exempt, have->exempt, exempt_compare, NULL));
 
+	if (!r)
+		r = diff_rows_set(d, &foreign_rows,
+				  WALK_OF(want->foreign, have->foreign, foreign_compare, NULL));
 	if (!r)
 		r = diff_rows_set(d, &backends_rows,
 				  WALK_OF(want->backends, have->backends, backends_compare, NULL));
@@ -81,6 +86,40 @@ static int detach(struct diff *d)
 	return r;
 }
 
+/* One that is different may have lost one; whether it has, shows when sockets are looked at. */
+static bool loses_backends(const struct diff *d, const struct service_row *service)
+{
+	const struct socket_lb *want = &d->want->socket_lb, *have = &d->have->socket_lb;
+	struct tp_sock_rev led = { .vip = service->key.vip, .vip_port = service->key.port };
+	const struct backends_row *row;
+	uint32_t i;
+
+	led.backend_port = service->service.target_port;
+	array_for_each(row, &have->backends)
+		for (i = 0; row->id == service->service.backends && i < row->backends.count &&
+			    i < TP_BACKEND_MAX;
+		     i++) {
+			led.backend = row->backends.addrs[i];
+			if (!socket_lb_leads(want, IPPROTO_UDP, &led))
+				return true;
+		}
+	return false;
+}
+
+/* Last, when nobody is led there any more. */
+static int close_sockets(struct diff *d)
+{
+	const struct service_row *service;
+
+	if (!d->want->socket_lb.closes)
+		return 0;
+	array_for_each(service, &d->have->socket_lb.services)
+		if (service->key.protocol == IPPROTO_UDP && loses_backends(d, service))
+			return op_add(&d->plan, PHASE_REMOVE, OP_SOCKETS_CLOSE, "close") ? 0
+											 : -ENOMEM;
+	return 0;
+}
+
 int diff_services_remove(struct diff *d)
 {
 	const struct socket_lb *want = &d->want->socket_lb, *have = &d->have->socket_lb;
@@ -94,7 +133,11 @@ int diff_services_remove(struct diff *d)
 		r = diff_rows_remove(
 			d, OP_BACKENDS_REMOVE,
 			WALK_OF(want->backends, have->backends, backends_compare, NULL));
-	return r ? r
-		 : diff_rows_remove(d, OP_EXEMPT_REMOVE,
-				    WALK_OF(want->exempt, have->exempt, exempt_compare, NULL));
+	if (!r)
+		r = diff_rows_remove(d, OP_FOREIGN_REMOVE,
+				     WALK_OF(want->foreign, have->foreign, foreign_compare, NULL));
+	if (!r)
+		r = diff_rows_remove(d, OP_EXEMPT_REMOVE,
+				     WALK_OF(want->exempt, have->exempt, exempt_compare, NULL));
+	return r ? r : close_sockets(d);
 }

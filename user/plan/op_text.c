@@ -46,6 +46,14 @@ static void put_service(char *buf, const struct service_row *row)
 		 row->key.protocol == IPPROTO_UDP ? "udp" : "tcp");
 }
 
+static void put_foreign(char *buf, const struct foreign_row *row)
+{
+	struct prefix prefix = { .len = (uint8_t)row->prefix.prefix_len };
+
+	memcpy(&prefix.addr, &row->prefix.addr, sizeof(prefix.addr));
+	put_prefix(buf, "foreign", &prefix);
+}
+
 static void put_exempt(char *buf, const struct exempt_row *row)
 {
 	snprintf(buf, OP_OBJECT_SIZE, "exempt netns %llu", (unsigned long long)row->cookie);
@@ -99,6 +107,9 @@ const char *op_object(char *buf, const struct plan *plan, const struct op *op)
 	case OP_EXEMPT_SET:
 	case OP_EXEMPT_REMOVE: put_exempt(buf, args->exempt); break;
 	case OP_SOCKET_SETTINGS_SET: strcpy(buf, "sockets"); break;
+	case OP_SOCKETS_CLOSE: strcpy(buf, "sockets"); break;
+	case OP_FOREIGN_SET:
+	case OP_FOREIGN_REMOVE: put_foreign(buf, args->foreign); break;
 	case OP_SOCKET_ATTACH:
 	case OP_SOCKET_DETACH: strcpy(buf, socket_set_name(args->socket_set)); break;
 	}
@@ -307,6 +318,7 @@ static void put_details(char *buf, const struct plan *plan, const struct op *op)
 	case OP_SERVICE_SET: put_target(buf, &op->args.service->service); break;
 	case OP_EXEMPT_SET: strcpy(buf, op->args.exempt->exempt.what); break;
 	case OP_SOCKET_SETTINGS_SET: put_sockets(buf, &want->socket_lb.settings); break;
+	case OP_SOCKETS_CLOSE: strcpy(buf, "of removed backends"); break;
 	case OP_SOCKET_ATTACH: sprintf(buf, "to %s", want->socket_lb.settings.cgroup); break;
 	default: break;
 	}

@@ -42,9 +42,12 @@ enum op_kind {
 	OP_SERVICE_REMOVE,      /* service */
 	OP_EXEMPT_SET,          /* exempt: a row of tp_exempt */
 	OP_EXEMPT_REMOVE,       /* exempt */
+	OP_FOREIGN_SET,         /* foreign: a row of tp_foreign */
+	OP_FOREIGN_REMOVE,      /* foreign */
 	OP_SOCKET_SETTINGS_SET, /* want->socket_lb.settings */
 	OP_SOCKET_ATTACH,       /* socket_set, to want's cgroup */
 	OP_SOCKET_DETACH,       /* socket_set */
+	OP_SOCKETS_CLOSE,       /* those of backends that want has no more */
 	OP_POLICY_STAGE,        /* want->tables into the idle slot, and their probes through it */
 	OP_POLICY_TEST,         /* want->tables' probes through the live ones, which are the same */
 	OP_POLICY_SWITCH,       /* the generation word, behind OP_POLICY_STAGE */
@@ -74,6 +77,7 @@ struct op {
 		const struct backends_row *backends;
 		const struct service_row *service;
 		const struct exempt_row *exempt;
+		const struct foreign_row *foreign;
 		enum socket_set socket_set;
 		const void *row; /* any of those that point to a row */
 	} args; /* points into want (add, set) or have (remove): both must outlive the plan */

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel/stale.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/bpf_led.h"
+#include "kernel/bpf_netns.h"
+#include "kernel/netns_walk.h"
+#include "kernel/nl_udp.h"
+
+struct sweep {
+	const struct socket_lb *want;
+	struct led_sockets stale; /* sorted by cookie */
+	struct err *err;
+};
+
+static int led_compare(const void *a, const void *b)
+{
+	const struct tp_led *x = a, *y = b;
+
+	return (x->cookie > y->cookie) - (x->cookie < y->cookie);
+}
+
+static bool is_exempt(const struct socket_lb *want, uint64_t cookie)
+{
+	const struct exempt_row key = { .cookie = cookie };
+
+	return want->exempt.count &&
+	       bsearch(&key, want->exempt.items, want->exempt.count, sizeof(key), exempt_compare);
+}
+
+/* Still connected to that backend: one that was connected anew meanwhile is no more ours. */
+static bool is_stale(const struct sweep *sweep, const struct nl_udp_socket *socket)
+{
+	const struct tp_led key = { .cookie = socket->cookie }, *led;
+
+	led = bsearch(&key, sweep->stale.items, sweep->stale.count, sizeof(key), led_compare);
+	return led && !memcmp(&led->rev.backend, &socket->peer, sizeof(socket->peer)) &&
+	       led->rev.backend_port == socket->id.idiag_dport;
+}
+
+static int close_inside(void *data, const struct netns_id *id, const char *name)
+{
+	const struct sweep *sweep = data;
+	struct nl_udp_sockets found = { 0 };
+	const struct nl_udp_socket *socket;
+	int r;
+
+	(void)id;
+	(void)name; /* all are alike, but for those that are exempt */
+	if (is_exempt(sweep->want, bpf_netns_cookie()))
+		return 0;
+	r = nl_udp_find(&found, sweep->err);
+	array_for_each(socket, &found)
+		if (!r && is_stale(sweep, socket))
+			r = nl_udp_close(socket, sweep->err);
+	array_clear(&found);
+	return r;
+}
+
+static int walk(struct sweep *sweep, struct err *err)
+{
+	struct netns_walk walk = { .visit = close_inside, .data = sweep, .home = -1 };
+	struct err said = { 0 };
+	int r;
+
+	sweep->err = &said;
+	r = netns_walk_open(&walk);
+	if (!r)
+		r = netns_walk_named(&walk);
+	if (!r)
+		r = netns_walk_processes(&walk);
+	netns_walk_close(&walk);
+	if (r && said.code)
+		return err_set(err, r, "close sockets of removed backends: %s", said.text);
+	return r ? err_sys(err, r, "close sockets of removed backends") : 0;
+}
+
+static void keep_stale(struct led_sockets *led, const struct socket_lb *want)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < led->count; i++)
+		if (!socket_lb_leads(want, IPPROTO_UDP, &led->items[i].rev))
+			led->items[kept++] = led->items[i];
+	led->count = kept;
+}
+
+/* The namespaces are only walked when there is any such socket. */
+int stale_close(const struct bpf *bpf, const struct socket_lb *want, struct err *err)
+{
+	struct sweep sweep = { .want = want };
+	int r = bpf_read_led(bpf, &sweep.stale, err);
+
+	keep_stale(&sweep.stale, want);
+	if (!r && sweep.stale.count) {
+		qsort(sweep.stale.items, sweep.stale.count, sizeof(*sweep.stale.items),
+		      led_compare);
+		r = walk(&sweep, err);
+	}
+	array_clear(&sweep.stale);
+	return r;
+}
+
+bool stale_can_close(void)
+{
+	return nl_udp_can_close() && bpf_can_read_led();
+}
