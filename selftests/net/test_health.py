@@ -8,7 +8,7 @@ import threading
 from daemon import Daemon
 from lib import DEADLINE_S, Lab, Skip, bound_socket, case, check, check_equal, main, wait_until
 from other_lb import WAYS, OtherLb
-from services import TCP, UDP, VIP, VIP6, service_policy, served, socket_in
+from services import TCP, UDP, VIP, VIP6, Row, service_policy, served, socket_in
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 PROBE = {"interval_ms": 200, "fail": 3, "rise": 2}
@@ -96,6 +96,16 @@ def what_was_found_outlives_the_daemon(lab):
     wait_for(lab, [False, False])
     lab.apply(service_policy(lab, lab.cgroup))
     wait_for(lab, [True, True])     # nobody probes: all count as healthy
+
+
+@case
+def what_the_kernel_lost_is_found_again(lab):
+    """A verdict that did not get into its row, or whose row was made anew since."""
+    with Daemon(lab, probed(lab, "tcp:1")):
+        wait_for(lab, [False, False])
+        for name in ("vip", "vip6"):
+            Row(lab, name).set_healthy(3)
+        wait_for(lab, [False, False])
 
 
 @case

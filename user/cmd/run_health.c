@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "cmd/run.h"
 #include "daemon/question.h"
+#include "daemon/verdict.h"
 #include "kernel/bpf_service.h"
 
 /* One backend; in its own memory, for its question must not move. */
@@ -23,9 +24,9 @@ struct health_target {
 	struct tp_addr backend;
 	char *path;
 	uint32_t interval_ms, fail, rise;
-	bool healthy;
-	uint32_t contrary; /* answers in a row that say otherwise */
-	bool stays;        /* run_health_follow has met it */
+	struct verdict verdict; /* what its row says, as far as is known */
+	bool untold;            /* it turned, and could not be written */
+	bool stays;             /* run_health_follow has met it */
 };
 
 static void target_free(struct health_target *target)
@@ -38,38 +39,48 @@ static void target_free(struct health_target *target)
 	free(target);
 }
 
-static void tell(struct health_target *target)
+static int write_down(const struct health_target *target, bool healthy, struct err *err)
 {
 	const struct args *args = target->run->args;
-	char text[ADDR_TEXT_SIZE];
 	struct bpf bpf;
-	struct addr addr;
-	struct err err;
-	int r = bpf_open(&bpf, args->bpffs, args->instance, false, &err);
+	int r = bpf_open(&bpf, args->bpffs, args->instance, false, err);
 
-	memcpy(&addr, &target->backend, sizeof(addr));
 	if (!r)
-		r = bpf_set_health(&bpf, target->service, &target->backend, target->healthy, &err);
+		r = bpf_set_health(&bpf, target->service, &target->backend, healthy, err);
 	bpf_close(&bpf);
-	log_warn("service %s: backend %s %s", target->service, addr_put(text, &addr),
-		 target->healthy ? "answers again" : "does not answer");
-	if (r)
-		log_error("run: service %s: %s", target->service, err.text);
+	return r;
 }
 
+/* Logged once, however often it is tried. */
+static void say(const struct health_target *target, bool healthy)
+{
+	char text[ADDR_TEXT_SIZE];
+	struct addr addr;
+
+	memcpy(&addr, &target->backend, sizeof(addr));
+	if (!target->untold)
+		log_warn("service %s: backend %s %s", target->service, addr_put(text, &addr),
+			 healthy ? "answers again" : "does not answer");
+}
+
+/* What cannot be written is tried again with the next answer. */
 static void judge(void *data, bool lives)
 {
 	struct health_target *target = data;
+	struct err err;
+	int r;
 
-	if (lives == target->healthy) {
-		target->contrary = 0;
+	if (!verdict_hear(&target->verdict, lives, target->fail, target->rise)) {
+		target->untold = target->untold && target->verdict.contrary;
 		return;
 	}
-	if (++target->contrary < (lives ? target->rise : target->fail))
-		return;
-	target->healthy = lives;
-	target->contrary = 0;
-	tell(target);
+	say(target, lives);
+	r = write_down(target, lives, &err);
+	if (r && !target->untold)
+		log_error("run: service %s: %s", target->service, err.text);
+	target->untold = r != 0;
+	if (!r)
+		verdict_set(&target->verdict, lives);
 }
 
 /* Where forwarded packets are routed: in tunnel.netns, if there is one. */
@@ -171,7 +182,6 @@ static struct health_target *add(struct run *run, const struct backends_row *row
 	target->run = run;
 	memcpy(target->service, row->backends.name, sizeof(target->service));
 	target->backend = row->backends.addrs[index];
-	target->healthy = row->backends.healthy >> index & 1;
 	loop_timer_arm(&target->next, 1);
 	return target;
 }
@@ -189,6 +199,7 @@ static bool follow_one(struct run *run, const struct config_service *service,
 	if (!target)
 		return false;
 	target->stays = true;
+	verdict_set(&target->verdict, row->backends.healthy >> index & 1);
 	target->interval_ms = probe->interval_ms;
 	target->fail = probe->fail;
 	target->rise = probe->rise;
