@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
@@ -14,6 +15,10 @@
 #include "daemon/question.h"
 #include "daemon/verdict.h"
 #include "kernel/bpf_service.h"
+
+#define COMPLAIN_MS      60000
+#define FILES_RESERVED   256 /* what is pinned and held, devices, who asks us, a repair's own */
+#define FILES_PER_TARGET 3   /* two timers and a socket */
 
 /* One backend; in its own memory, for its question must not move. */
 struct health_target {
@@ -117,18 +122,30 @@ static int make_socket(void *data, int domain, int type)
 	if (!r)
 		r = bpf_note_probe(&bpf, fd, &err);
 	bpf_close(&bpf);
-	if (r)
-		log_warn("run: service %s: %s", target->service, err.text);
 	return r ? r : mem_take_fd(&fd);
+}
+
+/* One line for all of them, and not with each question. */
+static void complain(struct run_health *health, int error)
+{
+	int64_t now_ms = loop_now_ms();
+
+	if (health->complained_ms && now_ms - health->complained_ms < COMPLAIN_MS)
+		return;
+	health->complained_ms = now_ms;
+	log_error("run: a backend cannot be probed, and counts as it did: %s", strerror(-error));
 }
 
 /* A question that is not answered within the interval is answered with no. */
 static void ask(void *data)
 {
 	struct health_target *target = data;
+	int r;
 
 	loop_timer_arm(&target->next, target->interval_ms);
-	question_ask(&target->question, target->interval_ms - target->interval_ms / 8);
+	r = question_ask(&target->question, target->interval_ms - target->interval_ms / 8);
+	if (r)
+		complain(&target->run->health, r);
 }
 
 static enum question_kind kind_of(const char *protocol)
@@ -167,9 +184,20 @@ static int open_target(struct run *run, struct health_target *target, struct err
 	return r ? r : loop_timer_open(&target->next, &run->loop, false, ask, target, err);
 }
 
+/* Whether another one leaves enough descriptors for all else that the daemon does. */
+static bool has_room(const struct run_health *health)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return false;
+	return files.rlim_cur >= FILES_RESERVED + (health->count + 1) * FILES_PER_TARGET;
+}
+
 static struct health_target *add(struct run *run, const struct backends_row *row, uint32_t index)
 {
-	struct health_target *target = mem_alloc(1, sizeof(*target));
+	struct health_target *target =
+		has_room(&run->health) ? mem_alloc(1, sizeof(*target)) : NULL;
 	struct health_target **place = target ? array_add(&run->health) : NULL;
 	struct err err;
 
@@ -253,8 +281,11 @@ void run_health_follow(struct run *run, const struct pipeline *p)
 			all &= follow_one(run, service, row, i);
 	}
 	drop(&run->health, false);
-	if (!all)
-		log_error("run: out of memory or of descriptors: not all backends are probed");
+	if (!all && !run->health.short_of)
+		log_error(
+			"run: out of memory or of descriptors (LimitNOFILE): not all backends are "
+			"probed, and the others count as they did");
+	run->health.short_of = !all;
 }
 
 void run_health_close(struct run *run)
