@@ -6,7 +6,7 @@
  * destination back. The other tool sees nothing to translate, so there is nothing to undo on the
  * way back.
  *
- * Should the second program be missing, the socket gets an error and never a wrong destination.
+ * Should the second program be missing, the socket gets an error and never a backend.
  */
 #include <linux/bpf.h>
 #include <linux/errno.h>
@@ -79,15 +79,18 @@ static __always_inline int leave(const struct bpf_sock_addr *ctx)
 }
 
 /*
- * Port 0, which the kernel refuses to send a datagram to; and for TCP an address that it refuses to
- * connect to: 0.0.0.1 (RFC 6890: "this network"), ff01::1 (multicast).
+ * Port 0, which the kernel refuses to send a datagram to; and an address that it refuses to connect
+ * to, whatever the routes: 255.255.255.255, which is a broadcast on every device, and ff01::1,
+ * which leaves no host (RFC 4291 2.7.1). 0.0.0.0/8 is routed like any other since Linux 5.3. Only
+ * UDP can do what broadcast and multicast are for: with SO_BROADCAST, or IPv6 bound to a device, it
+ * is connected, to port 0.
  */
 static __always_inline void peer_hide(struct bpf_sock_addr *ctx, enum family family)
 {
 	struct tp_addr nowhere = { .bytes = { [0] = 0xff, [1] = 0x01, [15] = 1 } };
 
 	if (family == FAMILY_V4)
-		__builtin_memcpy(&nowhere.bytes[12], (__u8[]){ 0, 0, 0, 1 }, 4);
+		__builtin_memcpy(&nowhere.bytes[12], (__u8[]){ 255, 255, 255, 255 }, 4);
 	peer_write(ctx, family, &nowhere, 0);
 }
 

@@ -122,36 +122,47 @@ static __always_inline int send_elsewhere(struct bpf_sock_addr *ctx, const struc
 	return GO_ON;
 }
 
-static __always_inline int on_send(struct bpf_sock_addr *ctx, enum family family)
+/* To the one that this socket has for that service, else to one that is chosen. */
+static __always_inline int send_to_service(struct bpf_sock_addr *ctx, enum family family,
+					   const struct tp_service *service, const struct peer *vip)
 {
-	const struct tp_backends *backends;
-	const struct tp_service *service;
+	const struct tp_backends *backends = bpf_map_lookup_elem(&tp_backends, &service->backends);
 	struct tp_sock_rev *entry;
 	struct tp_sock_udp *udp;
-	struct peer peer;
 	int error = 0;
 
-	if (is_left_alone(ctx))
-		return GO_ON;
-	peer_read(&peer, ctx, family);
-	service = service_find(ctx, &peer);
-	if (!service)
-		return send_elsewhere(ctx, &peer);
-	backends = bpf_map_lookup_elem(&tp_backends, &service->backends);
 	if (!backends)
 		return refuse(EHOSTUNREACH);
 	udp = datagrams_of(ctx, true);
-	entry = udp ? entry_for(udp, &peer) : NULL;
+	entry = udp ? entry_for(udp, vip) : NULL;
 	if (!entry)
 		return refuse(ENOBUFS);
 	if (!entry->used || !still_stands(entry, backends))
-		error = choose(ctx, service, backends, &peer, entry);
+		error = choose(ctx, service, backends, vip, entry);
 	if (error)
 		return refuse(error);
 	entry->used = ++udp->clock;
 	entry->direct = 0;
 	peer_write(ctx, family, &entry->backend, entry->backend_port);
 	return GO_ON;
+}
+
+static __always_inline int on_send(struct bpf_sock_addr *ctx, enum family family)
+{
+	const struct tp_service *service;
+	const struct tp_sock_rev *rev;
+	struct peer peer;
+
+	if (is_left_alone(ctx))
+		return GO_ON;
+	peer_read(&peer, ctx, family);
+	rev = connected_now(ctx);
+	if (rev && is_vip(rev, &peer)) { /* the kernel lets nobody else answer */
+		peer_write(ctx, family, &rev->backend, rev->backend_port);
+		return GO_ON;
+	}
+	service = service_find(ctx, &peer);
+	return service ? send_to_service(ctx, family, service, &peer) : send_elsewhere(ctx, &peer);
 }
 
 static __always_inline int on_receive(struct bpf_sock_addr *ctx, enum family family)

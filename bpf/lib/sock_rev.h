@@ -30,6 +30,14 @@ static __always_inline struct tp_sock_rev *connected_of(const struct bpf_sock_ad
 		       : NULL;
 }
 
+/* Of a UDP socket: what it is connected to now, by a service's address; else NULL. */
+static __always_inline struct tp_sock_rev *connected_now(const struct bpf_sock_addr *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+
+	return sk && sk->state == BPF_TCP_ESTABLISHED ? connected_of(ctx, false) : NULL;
+}
+
 static __always_inline struct tp_sock_udp *datagrams_of(const struct bpf_sock_addr *ctx, bool make)
 {
 	return ctx->sk ? bpf_sk_storage_get(&tp_sock_udp, ctx->sk, NULL,

@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Backends that die and come back, as `run` finds out by TCP, DNS and HTTP probes."""
 
+import os
 import socket
+import subprocess
 import threading
+import time
 
 from daemon import Daemon
-from lib import DEADLINE_S, Lab, Skip, bound_socket, case, check, check_equal, main, wait_until
+from lib import (DEADLINE_S, TOWPATH, Lab, Skip, bound_socket, case, check, check_equal, main, run,
+                 wait_until)
 from other_lb import WAYS, OtherLb
-from services import TCP, UDP, VIP, VIP6, service_policy, served, socket_in
+from services import TCP, UDP, VIP, VIP6, Row, service_policy, served, socket_in
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 PROBE = {"interval_ms": 200, "fail": 3, "rise": 2}
@@ -19,6 +23,10 @@ def probed(lab, probe, **more):
     for service in policy["services"].values():
         service["health"] = {"probe": probe, **PROBE, **more}
     return lab.write_policy(policy)
+
+
+def open_files(daemon):
+    return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
 
 
 def healthy(lab, name):
@@ -96,6 +104,78 @@ def what_was_found_outlives_the_daemon(lab):
     wait_for(lab, [False, False])
     lab.apply(service_policy(lab, lab.cgroup))
     wait_for(lab, [True, True])     # nobody probes: all count as healthy
+
+
+@case
+def what_the_kernel_lost_is_found_again(lab):
+    """A verdict that did not get into its row, or whose row was made anew since."""
+    with Daemon(lab, probed(lab, "tcp:1")):
+        wait_for(lab, [False, False])
+        for name in ("vip", "vip6"):
+            Row(lab, name).set_healthy(3)
+        wait_for(lab, [False, False])
+
+
+def limits(daemon):
+    """Of open files: (soft, hard)."""
+    with open(f"/proc/{daemon.process.pid}/limits", encoding="ascii") as file:
+        line = next(line for line in file if line.startswith("Max open files"))
+    return tuple(int(word) for word in line.split()[3:5])
+
+
+def limit(daemon, files):
+    run("prlimit", f"--pid={daemon.process.pid}", f"--nofile={files}")
+
+
+def spent(daemon):
+    """Seconds of the CPU's time."""
+    with open(f"/proc/{daemon.process.pid}/stat", encoding="ascii") as file:
+        words = file.read().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@case
+def without_descriptors_nothing_is_found_out(lab):
+    """Whoever cannot ask has no answer; and who asks us meanwhile is answered later."""
+    with Daemon(lab, probed(lab, "tcp:8880"), wrap=("prlimit", "--nofile=256:2048")) as daemon:
+        check_equal(limits(daemon), (2048, 2048), "open files")
+        wait_for(lab, [True, True])
+        limit(daemon, "4:2048")
+        asking = subprocess.Popen(["nsenter", f"--net=/run/netns/{lab.netns('router')}", TOWPATH,
+                                   "status", "--instance", lab.instance],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        began, before = time.monotonic(), spent(daemon)
+        time.sleep(15 * PROBE["interval_ms"] / 1000)
+        share = (spent(daemon) - before) / (time.monotonic() - began)
+        check(share < 0.1, f"it waits: {share:.0%} of a CPU")
+        check_equal([Row(lab, name).value[0] for name in ("vip", "vip6")], [3, 3], "health")
+        check("does not answer" not in daemon.log(), daemon.log())
+        limit(daemon, "2048:2048")
+        asking.wait()
+        wait_until(lambda: lab.json("status")["daemon"], "the daemon to answer")
+        lab.servers.stop()
+        wait_for(lab, [False, False])
+    lab.servers.start_on(("web", "dns"))
+
+
+@case
+def more_backends_than_descriptors_leave_some_for_the_rest(lab):
+    policy = service_policy(lab, lab.cgroup)
+    for i in range(4):
+        for name, vip, backend in ((f"many{i}", f"100.80.1.{i}", "10.10.30.{}"),
+                                   (f"many6{i}", f"fd7a:70::1:{i}", "fd10:30::{}")):
+            policy["services"][name] = {
+                "vip": vip, "ports": [{"port": 80, "protocol": "tcp"}],
+                "backends": [backend.format(n) for n in range(100, 164)],
+                "health": {"probe": "tcp:80", **PROBE, "interval_ms": 5000}}
+    with Daemon(lab, lab.write_policy(policy), wrap=("prlimit", "--nofile=1024:1024")) as daemon:
+        wait_until(lambda: open_files(daemon) > 500, "it to ask most of them")
+        check("not all backends are probed" in daemon.log(), daemon.log())
+        check(open_files(daemon) < 1024 - 100, f"it has {open_files(daemon)} open")
+        check(lab.json("status")["daemon"], "it answers")
+        lab.script("exec", "router", "ip", "route", "flush", "dev", lab.tunnel)
+        wait_until(lambda: daemon.metrics().values("towpath_repairs_total")["route"], "a repair")
+    lab.apply(service_policy(lab, lab.cgroup))
 
 
 @case

@@ -20,6 +20,7 @@ from services import (SECOND, SECOND6, TCP, UDP, VIP, VIP6, Row, cgroup_mount, c
 V4, V6 = socket.AF_INET, socket.AF_INET6
 # the service's address, its first backend and its second, by family
 FAMILIES = ((V4, VIP, Lab.WEB, Lab.DNS), (V6, VIP6, Lab.WEB6, Lab.DNS6))
+MAPPED = ((V6, "::ffff:" + VIP, "::ffff:" + Lab.WEB, "::ffff:" + Lab.DNS),)
 AF_UNSPEC_ADDRESS = bytes(16)
 SO_NETNS_COOKIE = 71
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -116,6 +117,25 @@ def a_socket_may_be_connected_anew(lab):
             disconnect(sock)
             sock.connect((vip, 80))
             check_equal(sock.getpeername()[:2], (vip, 80), "the service again")
+
+
+@case
+def a_connected_socket_sends_to_its_own_backend_by_either_way(lab):
+    """The kernel lets nobody else answer, so another choice would be a datagram lost."""
+    for family, vip, _, _ in FAMILIES + MAPPED:
+        row = Row(lab, "vip6" if vip == VIP6 else "vip")
+        with connected(lab, UDP, family, vip) as sock:
+            check_equal(ask(sock, (vip, 80)), ("web-udp", (vip, 80)), "connected, to the service")
+            row.set_healthy(2)
+            check_equal(ask(sock, (vip, 80)), ("web-udp", (vip, 80)), "while another is chosen")
+            check_equal(whom(sock), "web-udp", "by send()")
+            row.set_healthy(3)
+        with socket_in(lab, "router", UDP, family) as sock:
+            row.set_healthy(2)
+            check_equal(ask(sock, (vip, 80)), ("dns-udp", (vip, 80)), "before it is connected")
+            row.set_healthy(3)
+            sock.connect((vip, 80))
+            check_equal(ask(sock, (vip, 80)), ("web-udp", (vip, 80)), "and after")
 
 
 @case

@@ -68,6 +68,54 @@ TEST(gives_numbers_back_to_their_owners)
 	fixture_free(&f);
 }
 
+#define SERVICE(name, vip, backend)                                              \
+	"\"" name "\": { \"vip\": \"" vip "\", \"backends\": [\"" backend "\"]," \
+	"         \"ports\": [{ \"port\": 80, \"protocol\": \"tcp\" }] }"
+
+static uint32_t service_id_of(const struct fixture *f, const char *name)
+{
+	const struct backends_row *row;
+
+	array_for_each(row, &f->want.socket_lb.backends)
+		if (!strcmp(row->backends.name, name))
+			return row->id;
+	return 0;
+}
+
+/* All rows are taken, by services that go, but one or none. */
+static void check_last_row(uint32_t taken, uint32_t id, uint32_t id6)
+{
+	struct fixture f;
+	char *facts = NULL;
+	size_t size;
+	FILE *out = open_memstream(&facts, &size);
+	uint32_t i;
+
+	CHECK(out);
+	fprintf(out, FACTS "cgroup 4242 /sys/fs/cgroup\n");
+	for (i = 1; i <= taken; i++)
+		fprintf(out, "service-id gone%u %u\n", i, i);
+	CHECK(!fclose(out));
+	CHECK_INT(want(&f,
+		       POLICY(NODE("a", "100.80.0.1", ""),
+			      "\"services\": {" SERVICE(
+				      "new", "100.80.0.80",
+				      "10.10.30.20") "," SERVICE("new6", "fd7a:70::80",
+								 "fd10:30::20") "},"),
+		       facts, "a"),
+		  0);
+	CHECK_INT(service_id_of(&f, "new"), id);
+	CHECK_INT(service_id_of(&f, "new6"), id6);
+	fixture_free(&f);
+	free(facts);
+}
+
+TEST(gives_a_service_the_row_of_one_that_goes_only_when_no_other_is_free)
+{
+	check_last_row(TP_SERVICE_MAX - 1, TP_SERVICE_MAX, 1);
+	check_last_row(TP_SERVICE_MAX, 1, 2);
+}
+
 TEST(accepts_only_what_its_list_contains)
 {
 	struct fixture f;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -265,6 +266,17 @@ static int run_locked(const struct args *args)
 	return status;
 }
 
+/* The soft limit is low for those who use select(2), which nobody here does. */
+static void raise_limit(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return;
+	files.rlim_cur = files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files); /* cannot fail: up to the hard one anybody may */
+}
+
 int cmd_run(const struct args *args)
 {
 	AUTO_CLOSE int lock = -1;
@@ -274,6 +286,7 @@ int cmd_run(const struct args *args)
 		log_error("run: standard input cannot be read again; name a file");
 		return EXIT_USAGE;
 	}
+	raise_limit();
 	status = require_root(args);
 	if (status == EXIT_DONE)
 		status = require_kernel(args);

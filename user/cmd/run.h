@@ -41,6 +41,8 @@ struct health_target;
 /* Backends that are asked whether they live. */
 struct run_health {
 	ARRAY_OF(struct health_target *);
+	bool short_of;         /* not all are */
+	int64_t complained_ms; /* when it was last said that one cannot be asked; 0: never */
 };
 
 struct vip_device;

@@ -6,13 +6,19 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "cmd/run.h"
 #include "daemon/question.h"
+#include "daemon/verdict.h"
 #include "kernel/bpf_service.h"
+
+#define COMPLAIN_MS      60000
+#define FILES_RESERVED   256 /* what is pinned and held, devices, who asks us, a repair's own */
+#define FILES_PER_TARGET 3   /* two timers and a socket */
 
 /* One backend; in its own memory, for its question must not move. */
 struct health_target {
@@ -23,9 +29,9 @@ struct health_target {
 	struct tp_addr backend;
 	char *path;
 	uint32_t interval_ms, fail, rise;
-	bool healthy;
-	uint32_t contrary; /* answers in a row that say otherwise */
-	bool stays;        /* run_health_follow has met it */
+	struct verdict verdict; /* what its row says, as far as is known */
+	bool untold;            /* it turned, and could not be written */
+	bool stays;             /* run_health_follow has met it */
 };
 
 static void target_free(struct health_target *target)
@@ -38,38 +44,48 @@ static void target_free(struct health_target *target)
 	free(target);
 }
 
-static void tell(struct health_target *target)
+static int write_down(const struct health_target *target, bool healthy, struct err *err)
 {
 	const struct args *args = target->run->args;
-	char text[ADDR_TEXT_SIZE];
 	struct bpf bpf;
-	struct addr addr;
-	struct err err;
-	int r = bpf_open(&bpf, args->bpffs, args->instance, false, &err);
+	int r = bpf_open(&bpf, args->bpffs, args->instance, false, err);
 
-	memcpy(&addr, &target->backend, sizeof(addr));
 	if (!r)
-		r = bpf_set_health(&bpf, target->service, &target->backend, target->healthy, &err);
+		r = bpf_set_health(&bpf, target->service, &target->backend, healthy, err);
 	bpf_close(&bpf);
-	log_warn("service %s: backend %s %s", target->service, addr_put(text, &addr),
-		 target->healthy ? "answers again" : "does not answer");
-	if (r)
-		log_error("run: service %s: %s", target->service, err.text);
+	return r;
 }
 
+/* Logged once, however often it is tried. */
+static void say(const struct health_target *target, bool healthy)
+{
+	char text[ADDR_TEXT_SIZE];
+	struct addr addr;
+
+	memcpy(&addr, &target->backend, sizeof(addr));
+	if (!target->untold)
+		log_warn("service %s: backend %s %s", target->service, addr_put(text, &addr),
+			 healthy ? "answers again" : "does not answer");
+}
+
+/* What cannot be written is tried again with the next answer. */
 static void judge(void *data, bool lives)
 {
 	struct health_target *target = data;
+	struct err err;
+	int r;
 
-	if (lives == target->healthy) {
-		target->contrary = 0;
+	if (!verdict_hear(&target->verdict, lives, target->fail, target->rise)) {
+		target->untold = target->untold && target->verdict.contrary;
 		return;
 	}
-	if (++target->contrary < (lives ? target->rise : target->fail))
-		return;
-	target->healthy = lives;
-	target->contrary = 0;
-	tell(target);
+	say(target, lives);
+	r = write_down(target, lives, &err);
+	if (r && !target->untold)
+		log_error("run: service %s: %s", target->service, err.text);
+	target->untold = r != 0;
+	if (!r)
+		verdict_set(&target->verdict, lives);
 }
 
 /* Where forwarded packets are routed: in tunnel.netns, if there is one. */
@@ -106,18 +122,30 @@ static int make_socket(void *data, int domain, int type)
 	if (!r)
 		r = bpf_note_probe(&bpf, fd, &err);
 	bpf_close(&bpf);
-	if (r)
-		log_warn("run: service %s: %s", target->service, err.text);
 	return r ? r : mem_take_fd(&fd);
+}
+
+/* One line for all of them, and not with each question. */
+static void complain(struct run_health *health, int error)
+{
+	int64_t now_ms = loop_now_ms();
+
+	if (health->complained_ms && now_ms - health->complained_ms < COMPLAIN_MS)
+		return;
+	health->complained_ms = now_ms;
+	log_error("run: a backend cannot be probed, and counts as it did: %s", strerror(-error));
 }
 
 /* A question that is not answered within the interval is answered with no. */
 static void ask(void *data)
 {
 	struct health_target *target = data;
+	int r;
 
 	loop_timer_arm(&target->next, target->interval_ms);
-	question_ask(&target->question, target->interval_ms - target->interval_ms / 8);
+	r = question_ask(&target->question, target->interval_ms - target->interval_ms / 8);
+	if (r)
+		complain(&target->run->health, r);
 }
 
 static enum question_kind kind_of(const char *protocol)
@@ -156,9 +184,20 @@ static int open_target(struct run *run, struct health_target *target, struct err
 	return r ? r : loop_timer_open(&target->next, &run->loop, false, ask, target, err);
 }
 
+/* Whether another one leaves enough descriptors for all else that the daemon does. */
+static bool has_room(const struct run_health *health)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return false;
+	return files.rlim_cur >= FILES_RESERVED + (health->count + 1) * FILES_PER_TARGET;
+}
+
 static struct health_target *add(struct run *run, const struct backends_row *row, uint32_t index)
 {
-	struct health_target *target = mem_alloc(1, sizeof(*target));
+	struct health_target *target =
+		has_room(&run->health) ? mem_alloc(1, sizeof(*target)) : NULL;
 	struct health_target **place = target ? array_add(&run->health) : NULL;
 	struct err err;
 
@@ -171,7 +210,6 @@ static struct health_target *add(struct run *run, const struct backends_row *row
 	target->run = run;
 	memcpy(target->service, row->backends.name, sizeof(target->service));
 	target->backend = row->backends.addrs[index];
-	target->healthy = row->backends.healthy >> index & 1;
 	loop_timer_arm(&target->next, 1);
 	return target;
 }
@@ -189,6 +227,7 @@ static bool follow_one(struct run *run, const struct config_service *service,
 	if (!target)
 		return false;
 	target->stays = true;
+	verdict_set(&target->verdict, row->backends.healthy >> index & 1);
 	target->interval_ms = probe->interval_ms;
 	target->fail = probe->fail;
 	target->rise = probe->rise;
@@ -242,8 +281,11 @@ void run_health_follow(struct run *run, const struct pipeline *p)
 			all &= follow_one(run, service, row, i);
 	}
 	drop(&run->health, false);
-	if (!all)
-		log_error("run: out of memory or of descriptors: not all backends are probed");
+	if (!all && !run->health.short_of)
+		log_error(
+			"run: out of memory or of descriptors (LimitNOFILE): not all backends are "
+			"probed, and the others count as they did");
+	run->health.short_of = !all;
 }
 
 void run_health_close(struct run *run)

@@ -14,6 +14,7 @@
 
 #define BACKLOG       16
 #define ASK_TIMEOUT_S 3
+#define BREATH_MS     500
 
 static int set_path(struct sockaddr_un *to, const char *path, struct err *err)
 {
@@ -40,15 +41,31 @@ static void answer(const struct control *control, int client)
 			   MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+static void accept_one(void *data);
+
+static void listen_again(void *data)
+{
+	struct control *control = data;
+	struct err err;
+
+	if (loop_add(control->loop, &control->source, control->source.fd, accept_one, control,
+		     &err))
+		loop_timer_arm(&control->breath, BREATH_MS);
+}
+
+/* EMFILE and the like: who asks stays in the backlog, which would call for us without end. */
 static void accept_one(void *data)
 {
 	struct control *control = data;
 	AUTO_CLOSE int client =
 		accept4(control->source.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	/* EMFILE and the like: it stays in the backlog, and asks again */
-	if (client >= 0)
+	if (client >= 0) {
 		answer(control, client);
+	} else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+		loop_remove(control->loop, &control->source);
+		loop_timer_arm(&control->breath, BREATH_MS);
+	}
 }
 
 static int listen_at(int fd, const struct sockaddr_un *at)
@@ -78,9 +95,14 @@ int control_open(struct control *control, struct loop *loop, const char *path,
 	r = listen_at(fd, &at);
 	if (r)
 		return err_sys(err, r, "listen at %s", path);
-	r = loop_add(loop, &control->source, fd, accept_one, control, err);
+	r = loop_timer_open(&control->breath, loop, false, listen_again, control, err);
 	if (r)
 		return r;
+	r = loop_add(loop, &control->source, fd, accept_one, control, err);
+	if (r) {
+		loop_timer_close(&control->breath);
+		return r;
+	}
 	control->loop = loop;
 	control->running = running;
 	snprintf(control->path, sizeof(control->path), "%s", path);
@@ -92,6 +114,7 @@ void control_close(struct control *control)
 {
 	if (!control->loop)
 		return;
+	loop_timer_close(&control->breath);
 	loop_remove(control->loop, &control->source);
 	close(control->source.fd);
 	/* ENOENT: somebody was tidier than we */

@@ -17,6 +17,7 @@
 struct control {
 	struct loop *loop;
 	struct loop_source source;
+	struct loop_timer breath; /* until it listens again */
 	char path[CONTROL_PATH_SIZE];
 	const struct running *running; /* the caller's, always current */
 };

@@ -149,51 +149,71 @@ static void ready(void *data)
 		finish(question, false);
 }
 
-static int connect_to(const struct question *question, int type)
+/* Not what the other side or the way to it is like. */
+static bool is_shortage(int error)
 {
-	const struct endpoint *to = &question->to;
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+/* Whether it is on its way. What else fails at once is an answer: no route, for one. */
+static int connect_to(const struct endpoint *to, int fd)
+{
 	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6, .sin6_port = htons(to->port) };
 	struct sockaddr_in to4 = { .sin_family = AF_INET, .sin_port = htons(to->port) };
 	bool v4 = addr_is_v4(&to->addr);
-	int fd = question->owner->socket(question->data, v4 ? AF_INET : AF_INET6,
-					 type | SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-	if (fd < 0)
-		return fd;
 	memcpy(&to6.sin6_addr, &to->addr, sizeof(to6.sin6_addr));
 	memcpy(&to4.sin_addr, to6.sin6_addr.s6_addr + 12, sizeof(to4.sin_addr));
 	if (connect(fd, v4 ? (struct sockaddr *)&to4 : (struct sockaddr *)&to6,
 		    v4 ? sizeof(to4) : sizeof(to6)) &&
-	    errno != EINPROGRESS) {
-		int error = errno;
-
-		close(fd);
-		return -error;
-	}
-	return fd;
+	    errno != EINPROGRESS)
+		return -errno;
+	return 0;
 }
 
-static int begin(struct question *question)
+static int make_socket(const struct question *question)
+{
+	int type = question->kind == QUESTION_DNS ? SOCK_DGRAM : SOCK_STREAM;
+
+	return question->owner->socket(question->data,
+				       addr_is_v4(&question->to.addr) ? AF_INET : AF_INET6,
+				       type | SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+/* *refused: it could be asked, and the answer is no. */
+static int begin(struct question *question, bool *refused)
 {
 	struct err err;
 	int fd, r;
 
+	*refused = false;
 	if (getrandom(&question->id, sizeof(question->id), 0) != sizeof(question->id))
 		return -errno;
-	fd = connect_to(question, question->kind == QUESTION_DNS ? SOCK_DGRAM : SOCK_STREAM);
+	fd = make_socket(question);
 	if (fd < 0)
 		return fd;
-	r = loop_add_connecting(question->loop, &question->source, fd, ready, question, &err);
+	r = connect_to(&question->to, fd);
+	*refused = r && !is_shortage(-r);
+	if (!r)
+		r = loop_add_connecting(question->loop, &question->source, fd, ready, question,
+					&err);
 	if (r)
 		close(fd);
-	return r;
+	return *refused ? 0 : r;
 }
 
-void question_ask(struct question *question, uint32_t timeout_ms)
+int question_ask(struct question *question, uint32_t timeout_ms)
 {
+	bool refused;
+	int r;
+
 	forget(question);
+	loop_timer_disarm(&question->timeout);
 	question->asked = false;
 	question->length = 0;
 	memset(question->answer, 0, sizeof(question->answer));
-	loop_timer_arm(&question->timeout, begin(question) ? SOON_MS : timeout_ms);
+	r = begin(question, &refused);
+	if (!r)
+		loop_timer_arm(&question->timeout, refused ? SOON_MS : timeout_ms);
+	return r;
 }

@@ -34,7 +34,7 @@ struct question_owner {
 	/* A socket to ask by, not connected yet, or a negative errno; as socket(2), domain and
 	 * type. */
 	int (*socket)(void *data, int domain, int type);
-	/* Once for each question_ask, never from within it. */
+	/* At most once for each question_ask that could be asked, never from within it. */
 	void (*done)(void *data, bool lives);
 };
 
@@ -42,7 +42,10 @@ int question_open(struct question *question, struct loop *loop, const struct que
 		  void *data, struct err *err);
 void question_close(struct question *question); /* one that was never opened is fine */
 
-/* kind, to and path are set. Gives up the one before, if it is not over. */
-void question_ask(struct question *question, uint32_t timeout_ms);
+/*
+ * kind, to and path are set. Gives up the one before, if it is not over. 0, or a negative errno
+ * when this machine lacks what it takes to ask (descriptors, memory): nothing was found out then.
+ */
+int question_ask(struct question *question, uint32_t timeout_ms);
 
 #endif

@@ -9,9 +9,13 @@
 #include "base/mem.h"
 #include "model/want_parts.h"
 
-/* A row keeps its number as long as its service lives; 0 is never given away. */
+/*
+ * A row keeps its number as long as its service lives; 0 is never given away. That of a service
+ * which goes is not given away at once: its addresses lead to the row until they are removed.
+ */
 struct numbers {
 	bool used[TP_SERVICE_MAX + 1];
+	bool leaving[TP_SERVICE_MAX + 1];
 };
 
 static const struct facts_service_id *find_id(const struct facts *facts, const char *name)
@@ -27,25 +31,38 @@ static const struct facts_service_id *find_id(const struct facts *facts, const c
 static void keep_numbers(const struct want_builder *b, struct numbers *numbers)
 {
 	const struct config_service *service;
+	const struct facts_service_id *id;
 
+	array_for_each(id, &b->view->facts->service_ids)
+		if (id->id <= TP_SERVICE_MAX)
+			numbers->leaving[id->id] = true;
 	array_for_each(service, &b->view->policy->config->services) {
-		const struct facts_service_id *id = find_id(b->view->facts, service->name);
-
+		id = find_id(b->view->facts, service->name);
 		if (id)
 			numbers->used[id->id] = true;
 	}
+}
+
+/* There are as many as services may be; only when each has a row, one that leaves is given on. */
+static uint32_t free_number(const struct numbers *numbers)
+{
+	uint32_t id, last = 0;
+
+	for (id = 1; id <= TP_SERVICE_MAX; id++) {
+		if (!numbers->used[id] && !numbers->leaving[id])
+			return id;
+		if (!numbers->used[id] && !last)
+			last = id;
+	}
+	return last;
 }
 
 static uint32_t number_of(const struct want_builder *b, struct numbers *numbers,
 			  const struct config_service *service)
 {
 	const struct facts_service_id *known = find_id(b->view->facts, service->name);
-	uint32_t id = 1;
+	uint32_t id = known ? known->id : free_number(numbers);
 
-	if (known)
-		return known->id;
-	while (numbers->used[id]) /* there are as many as services may be */
-		id++;
 	numbers->used[id] = true;
 	return id;
 }
