@@ -149,7 +149,7 @@ int pipeline_find_self(struct pipeline *p)
 {
 	struct err err;
 
-	if (gather_self(p->policy, p->args->node, &p->private_key, &p->self, &err))
+	if (gather_self(p->policy, p->args->node, p->keys, &p->private_key, &p->self, &err))
 		return leave(p, &err);
 	return EXIT_DONE;
 }
@@ -259,7 +259,7 @@ int pipeline_observe(struct pipeline *p, bool make)
 	if (!r && p->self) {
 		p->facts.private_key = p->private_key;
 		p->facts.private_key_set = true;
-		r = gather_facts(p->policy, p->self, p->names, &p->facts, &err);
+		r = gather_facts(p->policy, p->self, p->names, p->keys, &p->facts, &err);
 	}
 	if (!r && p->seen && seen_tell(p->seen, &p->have, &p->facts))
 		r = err_set(&err, -ENOMEM, "out of memory");
