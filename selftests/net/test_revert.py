@@ -1,7 +1,7 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
 """What `apply --try` puts back when the machine is not any more as it was: key files that are
-elsewhere or another's, a port that is taken. EVERY_DAMAGE=1 keeps the
+elsewhere or another's, names that nobody resolves, a port that is taken. EVERY_DAMAGE=1 keeps the
 port for longer."""
 
 import json
@@ -184,6 +184,31 @@ def down_ends_what_is_tried_again(lab):
                    "down between two tries")
     check(not os.path.exists(lab.record), "the trial is over")
     lab.towpath("status", status=5)
+
+
+@case
+def without_asking_for_names(lab):
+    """A trial that cuts the way to the name server: the names of the policy before are known."""
+    etc = {"hosts": f"127.0.0.1 localhost\n{UNDERLAY} {NAME}\n", "resolv.conf": "",
+           "nsswitch.conf": "hosts: files\n"}
+    for name, text in etc.items():
+        lab.write_policy(text, name)
+    mounts = "".join(f"mount --bind {lab.run_dir}/{name} /etc/{name}; " for name in etc)
+    wrap = ("unshare", "--mount", "sh", "-c", mounts + 'exec "$@"', "-")
+    policy = open_policy(lab)
+    policy["peers"]["phone"]["endpoint"] = f"{NAME}:40123"
+    lab.apply_here(policy, wrap=wrap)
+    before, endpoint = lab.in_force(), lab.endpoint()
+    check_equal(endpoint, f"{UNDERLAY}:40123", "endpoint")
+    tried = narrowed(policy)
+    tried["peers"]["phone"]["endpoint"] = "192.0.2.77:40000"
+    lab.try_here(tried, wrap=wrap)
+    lab.write_policy("hosts: dns\n", "nsswitch.conf")
+    lab.write_policy("nameserver 127.0.0.1\noptions timeout:30 attempts:1\n", "resolv.conf")
+    with bound_socket(lab, "router", socket.SOCK_DGRAM, "127.0.0.1", 53):
+        wait_until(lambda: not os.path.exists(lab.record), "the trial to end", PATIENCE_S)
+        check_equal(lab.endpoint(), endpoint, "endpoint")
+    lab.comes_back(before)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,13 @@
 
 void try_before_free(struct try_before *before)
 {
+	struct facts_host *host;
+
 	free(before->text);
 	gather_keys_free(&before->keys);
+	array_for_each(host, &before->hosts)
+		free(host->host);
+	array_clear(&before->hosts);
 	*before = (struct try_before){ 0 };
 }
 
@@ -62,13 +67,15 @@ static int note_keys(struct gather_keys *keys, const struct policy *policy,
 	return 0;
 }
 
-/* All keys, those from files among them. */
+/* All keys, those from files among them, and the addresses of names. */
 static void keep_facts(struct try_before *before, struct facts *facts)
 {
 	gather_keys_free(&before->keys);
 	before->keys.private_key = facts->private_key;
 	memcpy(&before->keys.secrets, &facts->secrets, sizeof(facts->secrets));
+	memcpy(&before->hosts, &facts->hosts, sizeof(facts->hosts));
 	memset(&facts->secrets, 0, sizeof(facts->secrets));
+	memset(&facts->hosts, 0, sizeof(facts->hosts));
 }
 
 /* Whatever would keep it from being put back is to be heard of while nothing has been touched. */
@@ -125,13 +132,30 @@ int try_before_read(struct try_before *before, const struct args *args, struct e
 
 /* ---- putting it back ---- */
 
+static enum gather_answer find_host(const void *data, const struct policy_member *member,
+				    struct addr *out)
+{
+	const struct try_before *before = data;
+	const struct facts_host *host;
+
+	array_for_each(host, &before->hosts) {
+		if (strcmp(host->host, member->endpoint->host) != 0 || addr_is_zero(&host->addr))
+			continue;
+		*out = host->addr;
+		return GATHER_FOUND;
+	}
+	return GATHER_NONE;
+}
+
 static int put_back_policy(struct try_before *before, const struct args *args)
 {
+	const struct gather_names names = { .find = find_host, .data = before };
 	struct pipeline p;
 	int status;
 
 	pipeline_start(&p, args);
 	lend(before, &p);
+	p.names = &names;
 	status = pipeline_read_policy(&p);
 	if (status == EXIT_DONE)
 		status = apply_all(&p);

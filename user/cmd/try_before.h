@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What was in force before a policy on trial, with all that putting it back takes: the trial may
- * come with other keys in the same files.
+ * come with other keys in the same files, and may cut the way to the name server.
  */
 #ifndef TP_CMD_TRY_BEFORE_H
 #define TP_CMD_TRY_BEFORE_H
@@ -15,6 +15,7 @@ struct try_before {
 	char *text; /* NULL: nothing was set up */
 	size_t length;
 	struct gather_keys keys;
+	ARRAY_OF(struct facts_host) hosts; /* what names of endpoints resolved to */
 };
 
 /*
