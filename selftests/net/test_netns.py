@@ -11,7 +11,7 @@ from pathlib import Path
 
 import snapshot
 from daemon import BUSY_S, Daemon
-from lib import Failed, case, check, check_equal, inside, main, run, wait_until
+from lib import TOP, TOWPATH, Failed, case, check, check_equal, inside, main, run, wait_until
 from running import RunLab, forwards
 from scenes import open_policy
 
@@ -157,6 +157,22 @@ def another_one_is_refused_while_it_is_set_up(lab):
         done = lab.towpath("apply", lab.write_policy(policy), status=1)
         check("towpath down" in done.stderr and lab.inner in done.stderr, done.stderr)
         check_equal(differences(lab, whole), [[], []], "changed")
+    lab.towpath("down")
+
+
+@case
+def an_apply_that_is_killed_does_not_lose_it(lab):
+    """Another policy, killed behind the first name that it takes away, and then whole."""
+    run("make", "-C", TOP, "build/fault.so")
+    lab.apply(lab.policy_inside())
+    noted = os.lstat(f"{lab.pins}/netns").st_ino
+    path = lab.write_policy({**lab.policy_inside(), "grants": []})
+    run("nsenter", f"--net=/run/netns/{lab.netns('router')}", "--", "env", "FAULT_KILL=1",
+        f"LD_PRELOAD={TOP}/build/fault.so", "FAULT_FROM=unlink", "FAULT_AT=2", TOWPATH, "apply",
+        path, "--instance", lab.instance, ok=False)
+    lab.towpath("status")
+    lab.towpath("apply", path)
+    check_equal(os.lstat(f"{lab.pins}/netns").st_ino, noted, "inode of what notes it")
     lab.towpath("down")
 
 

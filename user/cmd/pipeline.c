@@ -17,6 +17,7 @@
 #include "cmd/lock.h"
 #include "cmd/progress.h"
 #include "kernel/apply.h"
+#include "kernel/bpf_fs_put.h"
 #include "kernel/bpf_log.h"
 #include "kernel/bpf_repin.h"
 #include "kernel/bpf_rows.h"
@@ -209,15 +210,20 @@ static int open_bpf(struct pipeline *p, bool make, struct err *err)
 static int find_unpinned(struct pipeline *p, bool mend, struct err *err)
 {
 	size_t count;
-	int r;
+	int r = 0;
 
 	if (!p->bpf_found)
 		return 0;
+	mend = mend || p->removing;
+	if (mend)
+		r = bpf_fs_clear_new(p->bpf.bpffs, p->args->instance, err);
+	if (r)
+		return r;
 	if (bpf_read_unpinned(&p->bpf, &p->have))
 		return err_set(err, -ENOMEM, "out of memory");
 	p->bpf.have = &p->have;
 	count = p->have.unpinned.count;
-	if (!count || !(mend || p->removing))
+	if (!count || !mend)
 		return 0;
 	r = bpf_repin(&p->bpf, &p->have, err);
 	if (!r)
