@@ -256,6 +256,21 @@ def run_recovers_when_the_lan_comes_later(lab):
 
 
 @case
+def run_says_what_keeps_it_from_clearing_up(lab):
+    """A directory among the pins, which is none of ours."""
+    with running_inside(lab) as daemon:
+        lab.drop_inner()
+        os.mkdir(f"{lab.pins}/foreign")
+        lab.make_inner()
+        try:
+            wait_until(lambda: "the policy in force: remove" in daemon.log(), "the cause", BUSY_S)
+            check(f"{lab.pins}: Directory not empty" in daemon.log(), daemon.log())
+            check("not valid any more" not in daemon.log(), daemon.log())
+        finally:
+            os.rmdir(f"{lab.pins}/foreign")
+
+
+@case
 def run_repairs_inside(lab):
     with running_inside(lab):
         is_split(lab)

@@ -45,10 +45,15 @@ static int clear_gone(struct pipeline *p)
 		 p->args->instance);
 	pipeline_start(&old, p->args);
 	old.removing = true;
+	old.silent = p->silent;
 	p->cleared = true;
 	status = down_all(&old);
+	if (status == EXIT_NOT_RUNNING)
+		status = EXIT_DONE;
+	if (status != EXIT_DONE)
+		p->failure = old.failure;
 	pipeline_end(&old);
-	return status == EXIT_NOT_RUNNING ? EXIT_DONE : status;
+	return status;
 }
 
 int apply_prepare(struct pipeline *p)
