@@ -16,13 +16,11 @@ static const enum bpf_attach_mode attach_modes[] = {
 };
 
 /* Whoever reads it later goes by its hash, so one that could not be written is only missed. */
-static void save(const struct pipeline *p)
+static void save(struct pipeline *p)
 {
-	struct err err;
-
-	if (saved_write(p->args, p->text, p->length, &err))
+	if (saved_write(p->args, p->text, p->length, &p->unsaved) && !p->silent)
 		log_warn("%s: the policy is in force, but could not be kept: %s",
-			 p->args->command->name, err.text);
+			 p->args->command->name, p->unsaved.text);
 }
 
 /*

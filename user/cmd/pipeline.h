@@ -33,6 +33,7 @@ struct pipeline {
 	const struct gather_keys *keys;   /* known already; NULL: the files have them */
 	const struct seen *seen;          /* peers, before; NULL: nobody has looked */
 	struct err failure;
+	struct err unsaved; /* why the text of the policy in force could not be kept; 0: it is */
 	struct config *config;
 	struct policy *policy;
 	struct problems errors;
