@@ -13,7 +13,8 @@ from pathlib import Path
 
 import snapshot
 from daemon import BUSY_S, Daemon
-from lib import Failed, bound_socket, case, check, check_equal, inside, main, run, wait_until
+from lib import (TOP, TOWPATH, Failed, bound_socket, case, check, check_equal, inside, main, run,
+                 wait_until)
 from running import RunLab, forwards
 from scenes import open_policy
 from services import own_cgroup
@@ -164,6 +165,22 @@ def another_one_is_refused_while_it_is_set_up(lab):
 
 
 @case
+def an_apply_that_is_killed_does_not_lose_it(lab):
+    """Another policy, killed behind the first name that it takes away, and then whole."""
+    run("make", "-C", TOP, "build/fault.so")
+    lab.apply(lab.policy_inside())
+    noted = os.lstat(f"{lab.pins}/netns").st_ino
+    path = lab.write_policy({**lab.policy_inside(), "grants": []})
+    run("nsenter", f"--net=/run/netns/{lab.netns('router')}", "--", "env", "FAULT_KILL=1",
+        f"LD_PRELOAD={TOP}/build/fault.so", "FAULT_FROM=unlink", "FAULT_AT=2", TOWPATH, "apply",
+        path, "--instance", lab.instance, ok=False)
+    lab.towpath("status")
+    lab.towpath("apply", path)
+    check_equal(os.lstat(f"{lab.pins}/netns").st_ino, noted, "inode of what notes it")
+    lab.towpath("down")
+
+
+@case
 def down_removes_what_a_vanished_one_left(lab):
     lab.apply(lab.policy_inside())
     lab.drop_inner()
@@ -240,6 +257,21 @@ def run_recovers_when_the_lan_comes_later(lab):
         lab.furnish_inner()
         becomes_ready(daemon, "it to be set up again")
         is_split(lab)
+
+
+@case
+def run_says_what_keeps_it_from_clearing_up(lab):
+    """A directory among the pins, which is none of ours."""
+    with running_inside(lab) as daemon:
+        lab.drop_inner()
+        os.mkdir(f"{lab.pins}/foreign")
+        lab.make_inner()
+        try:
+            wait_until(lambda: "the policy in force: remove" in daemon.log(), "the cause", BUSY_S)
+            check(f"{lab.pins}: Directory not empty" in daemon.log(), daemon.log())
+            check("not valid any more" not in daemon.log(), daemon.log())
+        finally:
+            os.rmdir(f"{lab.pins}/foreign")
 
 
 @case

@@ -479,3 +479,37 @@ TEST(a_symlink_to_a_directory_is_a_directory)
 	CHECK_INT(mode_of(at("real/b")), 0700);
 	scratch_remove();
 }
+
+TEST(writes_alone_over_what_a_killed_process_left)
+{
+	struct err err = { 0 };
+	int r;
+
+	REQUIRE(scratch_make());
+	r = write_text(at("a.new"), "longer than what comes", 0600, 0, &err);
+	CHECK_INT(r, 0);
+	r = write_text(at("a"), "text", 0644, FILE_ALONE, &err);
+	CHECK_INT(r, 0);
+	check_holds(at("a"), "text");
+	CHECK(access(at("a.new"), F_OK) != 0);
+	scratch_remove();
+}
+
+TEST(knows_what_a_file_holds)
+{
+	struct err err = { 0 };
+	char large[9000];
+	int r;
+
+	memset(large, 'x', sizeof(large));
+	REQUIRE(scratch_make());
+	r = file_write(at("a"), large, sizeof(large), 0600, 0, &err);
+	CHECK_INT(r, 0);
+	CHECK(file_holds(at("a"), large, sizeof(large)));
+	CHECK(!file_holds(at("a"), large, sizeof(large) - 1));
+	large[8999] = 'y';
+	CHECK(!file_holds(at("a"), large, sizeof(large)));
+	CHECK(!file_holds(at("none"), "", 0));
+	CHECK(!file_holds(scratch, "", 0));
+	scratch_remove();
+}

@@ -80,6 +80,24 @@ int file_read(const char *path, size_t limit, char **text, size_t *length, struc
 	return 0;
 }
 
+bool file_holds(const char *path, const void *data, size_t length)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const char *rest = data;
+	char chunk[4096];
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	while ((n = read_some(fd, chunk, sizeof(chunk))) > 0) {
+		if ((size_t)n > length || memcmp(chunk, rest, (size_t)n) != 0)
+			return false;
+		rest += n;
+		length -= (size_t)n;
+	}
+	return !n && !length;
+}
+
 static int write_all(int fd, const void *data, size_t length)
 {
 	const char *next = data;
@@ -146,16 +164,23 @@ static int sync_directory(char *path)
 	return fsync(fd) && errno != EINVAL ? -errno : 0;
 }
 
+static int create_beside(char *temporary, int flags)
+{
+	if (!(flags & FILE_ALONE))
+		return mkostemp(temporary, O_CLOEXEC);
+	return open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
 int file_write(const char *path, const void *data, size_t length, mode_t mode, int flags,
 	       struct err *err)
 {
-	AUTO_FREE char *temporary = mem_format("%s.XXXXXX", path);
+	AUTO_FREE char *temporary = mem_format(flags & FILE_ALONE ? "%s.new" : "%s.XXXXXX", path);
 	AUTO_CLOSE int fd = -1;
 	int r;
 
 	if (!temporary)
 		return err_sys(err, -ENOMEM, "write %s", path);
-	fd = mkostemp(temporary, O_CLOEXEC);
+	fd = create_beside(temporary, flags);
 	if (fd < 0)
 		return err_sys(err, -errno, "write %s: create a temporary file beside it", path);
 

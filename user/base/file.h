@@ -3,6 +3,7 @@
 #ifndef TP_BASE_FILE_H
 #define TP_BASE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -20,8 +21,16 @@ int file_read(const char *path, size_t limit, char **text, size_t *length, struc
  * file of ours under any name, unless only its directory could not be synced.
  */
 #define FILE_NEW 1
+/*
+ * Nobody else writes path at that time. Then what is written beside it is always path.new, and a
+ * process that is killed there leaves it to the next one.
+ */
+#define FILE_ALONE 2
 int file_write(const char *path, const void *data, size_t length, mode_t mode, int flags,
 	       struct err *err);
+
+/* Whether that is what is in the file; false also when it cannot be read. */
+bool file_holds(const char *path, const void *data, size_t length);
 
 /* mkdir -p; each directory it makes gets mode. */
 int file_make_dirs(const char *path, mode_t mode, struct err *err);

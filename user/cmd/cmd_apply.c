@@ -12,13 +12,11 @@
 #include "cmd/try.h"
 
 /* Whoever reads it later goes by its hash, so one that could not be written is only missed. */
-static void save(const struct pipeline *p)
+static void save(struct pipeline *p)
 {
-	struct err err;
-
-	if (saved_write(p->args, p->text, p->length, &err))
+	if (saved_write(p->args, p->text, p->length, &p->unsaved) && !p->silent)
 		log_warn("%s: the policy is in force, but could not be kept: %s",
-			 p->args->command->name, err.text);
+			 p->args->command->name, p->unsaved.text);
 }
 
 /*
@@ -41,10 +39,15 @@ static int clear_gone(struct pipeline *p)
 		 p->args->instance);
 	pipeline_start(&old, p->args);
 	old.removing = true;
+	old.silent = p->silent;
 	p->cleared = true;
 	status = down_all(&old);
+	if (status == EXIT_NOT_RUNNING)
+		status = EXIT_DONE;
+	if (status != EXIT_DONE)
+		p->failure = old.failure;
 	pipeline_end(&old);
-	return status == EXIT_NOT_RUNNING ? EXIT_DONE : status;
+	return status;
 }
 
 int apply_prepare(struct pipeline *p)

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "cmd/commands.h"
@@ -8,36 +10,38 @@
 #include "cmd/steps.h"
 #include "cmd/try.h"
 
-/* An apply that was killed while it made the maps had not come to the one that says so. */
-static int remove_pins(const struct pipeline *p)
+/* Why is in p->failure. */
+static int fail(const struct pipeline *p, int status)
 {
-	struct err err;
+	if (!p->silent)
+		log_error("%s: %s", p->args->command->name, p->failure.text);
+	return status;
+}
 
+/* An apply that was killed while it made the maps had not come to the one that says so. */
+static int remove_pins(struct pipeline *p)
+{
 	if (!p->bpf_found || !bpf_fs_has_instance(p->bpf.bpffs, p->args->instance)) {
-		log_error("down: nothing is set up for instance %s", p->args->instance);
-		return EXIT_NOT_RUNNING;
+		err_set(&p->failure, -ENOENT, "nothing is set up for instance %s",
+			p->args->instance);
+		return fail(p, EXIT_NOT_RUNNING);
 	}
 	log_info("remove pins of an apply that did not get far");
-	if (bpf_fs_remove(p->bpf.bpffs, p->args->instance, &err)) {
-		log_error("down: %s", err.text);
-		return EXIT_FAILED;
-	}
+	if (bpf_fs_remove(p->bpf.bpffs, p->args->instance, &p->failure))
+		return fail(p, EXIT_FAILED);
 	return EXIT_DONE;
 }
 
 int down_all(struct pipeline *p)
 {
 	int status = pipeline_observe(p, false);
-	struct err err;
 
 	if (status != EXIT_DONE)
 		return status;
 	if (!p->have.exists)
 		return remove_pins(p);
-	if (plan_build_down(&p->have, &p->plan, &err)) {
-		log_error("down: %s", err.text);
-		return EXIT_FAILED;
-	}
+	if (plan_build_down(&p->have, &p->plan, &p->failure))
+		return fail(p, EXIT_FAILED);
 	status = pipeline_remove_strays(p);
 	if (status == EXIT_DONE)
 		status = pipeline_apply(p, NULL);

@@ -15,6 +15,18 @@
 #include "kernel/cgroup.h"
 #include "kernel/stale.h"
 
+void gather_keys_free(struct gather_keys *keys)
+{
+	struct facts_secret *secret;
+
+	array_for_each(secret, &keys->secrets) {
+		key_wipe(&secret->key);
+		free(secret->path);
+	}
+	array_clear(&keys->secrets);
+	key_wipe(&keys->private_key);
+}
+
 static bool key_fits(const struct key *private_key, const struct policy_member *member)
 {
 	struct key public_key;
@@ -90,9 +102,30 @@ static int find_by_key(const struct policy *policy, struct key *private_key,
 		       "(`towpath pubkey FILE`) to \"nodes\"");
 }
 
-int gather_self(const struct policy *policy, const char *node_name, struct key *private_key,
-		const struct policy_member **self, struct err *err)
+static bool find_by_known(const struct policy *policy, const char *name,
+			  const struct gather_keys *keys, struct key *private_key,
+			  const struct policy_member **self)
 {
+	const struct policy_member *member;
+
+	if (!keys || key_is_zero(&keys->private_key))
+		return false;
+	array_for_each(member, &policy->members) {
+		if (!member->node || (name && strcmp(name, member->name) != 0) ||
+		    !key_fits(&keys->private_key, member))
+			continue;
+		*private_key = keys->private_key;
+		*self = member;
+		return true;
+	}
+	return false;
+}
+
+int gather_self(const struct policy *policy, const char *node_name, const struct gather_keys *keys,
+		struct key *private_key, const struct policy_member **self, struct err *err)
+{
+	if (find_by_known(policy, node_name, keys, private_key, self))
+		return 0;
 	if (node_name)
 		return find_by_name(policy, node_name, private_key, self, err);
 	return find_by_key(policy, private_key, self, err);
@@ -139,8 +172,21 @@ static int resolve_endpoints(const struct policy *policy, const struct gather_na
 	return r;
 }
 
-static int read_secret(struct facts *facts, const char *path, struct err *err)
+static const struct facts_secret *find_secret(const struct gather_keys *keys, const char *path)
 {
+	const struct facts_secret *secret;
+
+	if (keys)
+		array_for_each(secret, &keys->secrets)
+			if (!strcmp(secret->path, path))
+				return secret;
+	return NULL;
+}
+
+static int read_secret(const struct gather_keys *keys, struct facts *facts, const char *path,
+		       struct err *err)
+{
+	const struct facts_secret *known = find_secret(keys, path);
 	struct facts_secret *row = array_add(&facts->secrets);
 
 	if (!row)
@@ -148,12 +194,15 @@ static int read_secret(struct facts *facts, const char *path, struct err *err)
 	row->path = mem_copy_string(path);
 	if (!row->path)
 		return err_sys(err, -ENOMEM, "read %s", path);
-	return key_read_file(path, &row->key, err);
+	if (!known)
+		return key_read_file(path, &row->key, err);
+	row->key = known->key;
+	return 0;
 }
 
 /* Those of this node's own peers: who is reached through a hub shares its key with that. */
 static int read_secrets(const struct policy *policy, const struct policy_member *self,
-			struct facts *facts, struct err *err)
+			const struct gather_keys *keys, struct facts *facts, struct err *err)
 {
 	const struct policy_member *members = policy->members.items;
 	uint32_t i;
@@ -161,7 +210,7 @@ static int read_secrets(const struct policy *policy, const struct policy_member 
 
 	for (i = 0; !r && i < policy->members.count; i++)
 		if (members[i].preshared_key_file && policy_next_hop(policy, self, i) == i)
-			r = read_secret(facts, members[i].preshared_key_file, err);
+			r = read_secret(keys, facts, members[i].preshared_key_file, err);
 	return r;
 }
 
@@ -207,7 +256,8 @@ static int gather_socket_lb(const struct policy *policy, const struct policy_mem
 }
 
 int gather_facts(const struct policy *policy, const struct policy_member *self,
-		 const struct gather_names *names, struct facts *facts, struct err *err)
+		 const struct gather_names *names, const struct gather_keys *keys,
+		 struct facts *facts, struct err *err)
 {
 	facts->jiffies = gather_jiffies(facts->hz);
 	bpf_object_hash(facts->object_hash);
@@ -215,5 +265,5 @@ int gather_facts(const struct policy *policy, const struct policy_member *self,
 		return err_sys(err, -ENOMEM, "resolve endpoints");
 	if (gather_socket_lb(policy, self, facts, err))
 		return err->code;
-	return read_secrets(policy, self, facts, err);
+	return read_secrets(policy, self, keys, facts, err);
 }

@@ -7,14 +7,23 @@
 #include "model/facts.h"
 #include "model/policy.h"
 
+/* Keys that are known already, and go before what is in the files. */
+struct gather_keys {
+	struct key private_key;                /* if it is that of a node; zero: unknown */
+	ARRAY_OF(struct facts_secret) secrets; /* preshared ones */
+};
+
+void gather_keys_free(struct gather_keys *keys); /* wipes them */
+
 /*
  * Which node of the policy this machine is: the one called node_name, or, when that is NULL, the
- * one whose key file holds the private half of its public key. The caller wipes *private_key.
+ * one whose key file holds the private half of its public key. keys: NULL when none are known. The
+ * caller wipes *private_key.
  * -ESRCH: the policy has no node of that name; -EKEYREJECTED: the key is not that node's, or
  * nobody's.
  */
-int gather_self(const struct policy *policy, const char *node_name, struct key *private_key,
-		const struct policy_member **self, struct err *err);
+int gather_self(const struct policy *policy, const char *node_name, const struct gather_keys *keys,
+		struct key *private_key, const struct policy_member **self, struct err *err);
 
 /* Who knows the endpoints' DNS names. NULL: the resolver is asked, and waited for. */
 enum gather_answer { GATHER_FOUND, GATHER_NONE, GATHER_LATER };
@@ -27,7 +36,8 @@ struct gather_names {
 
 /* Endpoint names, self's preshared keys, jiffies and the hash of the embedded programs. */
 int gather_facts(const struct policy *policy, const struct policy_member *self,
-		 const struct gather_names *names, struct facts *facts, struct err *err);
+		 const struct gather_names *names, const struct gather_keys *keys,
+		 struct facts *facts, struct err *err);
 /* The same for jiffies alone. */
 uint64_t gather_jiffies(uint32_t hz);
 

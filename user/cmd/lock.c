@@ -57,7 +57,7 @@ static int refuse_second(const struct args *args, int fd, const char *path)
 	return EXIT_FAILED;
 }
 
-_Static_assert(sizeof(RUN_DIR "/.policy") + ARGS_INSTANCE_MAX <= RUN_PATH_SIZE, "paths fit");
+_Static_assert(sizeof(RUN_DIR "/.policy.new") + ARGS_INSTANCE_MAX <= RUN_PATH_SIZE, "paths fit");
 
 const char *run_path(char *buf, const struct args *args, const char *kind)
 {

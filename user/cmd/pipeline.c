@@ -14,6 +14,7 @@
 #include "cmd/commands.h"
 #include "cmd/gather.h"
 #include "cmd/home.h"
+#include "kernel/bpf_fs_put.h"
 #include "kernel/bpf_repin.h"
 #include "kernel/bpf_rows.h"
 #include "kernel/bpf_xdp.h"
@@ -144,7 +145,7 @@ int pipeline_find_self(struct pipeline *p)
 {
 	struct err err;
 
-	if (gather_self(p->policy, p->args->node, &p->private_key, &p->self, &err))
+	if (gather_self(p->policy, p->args->node, p->keys, &p->private_key, &p->self, &err))
 		return pipeline_leave(p, &err);
 	return EXIT_DONE;
 }
@@ -206,15 +207,20 @@ static int open_bpf(struct pipeline *p, bool make, struct err *err)
 static int find_unpinned(struct pipeline *p, bool mend, struct err *err)
 {
 	size_t count;
-	int r;
+	int r = 0;
 
 	if (!p->bpf_found)
 		return 0;
+	mend = mend || p->removing;
+	if (mend)
+		r = bpf_fs_clear_new(p->bpf.bpffs, p->args->instance, err);
+	if (r)
+		return r;
 	if (bpf_read_unpinned(&p->bpf, &p->have))
 		return err_set(err, -ENOMEM, "out of memory");
 	p->bpf.have = &p->have;
 	count = p->have.unpinned.count;
-	if (!count || !(mend || p->removing))
+	if (!count || !mend)
 		return 0;
 	r = bpf_repin(&p->bpf, &p->have, err);
 	if (!r)
@@ -256,7 +262,7 @@ int pipeline_observe(struct pipeline *p, bool make)
 	if (!r && p->self) {
 		p->facts.private_key = p->private_key;
 		p->facts.private_key_set = true;
-		r = gather_facts(p->policy, p->self, p->names, &p->facts, &err);
+		r = gather_facts(p->policy, p->self, p->names, p->keys, &p->facts, &err);
 	}
 	if (!r && p->seen && seen_tell(p->seen, &p->have, &p->facts))
 		r = err_set(&err, -ENOMEM, "out of memory");

@@ -30,8 +30,10 @@ struct pipeline {
 	bool unattended; /* nobody is there whose session could be cut off */
 	bool removing;   /* `down`: also what a network namespace left that is gone */
 	const struct gather_names *names; /* of endpoints; NULL: waits for the resolver */
+	const struct gather_keys *keys;   /* known already; NULL: the files have them */
 	const struct seen *seen;          /* peers, before; NULL: nobody has looked */
 	struct err failure;
+	struct err unsaved; /* why the text of the policy in force could not be kept; 0: it is */
 	struct config *config;
 	struct policy *policy;
 	struct problems errors;

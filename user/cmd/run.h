@@ -88,6 +88,7 @@ struct run {
 	struct watch key_watch;   /* of key_file */
 	char *key_file;           /* NULL: not watched */
 	struct problems expiring; /* what was last said of keys that expire */
+	struct err unsaved;       /* what was last said of the text of the policy in force */
 	uint32_t retry_s;         /* until the re-plan after one that failed; 0 = it did not */
 	char *good; /* the policy in force, as it was read; NULL: an earlier process applied it */
 	size_t good_length;
@@ -111,6 +112,11 @@ bool run_is_live(const struct run *run);
 /* The same at the beginning, with a file that was rejected: an earlier process's text is kept in
  * force, where it is known. */
 bool run_take_over(struct run *run);
+
+/* ---- run_saved.c ---- */
+
+/* Says why the text of the policy in force is not kept, once. */
+void run_mind_saved(struct run *run, const struct pipeline *p);
 
 /* ---- cmd_run.c ---- */
 

@@ -41,6 +41,7 @@ void run_pipeline_end(struct run *run, struct pipeline *p)
 
 void run_in_force(struct run *run, const struct pipeline *p, bool said)
 {
+	run_mind_saved(run, p);
 	run_mind_keys(run, p, said);
 	run_netns_follow(run, p);
 	run_exempt_follow(run, p);

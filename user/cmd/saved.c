@@ -19,9 +19,12 @@ static const char *saved_path(char *buf, const struct args *args)
 int saved_write(const struct args *args, const void *text, size_t length, struct err *err)
 {
 	char path[RUN_PATH_SIZE];
-	int r = file_make_dirs(RUN_DIR, 0755, err);
+	int r;
 
-	return r ? r : file_write(saved_path(path, args), text, length, 0644, 0, err);
+	if (file_holds(saved_path(path, args), text, length))
+		return 0;
+	r = file_make_dirs(RUN_DIR, 0755, err);
+	return r ? r : file_write(path, text, length, 0644, FILE_ALONE, err);
 }
 
 int saved_read(const struct args *args, const uint8_t hash[HASH_SIZE], char **text, size_t *length,
@@ -45,5 +48,6 @@ void saved_remove(const struct args *args)
 {
 	char path[RUN_PATH_SIZE];
 
-	(void)unlink(saved_path(path, args)); /* what is left is known by its hash */
+	(void)unlink(run_path(path, args, "policy.new")); /* of a write that was killed */
+	(void)unlink(saved_path(path, args));             /* what is left is known by its hash */
 }

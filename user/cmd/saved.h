@@ -9,7 +9,10 @@
 #include "cmd/args.h"
 #include "secret/key.h"
 
-/* 0644: a policy holds no secrets. */
+/*
+ * With the instance's lock; not when that is what is there already. 0644: a policy holds no
+ * secrets.
+ */
 int saved_write(const struct args *args, const void *text, size_t length, struct err *err);
 
 /*

@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
@@ -23,19 +22,11 @@
 #include "base/num.h"
 #include "cmd/commands.h"
 #include "cmd/lock.h"
-#include "cmd/saved.h"
-#include "cmd/snapshot.h"
-#include "cmd/steps.h"
 
 #define GUARDIAN_NAME "tp-revert" /* what `ps` shows; at most 15 bytes */
 #define LOCK_RETRY_MS 100
-#define REVERT_TRIES  10 /* a second apart */
-
-void try_before_free(struct try_before *before)
-{
-	free(before->text);
-	*before = (struct try_before){ 0 };
-}
+#define RETRY_MIN_S   1 /* after putting back failed: twice as long each time */
+#define RETRY_MAX_S   60
 
 /* ---- the record ---- */
 
@@ -71,7 +62,7 @@ bool try_end(const struct args *args)
 
 int try_refuse(const struct args *args)
 {
-	int64_t until = try_until(args);
+	int64_t until = try_until(args), left = until - time(NULL);
 
 	if (!until) {
 		if (try_end(args))
@@ -80,9 +71,15 @@ int try_refuse(const struct args *args)
 				 args->command->name);
 		return EXIT_DONE;
 	}
-	log_error("%s: a policy is on trial for %" PRId64 " s more: `towpath confirm` keeps it, "
-		  "`towpath down` removes it",
-		  args->command->name, until - time(NULL));
+	if (left > 0)
+		log_error("%s: a policy is on trial for %" PRId64 " s more: `towpath confirm` "
+			  "keeps it, `towpath down` removes it",
+			  args->command->name, left);
+	else
+		log_error("%s: the trial of a policy is over, but the one before could not be put "
+			  "back yet, which is tried again: `towpath confirm` ends that, `towpath "
+			  "down` removes everything",
+			  args->command->name);
 	return EXIT_FAILED;
 }
 
@@ -103,58 +100,22 @@ static int make_record(const struct args *args, struct err *err)
 	return mem_take_fd(&fd);
 }
 
-/* ---- putting back ---- */
-
-static int put_back_policy(const struct args *args, const struct try_before *before)
-{
-	struct pipeline p;
-	int status = EXIT_FAILED;
-
-	pipeline_start(&p, args);
-	p.file = "the policy before";
-	p.text = mem_copy_string(before->text);
-	p.length = before->length;
-	p.unattended = true;
-	if (p.text)
-		status = pipeline_read_policy(&p);
-	if (status == EXIT_DONE)
-		status = apply_all(&p);
-	pipeline_end(&p);
-	return status;
-}
-
-static int put_back_nothing(const struct args *args)
-{
-	struct pipeline p;
-	int status;
-
-	pipeline_start(&p, args);
-	p.removing = true;
-	status = down_all(&p);
-	pipeline_end(&p);
-	return status == EXIT_NOT_RUNNING ? EXIT_DONE : status;
-}
-
-static int put_back(const struct args *args, const struct try_before *before)
-{
-	log_info("putting back what was in force");
-	return before->text ? put_back_policy(args, before) : put_back_nothing(args);
-}
-
 /* The record goes last: whoever looks meanwhile is told that a trial is on. */
 void try_give_up(const struct args *args, struct try_before *before)
 {
-	if (put_back(args, before) != EXIT_DONE)
-		log_error("%s: what was in force could not be put back; see above",
+	if (try_before_put_back(before, args) == EXIT_DONE)
+		try_end(args);
+	else
+		log_error("%s: what was in force could not be put back; see above. It is tried "
+			  "again when the trial is over",
 			  args->command->name);
-	try_end(args);
 }
 
 /* ---- the guardian ---- */
 
 struct guardian {
 	const struct args *args;
-	const struct try_before *before;
+	struct try_before *before;
 	int record, events; /* the record's lock, and an inotify of it */
 };
 
@@ -176,11 +137,11 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* True when the time is over and nobody has confirmed. */
-static bool wait_for_end(const struct guardian *g)
+/* True when the time is over and nobody has ended the trial. */
+static bool is_left_alone(const struct guardian *g, uint32_t seconds)
 {
 	struct pollfd poll_events = { .fd = g->events, .events = POLLIN };
-	int64_t end = now_ms() + (int64_t)g->args->try_seconds * 1000;
+	int64_t end = now_ms() + (int64_t)seconds * 1000;
 	char event[sizeof(struct inotify_event) + NAME_MAX + 1];
 
 	while (is_ours(g)) {
@@ -211,19 +172,30 @@ static int take_lock_patiently(const struct guardian *g)
 	return fd;
 }
 
+/* False when it is to be tried again; then `confirm` and `down` get the lock meanwhile. */
+static bool revert(const struct guardian *g)
+{
+	AUTO_CLOSE int lock = take_lock_patiently(g);
+
+	if (!is_ours(g))
+		return true;
+	if (lock < 0 || try_before_put_back(g->before, g->args) != EXIT_DONE)
+		return false;
+	try_end(g->args);
+	return true;
+}
+
+/* There is nobody to give up to. */
 static void guard(const struct guardian *g)
 {
-	const struct timespec pause = { .tv_sec = 1 };
-	int lock, i;
+	uint32_t wait_s = g->args->try_seconds, pause_s = RETRY_MIN_S;
 
-	if (!wait_for_end(g))
-		return;
-	lock = take_lock_patiently(g);
-	if (lock < 0 || !is_ours(g))
-		return;
-	for (i = 0; i < REVERT_TRIES && put_back(g->args, g->before) != EXIT_DONE; i++)
-		nanosleep(&pause, NULL);
-	try_end(g->args);
+	while (is_left_alone(g, wait_s) && !revert(g)) {
+		log_error("%s: what was in force could not be put back; again in %u s",
+			  g->args->command->name, pause_s);
+		wait_s = pause_s;
+		pause_s = pause_s < RETRY_MAX_S / 2 ? 2 * pause_s : RETRY_MAX_S;
+	}
 }
 
 /* All but standard streams and these two; an empty stretch is an error that does no harm. */
@@ -236,7 +208,10 @@ static void close_but(int a, int b)
 	close_range(high + 1, ~0U, 0);
 }
 
-/* Nothing of the caller's stays open: neither its output nor the instance's lock. */
+/*
+ * Nothing of the caller's stays open: neither its output nor the instance's lock. Nor is a file
+ * of the policy's read any more, whose path may begin where we leave.
+ */
 static int leave_home(struct guardian *g, int ready)
 {
 	char path[RUN_PATH_SIZE];
@@ -264,6 +239,7 @@ __attribute__((noreturn)) static void become_guardian(struct guardian *g, int re
 		_exit(EXIT_FAILED);
 	close(ready);
 	guard(g);
+	try_before_free(g->before); /* its keys are wiped */
 	_exit(EXIT_DONE);
 }
 
@@ -278,7 +254,7 @@ static bool stands_by(int ready)
 	return n == 1;
 }
 
-static int start_guardian(const struct args *args, const struct try_before *before, struct err *err)
+static int start_guardian(const struct args *args, struct try_before *before, struct err *err)
 {
 	struct guardian g = { .args = args, .before = before };
 	AUTO_CLOSE int record = make_record(args, err);
@@ -303,29 +279,10 @@ static int start_guardian(const struct args *args, const struct try_before *befo
 
 /* ---- beginning ---- */
 
-static int find_before(const struct args *args, struct try_before *before, struct err *err)
-{
-	struct snapshot snapshot;
-	int status = snapshot_take(&snapshot, args, NULL, true);
-	int r = 0;
-
-	if (status == EXIT_DONE && snapshot.p.have.generation)
-		r = saved_read(args, snapshot.p.have.policy_hash, &before->text, &before->length,
-			       err);
-	else if (status != EXIT_DONE && status != EXIT_NOT_RUNNING)
-		r = err_set(err, -EIO, "%s", snapshot.p.failure.text);
-	snapshot_free(&snapshot);
-	if (r == -ENOENT)
-		return err_set(err, r,
-			       "the policy in force is not kept here, so it could not be put back; "
-			       "apply that one first");
-	return r;
-}
-
 int try_begin(const struct args *args, struct try_before *before)
 {
 	struct err err;
-	int r = find_before(args, before, &err);
+	int r = try_before_read(before, args, &err);
 
 	if (!r) {
 		r = start_guardian(args, before, &err);

@@ -8,18 +8,15 @@
 #define TP_CMD_TRY_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "cmd/args.h"
+#include "cmd/try_before.h"
 
-/* What was in force before; text NULL: nothing was set up. */
-struct try_before {
-	char *text; /* owned */
-	size_t length;
-};
-
-/* Until when a policy is on trial, in seconds since the epoch; 0: none is, or its guardian died. */
+/*
+ * Until when a policy is on trial, in seconds since the epoch; 0: none is, or its guardian died. A
+ * time that has passed: what was in force is being put back, and again if that fails.
+ */
 int64_t try_until(const struct args *args);
 
 /* EXIT_FAILED, having said so, when a policy is on trial. What a dead guardian left is removed. */
@@ -31,12 +28,13 @@ int try_refuse(const struct args *args);
  */
 int try_begin(const struct args *args, struct try_before *before);
 
-/* The change failed: puts back at once what was in force, which says how that went. */
+/*
+ * The change failed: puts back at once what was in force, which says how that went. Should that
+ * fail too, the guardian tries it again.
+ */
 void try_give_up(const struct args *args, struct try_before *before);
 
 /* Takes the record away; false when there was none. The guardian sees it and leaves. */
 bool try_end(const struct args *args);
-
-void try_before_free(struct try_before *before);
 
 #endif

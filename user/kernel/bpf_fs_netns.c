@@ -2,10 +2,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "kernel/bpf_fs.h"
+#include "kernel/bpf_fs_put.h"
 
 static void link_path(char out[BPF_FS_PATH_SIZE], const char *bpffs, const char *instance)
 {
@@ -14,16 +16,18 @@ static void link_path(char out[BPF_FS_PATH_SIZE], const char *bpffs, const char 
 
 int bpf_fs_note_netns(const char *bpffs, const char *instance, const char *netns, struct err *err)
 {
+	AUTO_FREE char *noted = NULL;
 	char path[BPF_FS_PATH_SIZE];
-	int r;
+	int r = bpf_fs_read_netns(bpffs, instance, &noted, err);
 
+	if (r || (netns && noted && !strcmp(netns, noted)))
+		return r;
 	link_path(path, bpffs, instance);
-	if (unlink(path) && errno != ENOENT)
-		return err_sys(err, -errno, "remove %s", path);
-	r = netns ? bpf_fs_make_dirs(bpffs, instance, err) : 0;
-	if (!r && netns && symlink(netns, path))
-		r = err_sys(err, -errno, "make %s", path);
-	return r;
+	if (!netns)
+		return unlink(path) && errno != ENOENT ? err_sys(err, -errno, "remove %s", path)
+						       : 0;
+	r = bpf_fs_make_dirs(bpffs, instance, err);
+	return r ? r : bpf_fs_put_symlink(bpffs, instance, netns, path, err);
 }
 
 int bpf_fs_read_netns(const char *bpffs, const char *instance, char **netns, struct err *err)

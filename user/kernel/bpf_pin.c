@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "kernel/bpf_fs_put.h"
 
 #define LINK_TYPE_TCX 11 /* BPF_LINK_TYPE_TCX, which linux/bpf.h before 6.6 lacks */
 
@@ -106,12 +107,7 @@ int bpf_pin_add(const struct bpf *bpf, int fd, const struct state_attachment *a,
 	char path[BPF_FS_PATH_SIZE];
 
 	pin_path(path, bpf, a->device, a->hook);
-	/* a pin of that name is of a device that no longer exists */
-	if (unlink(path) && errno != ENOENT)
-		return err_sys(err, -errno, "unpin %s", path);
-	if (bpf_obj_pin(fd, path))
-		return err_sys(err, -errno, "pin %s", path);
-	return 0;
+	return bpf_fs_put_pin(bpf->bpffs, bpf->instance, fd, path, err);
 }
 
 int bpf_pin_remove(const struct bpf *bpf, const struct state_attachment *a, struct err *err)

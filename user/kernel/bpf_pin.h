@@ -29,7 +29,7 @@ uint32_t bpf_pin_program_id(int fd);
 int bpf_pin_update(const struct bpf *bpf, int fd, const struct state_attachment *attachment,
 		   struct err *err);
 
-/* Pins a new link, in place of a leftover. */
+/* Pins a new link, in place of a leftover or of one that is the caller's to detach. */
 int bpf_pin_add(const struct bpf *bpf, int fd, const struct state_attachment *attachment,
 		struct err *err);
 

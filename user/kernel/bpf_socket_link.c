@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "kernel/bpf_fs_put.h"
 
 /* Flags that linux/bpf.h of Debian 12 lacks; the numbers are the kernel's ABI. */
 #define FLAG_BEFORE   (1U << 3) /* BPF_F_BEFORE, for cgroups since 6.17 */
@@ -163,9 +164,7 @@ int bpf_socket_link_pin(const struct bpf *bpf, int fd, enum socket_program progr
 	char path[BPF_FS_PATH_SIZE];
 
 	pin_path(path, bpf, program);
-	if (unlink(path) && errno != ENOENT)
-		return err_sys(err, -errno, "unpin %s", path);
-	return bpf_obj_pin(fd, path) ? err_sys(err, -errno, "pin %s", path) : 0;
+	return bpf_fs_put_pin(bpf->bpffs, bpf->instance, fd, path, err);
 }
 
 int bpf_socket_link_remove(const struct bpf *bpf, enum socket_program program, struct err *err)

@@ -147,6 +147,11 @@ static int check_trial(const struct status *status, struct status_problems *out)
 
 	if (!status->try_until)
 		return 0;
+	if (status->try_until <= status->now)
+		return status_add_problem(
+			out, "`towpath confirm` keeps the policy, `towpath down` removes it",
+			"the trial of this policy is over: what was in force before is being put "
+			"back, and again while that fails");
 	return status_add_problem(
 		out, "`towpath confirm` keeps it",
 		"the policy is ON TRIAL: what was in force before comes back at %s",
