@@ -194,23 +194,22 @@ TEST(refuses_a_route_to_a_members_address)
 		       "which needs no route\n");
 }
 
-#define WITH_SERVICE(vip)                                                                 \
+#define ONE_NODE(more)                                                                     \
+	"{ \"version\": 1, \"nodes\": { \"a\": { \"public_key\": \"@a@\", \"addresses\": " \
+	"[\"100.80.0.1\"]" more " } },"
+#define ONE_SERVICE(vip)                                                                  \
 	"\"grants\": [], \"services\": { \"dns\": { \"vip\": \"" vip "\", \"backends\": " \
 	"[\"10.0.0.53\"], \"ports\": [ { \"port\": 53, \"protocol\": \"udp\" } ] } } }"
 
 TEST(refuses_a_service_where_something_else_is)
 {
-	check_problems(
-		"{ \"version\": 1, \"nodes\": {"
-		"  \"a\": { \"public_key\": \"@a@\", \"addresses\": [\"100.80.0.1\"] } }," WITH_SERVICE(
-			"100.80.0.1"),
-		"$.services.dns: its vip is the mesh address of \"a\"\n");
-	check_problems(
-		"{ \"version\": 1, \"nodes\": {"
-		"  \"a\": { \"public_key\": \"@a@\", \"addresses\": [\"100.80.0.1\"],"
-		"    \"advertise_routes\": [\"100.80.0.53/32\"] } }," WITH_SERVICE("100.80.0.53"),
-		"$.nodes.a.advertise_routes[0]: is the mesh address of \"dns\", "
-		"which needs no route\n");
+	static const char advertised[] = ", \"advertise_routes\": [\"100.80.0.53/32\"]";
+	AUTO_FREE char *route = mem_format(ONE_NODE("%s") ONE_SERVICE("100.80.0.53"), advertised);
+
+	check_problems(ONE_NODE("") ONE_SERVICE("100.80.0.1"),
+		       "$.services.dns: its vip is the mesh address of \"a\"\n");
+	check_problems(route, "$.nodes.a.advertise_routes[0]: is the mesh address of \"dns\", "
+			      "which needs no route\n");
 }
 
 TEST(refuses_a_test_that_tests_nothing)
