@@ -6,13 +6,14 @@ socket here is translated: the phone's packets are, in the router."""
 import contextlib
 import errno
 import json
+import os
 import socket
 
 from daemon import Daemon
 from lib import (DEADLINE_S, Lab, bound_socket, case, check, check_equal, client_socket, main, run,
                  wait_until)
 from packets import udp
-from scenes import open_policy
+from scenes import echo_server, open_policy
 from services import TCP, UDP, VIP, VIP6, Servers, services
 
 # the service's address, the client, the router on the LAN, the first backend and the second
@@ -103,6 +104,45 @@ def a_lan_host_reaches_it_too(lab):
             check_equal(connect(lab, vip, host), "web-tcp", f"{host}, TCP")
             with client_socket(lab, host, UDP, vip) as sock:
                 check_equal(ask(sock, vip), "web-udp", f"{host}, UDP")
+
+
+@case
+def a_member_may_be_the_backend(lab):
+    """Its answers come back through the tunnel to the router, also those to itself."""
+    for address in (lab.PHONE, lab.PHONE6):
+        lab.servers.start("phone-tcp", "phone", TCP, address, 8880)
+        lab.servers.start("phone-udp", "phone", UDP, address, 9090)
+    lab.apply(vip_policy(lab, [lab.PHONE, lab.PHONE6]))
+    for (vip, *_), router in zip(FAMILIES, (lab.ROUTER, lab.ROUTER6)):
+        for host in ("web", "phone"):
+            check_equal(connect(lab, vip, host), "phone-tcp", f"{host}, TCP")
+            with client_socket(lab, host, UDP, vip) as sock:
+                check_equal(ask(sock, vip), "phone-udp", f"{host}, UDP")
+        askers = {client[0] for name, _, client in lab.servers.heard if name == "phone-udp"}
+        check(router in askers, f"the router asks: {askers}")
+    lab.apply(vip_policy(lab))
+
+
+@case
+def much_arrives_whole(lab):
+    """Segments that no device has cut up yet, and sums that none has filled in, both ways."""
+    policy = vip_policy(lab)
+    for service in policy["services"].values():
+        service["ports"] = [{"port": 80, "protocol": "tcp", "target_port": 5001}]
+    lab.apply(policy)
+    sent, answer = os.urandom(3 << 20), os.urandom(3 << 20)
+    for vip, _, _, web, _ in FAMILIES:
+        with bound_socket(lab, "web", TCP, web, 5001) as listener, \
+                client_socket(lab, "phone", TCP, vip) as client:
+            thread, got = echo_server(listener, answer)
+            client.connect((vip, 80))
+            client.sendall(sent)
+            client.shutdown(socket.SHUT_WR)
+            back = b"".join(iter(lambda client=client: client.recv(65536), b""))
+            thread.join()
+            check(b"".join(got) == sent, f"{vip}: what was sent")
+            check(back == answer, f"{vip}: what was answered")
+    lab.apply(vip_policy(lab))
 
 
 @case

@@ -33,6 +33,7 @@
 #define BY_TABLET    SERVED("\"100.64.0.3\"", "\"fd7a::3\"")
 #define BY_ELSEWHERE SERVED("\"198.18.0.1\"", "\"2001:db8:ff::1\"")
 #define BY_SELF      SERVED("\"100.64.0.1\"", "\"fd7a::1\"")
+#define BY_BEYOND    SERVED("\"198.51.100.7\"", "\"2001:db8:31::7\"")
 #define BY_EXPIRED   SERVED("\"100.64.0.4\"", "\"fd7a::4\"")
 
 static void lead_elsewhere(void)
@@ -194,6 +195,38 @@ static const struct row errors[] = {
 	  } },
 };
 ROWS(errors)
+
+static void both_native(void)
+{
+	rig_note_native(true, true);
+}
+
+static void none_native(void)
+{
+	rig_note_native(false, false);
+}
+
+static const struct row wires[] = {
+	{ .name = "xdp_carries_a_flow_to_a_service_once_it_is_known",
+	  .policy = BY_BEYOND,
+	  .steps = {
+		  { FROM_WIRE, udp("host", 20000, "vip", 53), passes(none), .flows = 0,
+		    .before = both_native },
+		  { FROM_LAN, udp("host", 20000, "vip", 53),
+		    resolves(LAN1, udp("lan1", 20000, "beyond", 5353, .ttl = 63)), .flows = 1 },
+		  { FROM_LAN1, udp("beyond", 5353, "lan1", 20000),
+		    resolves(LAN0, udp("vip", 53, "host", 20000, .ttl = 63)), .flows = 1 },
+		  { FROM_WIRE, udp("host", 20000, "vip", 53, .payload = "odd"),
+		    sends(LAN1, "beyond",
+			  udp("lan1", 20000, "beyond", 5353, .payload = "odd", .ttl = 63)),
+		    .flows = 1 },
+		  { FROM_WIRE1, udp("beyond", 5353, "lan1", 20000),
+		    sends(LAN0, "host", udp("vip", 53, "host", 20000, .ttl = 63)), .flows = 1 },
+		  { FROM_WIRE, udp("vip", 53, "phone", 20000), drops(spoof), .flows = 1 },
+	  },
+	  .after = none_native },
+};
+ROWS(wires)
 
 static const struct row stack[] = {
 	{ .name = "an_answer_that_must_be_cut_up_is_the_services_by_then",

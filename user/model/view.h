@@ -50,8 +50,11 @@ void view_free(struct view *view);
  * share its address, and the machine has no route of its own there.
  */
 bool view_leads_service(const struct view *view, const struct config_service *service);
-/* Whether the mesh has a way to a backend, or this node itself: else it is the kernel's to know. */
-bool view_has_backend(const struct view *view, const struct addr *backend);
+/*
+ * The backends that neither a route of the mesh nor a LAN of this node leads to: the kernel's to
+ * know. Added to *out, sorted, each once; 0 or -ENOMEM.
+ */
+int view_find_strays(const struct view *view, struct config_addrs *out);
 
 bool view_member_is_expired(const struct view *view, const struct policy_member *member);
 /* Who advertises it. */

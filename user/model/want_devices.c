@@ -235,27 +235,26 @@ static int add_lans(struct want_builder *b)
 }
 
 /* A backend that no route of the mesh leads to: its answers must meet our programs as well. */
-static int add_backend(struct want_builder *b, const struct addr *backend)
+static int add_stray(struct want_builder *b, const struct addr *backend)
 {
 	struct prefix host = prefix_host(backend);
-	const struct facts_link *way;
+	const struct facts_link *way = find_way(b, &host);
 
-	if (view_has_backend(b->view, backend))
-		return 0;
-	way = find_way(b, &host);
 	return way ? add_lan(b, way) : 0;
 }
 
-static int add_backends(struct want_builder *b)
+static int add_strays(struct want_builder *b)
 {
-	const struct config_service *service;
+	struct config_addrs strays = { 0 };
 	const struct addr *backend;
-	int r = 0;
+	int r = view_find_strays(b->view, &strays);
 
-	array_for_each(service, &b->view->policy->config->services)
-		array_for_each(backend, &service->backends)
-			if (!r)
-				r = add_backend(b, backend);
+	if (r)
+		want_no_memory(b);
+	array_for_each(backend, &strays)
+		if (!r)
+			r = add_stray(b, backend);
+	array_clear(&strays);
 	return r;
 }
 
@@ -365,7 +364,7 @@ int want_devices(struct want_builder *b)
 
 	r = add_lans(b);
 	if (!r)
-		r = add_backends(b);
+		r = add_strays(b);
 	if (!r)
 		r = add_tunnel(b);
 	if (r)
