@@ -229,10 +229,9 @@ TEST(names_the_hub_that_is_not_there)
 		       "$.nodes.far.via: unknown node \"hubb\"; did you mean \"hub\"?\n");
 }
 
-TEST(warns_of_a_grant_that_never_matches)
+/* Text that the warnings about a policy have in them. */
+static void check_warning(const char *text, const char *want)
 {
-	static const char text[] = MEMBERS "\"grants\": [ { \"src\": [\"phone\"],"
-					   " \"dst\": [\"tablet\"] } ] }";
 	struct problems warnings = { 0 };
 	AUTO_FREE char *lines = NULL;
 	struct fixture f;
@@ -242,9 +241,24 @@ TEST(warns_of_a_grant_that_never_matches)
 	r = policy_warnings(f.policy, &warnings);
 	CHECK_INT(r, 0);
 	lines = fixture_lines(&warnings);
-	CHECK(strstr(lines, "$.grants[0]: its src and dst share no address family"));
+	test_check(strstr(lines, want), __FILE__, __LINE__, "%s", lines);
 	problems_free(&warnings);
 	fixture_free(&f);
+}
+
+TEST(warns_of_a_grant_that_never_matches)
+{
+	check_warning(MEMBERS "\"grants\": [ { \"src\": [\"phone\"],"
+			      " \"dst\": [\"tablet\"] } ] }",
+		      "$.grants[0]: its src and dst share no address family");
+}
+
+TEST(warns_of_an_extension_header_as_a_protocol)
+{
+	check_warning(MEMBERS "\"grants\": [ { \"src\": [\"phone\"], \"dst\": [\"*\"],"
+			      " \"ip\": [\"proto:47\", \"proto:51\"] } ] }",
+		      "$.grants[0]: proto:51 is an extension header in IPv6: it matches in IPv4 "
+		      "alone\n");
 }
 
 TEST(finds_itself_by_name_or_key_among_nodes_only)
