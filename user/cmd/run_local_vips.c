@@ -269,6 +269,12 @@ static void close_devices(struct run_local_vips *vips)
 	vips->devices.count = 0;
 }
 
+static bool is_same_place(const struct lan_watch_at *a, const struct lan_watch_at *b)
+{
+	return a->ifindex == b->ifindex && !memcmp(a->mac, b->mac, sizeof(a->mac)) &&
+	       addr_is_equal(&a->addr4, &b->addr4) && addr_is_equal(&a->addr6, &b->addr6);
+}
+
 static bool is_same(const struct run_local_vips *vips, const struct state *want)
 {
 	const struct state_device *device;
@@ -281,7 +287,7 @@ static bool is_same(const struct run_local_vips *vips, const struct state *want)
 		if (!has_vips(want, device->name))
 			continue;
 		put_at(device, &at);
-		if (!known || memcmp(&known->watch.at, &at, sizeof(at)) != 0)
+		if (!known || !is_same_place(&known->watch.at, &at))
 			return false;
 		same++;
 	}
