@@ -78,12 +78,26 @@ static __always_inline int choose(struct bpf_sock_addr *ctx, const struct tp_ser
 	return 0;
 }
 
-/* A socket that was connected to a service before may be connected anew, to anything. */
-static __always_inline int connect_elsewhere(struct bpf_sock_addr *ctx)
+/* By its own address: answers from there are shown as they come, until the service is used. */
+static __always_inline int send_elsewhere(struct bpf_sock_addr *ctx, const struct peer *peer)
+{
+	struct tp_sock_udp *udp = datagrams_of(ctx, false);
+
+	for (__u32 i = 0; udp && i < TP_SOCK_SERVICES; i++)
+		if (udp->services[i].used && is_backend(&udp->services[i], peer))
+			udp->services[i].direct = 1;
+	return GO_ON;
+}
+
+/*
+ * A socket that was connected to a service before may be connected anew, to anything. Should the
+ * kernel refuse that, it stays connected to the backend, which is shown from then on.
+ */
+static __always_inline int connect_elsewhere(struct bpf_sock_addr *ctx, const struct peer *peer)
 {
 	if (connected_of(ctx, false))
 		bpf_sk_storage_delete(&tp_sock_rev, ctx->sk);
-	return GO_ON;
+	return send_elsewhere(ctx, peer);
 }
 
 static __always_inline int on_connect(struct bpf_sock_addr *ctx, enum family family)
@@ -94,12 +108,12 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, enum family fam
 	struct peer peer;
 	int error;
 
-	if (is_left_alone(ctx))
-		return connect_elsewhere(ctx);
 	peer_read(&peer, ctx, family);
+	if (is_left_alone(ctx))
+		return connect_elsewhere(ctx, &peer);
 	service = service_find(ctx, &peer);
 	if (!service)
-		return connect_elsewhere(ctx);
+		return connect_elsewhere(ctx, &peer);
 	backends = bpf_map_lookup_elem(&tp_backends, &service->backends);
 	rev = connected_of(ctx, true);
 	if (!backends || !rev)
@@ -108,17 +122,6 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, enum family fam
 	if (error)
 		return refuse(error);
 	peer_write(ctx, family, &rev->backend, rev->backend_port);
-	return GO_ON;
-}
-
-/* By its own address: answers from there are shown as they come, until the service is used. */
-static __always_inline int send_elsewhere(struct bpf_sock_addr *ctx, const struct peer *peer)
-{
-	struct tp_sock_udp *udp = datagrams_of(ctx, false);
-
-	for (__u32 i = 0; udp && i < TP_SOCK_SERVICES; i++)
-		if (udp->services[i].used && is_backend(&udp->services[i], peer))
-			udp->services[i].direct = 1;
 	return GO_ON;
 }
 
@@ -157,7 +160,8 @@ static __always_inline int on_send(struct bpf_sock_addr *ctx, enum family family
 		return GO_ON;
 	peer_read(&peer, ctx, family);
 	rev = connected_now(ctx);
-	if (rev && is_vip(rev, &peer)) { /* the kernel lets nobody else answer */
+	/* by either address: send() of a mapped one comes by here. Nobody else may answer */
+	if (rev && (is_vip(rev, &peer) || is_backend(rev, &peer))) {
 		peer_write(ctx, family, &rev->backend, rev->backend_port);
 		return GO_ON;
 	}
@@ -174,7 +178,7 @@ static __always_inline int on_receive(struct bpf_sock_addr *ctx, enum family fam
 	if (is_left_alone(ctx))
 		return GO_ON;
 	peer_read(&peer, ctx, family);
-	rev = connected_of(ctx, false);
+	rev = connected_now(ctx);
 	if (!rev || !is_backend(rev, &peer)) {
 		udp = datagrams_of(ctx, false);
 		rev = udp ? last_used(udp, &peer) : NULL;

@@ -100,6 +100,11 @@ def what_is_no_service_is_left_alone(lab):
             check_equal(true_peers(lab, "router", sock), (vip, 81), "another port")
 
 
+def with_second():
+    for family, vip, backend, _ in FAMILIES + MAPPED:
+        yield family, vip, backend, {VIP: SECOND, VIP6: SECOND6}.get(vip, "::ffff:" + SECOND)
+
+
 def disconnect(sock):
     check_equal(_libc.connect(sock.fileno(), AF_UNSPEC_ADDRESS, len(AF_UNSPEC_ADDRESS)), 0,
                 "connect to AF_UNSPEC")
@@ -116,6 +121,32 @@ def a_socket_may_be_connected_anew(lab):
             disconnect(sock)
             sock.connect((vip, 80))
             check_equal(sock.getpeername()[:2], (vip, 80), "the service again")
+
+
+@case
+def whom_a_socket_talked_to_is_not_whom_it_talks_to(lab):
+    """What connect() and sendto() remember does not show in what they do for one another."""
+    for family, vip, backend, second in with_second():
+        with connected(lab, UDP, family, vip) as sock:
+            disconnect(sock)
+            check_equal(ask(sock, (backend, 9090)), ("web-udp", (backend, 9090)),
+                        "disconnected, to the backend itself")
+        row = Row(lab, "second6" if second == SECOND6 else "second")
+        row.set_healthy(2)      # it has the same backend
+        with connected(lab, UDP, family, vip) as sock:
+            disconnect(sock)
+            check_equal(ask(sock, (second, 80)), ("web-udp", (second, 80)),
+                        "disconnected, to another service of that backend")
+        row.set_healthy(3)
+        with socket_in(lab, "router", UDP, family) as sock:
+            check_equal(ask(sock, (vip, 80)), ("web-udp", (vip, 80)), "before it is connected")
+            sock.connect((backend, 9090))
+            sock.send(b"who")
+            answer, source = sock.recvfrom(2048)
+            check_equal((answer, source[:2]), (b"web-udp who", (backend, 9090)),
+                        "connected to the backend itself")
+            disconnect(sock)
+            check_equal(ask(sock, (vip, 80)), ("web-udp", (vip, 80)), "the service again")
 
 
 @case
