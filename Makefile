@@ -187,24 +187,28 @@ $(TIERS:%=check-%): check-%: deps
 	$(Q)selftests/run $*
 
 # t6 and t8, the size of a policy, are a program of their own, and so are t7, the number of peers,
-# and t10, a million flows; BENCH unset asks for all
+# t5, connect(), and t10, a million flows; BENCH unset asks for all
 BENCH_SIZES := t6 t8
 BENCH_PEERS := t7
+BENCH_CONNECT := t5
 BENCH_FLOWS := t10
-bench_lanes = $(filter-out $(BENCH_SIZES) $(BENCH_PEERS) $(BENCH_FLOWS),$(1))
+bench_lanes = $(filter-out $(BENCH_SIZES) $(BENCH_PEERS) $(BENCH_CONNECT) $(BENCH_FLOWS),$(1))
 run_lanes = $(Q)TOWPATH=$(B)/towpath $(B)/plain/bench $(call bench_lanes,$(BENCH))
 run_sizes = $(Q)selftests/scale/bench $(B)/towpath $(B)/plain/test-packet
 run_peers = $(Q)selftests/scale/bench-peers $(B)/towpath
+run_connect = $(Q)selftests/scale/bench-connect
 run_flows = $(Q)FLOW_BENCH=1 $(B)/plain/test-packet packet.flow_cost
 bench: deps
 	$(Q)$(MAKE) --no-print-directory $(B)/towpath $(B)/plain/bench $(B)/plain/test-packet
 	$(if $(call bench_lanes,$(or $(BENCH),all)),$(run_lanes))
 	$(if $(filter $(BENCH_SIZES),$(or $(BENCH),$(BENCH_SIZES))),$(run_sizes))
 	$(if $(filter $(BENCH_PEERS),$(or $(BENCH),$(BENCH_PEERS))),$(run_peers))
+	$(if $(filter $(BENCH_CONNECT),$(or $(BENCH),$(BENCH_CONNECT))),$(run_connect))
 	$(if $(filter $(BENCH_FLOWS),$(or $(BENCH),$(BENCH_FLOWS))),$(run_flows))
 
 nightly: deps
-	$(Q)$(MAKE) --no-print-directory all $(B)/plain/test-packet
+	$(Q)$(MAKE) --no-print-directory all $(B)/plain/test-packet \
+		$(B)/bpf/sock_standin.bpf.o
 	$(Q)PROPERTY_PACKETS=10000000 POLICY_SWAPS=1000 RANDOM_PAIRS=1000000 \
 		$(B)/plain/test-packet packet.property packet.swap packet.random
 	$(Q)CHAOS_KILLS=200 CHAOS_RELOADS=200 CHAOS_SWAPS=50 CHAOS_ABI_SWAPS=20 \
@@ -214,6 +218,7 @@ nightly: deps
 	$(Q)SOAK_S=1200 selftests/net/test_soak.py
 	$(Q)FULL=1 selftests/vm/run
 	$(Q)FAULT_CALLS=0 selftests/net/test_fault.py
+	$(Q)EVERY_ORDER=1 selftests/net/test_socket_hide.py wherever
 	$(Q)EVERY_DAMAGE=1 selftests/net/test_damage.py
 	$(Q)EVERY_DAMAGE=1 selftests/net/test_pins.py
 	$(Q)NEXT_ABI=1 FAULT_CALLS=0 selftests/net/test_abi.py

@@ -10,11 +10,13 @@ cd "$(dirname "$0")/.." || exit 1
 
 export LAB=docs-
 failures=0
+cgroup=''
 scratch=$(mktemp -d) || exit 1
 
 finish()
 {
 	scripts/lab down >/dev/null 2>&1 || failures=$((failures + 1))
+	[ -z "$cgroup" ] || rmdir "$cgroup"
 	rm -rf "$scratch"
 	exit $((failures > 0))
 }
@@ -63,9 +65,24 @@ in_the_lab()
 		-e "s|/var/lib/towpath/private.key|$scratch/private.key|g" <<<"$1"
 }
 
+# The example, with a service and an exempt namespace: in a cgroup of nobody's.
+apply_services()
+{
+	cgroup=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)/towpath-docs
+	mkdir -p "$cgroup" || return 1
+	{
+		echo '{ "services": { "dns": { "vip": "100.80.0.53", "backends": ["10.10.30.53"],'
+		echo '"ports": [{ "port": 53, "protocol": "udp" }] } }, "socket_lb":'
+		echo "{ \"cgroup\": \"$cgroup\", \"exempt\": [{ \"netns\": \"${LAB}phone\" }] },"
+		sed '0,/^{/s///' "$policy"
+	} >"$scratch/services.json" &&
+		scripts/lab towpath apply "$scratch/services.json" >/dev/null 2>&1
+}
+
 # The state every command starts from: the example applied, and a key file.
 prepare()
 {
+	case $1 in *tp_exempt | *tp_services | *tp_backends | *tp_foreign) apply_services ;; esac
 	scripts/lab towpath status >/dev/null 2>&1 ||
 		scripts/lab towpath apply "$policy" >/dev/null 2>&1 || return 1
 	[[ $1 == *keygen* ]] && rm -f "$scratch/private.key" && return

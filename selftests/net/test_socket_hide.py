@@ -5,18 +5,23 @@ attached, before and after ours, updated in place, dropped and attached anew."""
 
 import contextlib
 import errno
+import os
 import socket
+import threading
 
 from daemon import Daemon
-from lib import DEADLINE_S, Lab, Skip, case, check, check_equal, main, run, wait_until
-from other_lb import WAYS, OtherLb
+from lib import (DEADLINE_S, SO_RCVBUFFORCE, Lab, Skip, bound_socket, case, check, check_equal,
+                 main, run, wait_until)
+from other_lb import PLACES, WAYS, OtherLb
 from scenes import open_policy
 from services import TCP, UDP, cgroup_programs, own_cgroup, socket_in, true_peers
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
+EVERY_ORDER = bool(int(os.environ.get("EVERY_ORDER", "0")))
 OTHERS, OTHERS6 = "100.80.0.90", "fd7a:70::90"
 BACKEND, BACKEND6 = "10.10.30.99", "fd10:30::99"    # nobody: a connection there stays open
 EMPTY, EMPTY6 = "100.80.0.91", "fd7a:70::91"
+MORE, MORE6 = "100.80.0.92", "fd7a:70::92"
 FAMILIES = ((V4, OTHERS, BACKEND), (V6, OTHERS6, BACKEND6), (V6, "::ffff:" + OTHERS,
                                                             "::ffff:" + BACKEND))
 
@@ -93,6 +98,114 @@ def whoever_comes_first_and_however_it_is_attached(lab):
             lab.apply(hiding(lab))
             check_hidden(lab, other, f"{way}, after the next apply")
             check_equal(lab.json("plan", lab.write_policy(hiding(lab)))["ops"], [], "plan")
+
+
+def check_briefly(lab, other, what):
+    before = other.counts()
+    for family, address, _ in FAMILIES:
+        check_equal(reached(lab, "phone", UDP, family, address), (address, 80), what)
+    check_equal(other.counts(), before, f"{what}: what the other tool did")
+    check_equal(reached(lab, "router", UDP, V4, OTHERS), (BACKEND, 8081), f"{what}: the router's")
+
+
+def takes(other, way, place):
+    """Whether this kernel lets anybody be attached so."""
+    try:
+        other.attach(way, PLACES[place])
+    except OSError as error:
+        check_equal(error.errno, errno.EINVAL, f"attached {place}")
+        other.detach()
+        return False
+    return True
+
+
+@case
+def wherever_it_is_attached_among_others(lab):
+    """It asks to be first or last, and comes before us or behind us."""
+    tried = 0
+    for way in WAYS if EVERY_ORDER else WAYS[:1]:
+        for place in PLACES if EVERY_ORDER else ("", "after", "preorder before"):
+            what = f"{way} {place}"
+            with other_lb(lab) as other:
+                if not takes(other, way, place):
+                    continue
+                tried += 1
+                lab.apply(hiding(lab))
+                check_briefly(lab, other, f"{what}, before ours")
+                other.detach()
+                other.attach(way, PLACES[place])
+                lab.apply(hiding(lab))
+                check(is_hidden(lab), f"{what}, behind ours: in force after the next apply")
+                check_briefly(lab, other, f"{what}, behind ours")
+    check(tried, f"places that this kernel has: {tried}")
+
+
+@case
+def it_cannot_come_alone_when_ours_are_there(lab):
+    """Which docs/policy.md says: a tool that attaches itself without flags is shut out by us."""
+    with other_lb(lab) as other:
+        lab.apply(hiding(lab))
+        try:
+            other.attach("alone")
+            check(False, "it was attached")
+        except OSError as error:
+            check_equal(error.errno, errno.EPERM, "attached without flags")
+
+
+THREADS, DATAGRAMS = 8, 4000
+
+
+@case
+def many_threads_on_one_hidden_socket_reach_whom_they_mean(lab):
+    """Both addresses are the other tool's, and by themselves of sockets in the phone."""
+    with other_lb(lab) as other, contextlib.ExitStack() as stack:
+        for address, address6 in ((OTHERS, OTHERS6), (MORE, MORE6)):
+            other.serve(address, 80, BACKEND, 8081)
+            other.serve(address6, 80, BACKEND6, 8081)
+            for own in (address + "/32", address6 + "/128"):
+                run("ip", "-n", lab.netns("phone"), "address", "add", own, "dev", "lo", "nodad")
+                stack.callback(run, "ip", "-n", lab.netns("phone"), "address", "del", own,
+                               "dev", "lo")
+        other.attach("link")
+        lab.apply(hiding(lab))
+        before = other.counts()
+        for family, addresses in ((V4, (OTHERS, MORE)), (V6, (OTHERS6, MORE6))):
+            check_equal(hammered(lab, family, addresses), [], "misdelivered or refused")
+        check_equal(other.counts(), before, "what the other tool did")
+
+
+def hammered(lab, family, addresses):
+    """What came where it was not meant to, and the errors of those that did not go."""
+    wrong, heard = [], [0, 0]
+    with contextlib.ExitStack() as stack:
+        there = [stack.enter_context(bound_socket(lab, "phone", UDP, a, 80)) for a in addresses]
+        sock = stack.enter_context(socket_in(lab, "phone", UDP, family))
+
+        def hammer(address):
+            for _ in range(DATAGRAMS // THREADS):
+                try:
+                    sock.sendto(address.encode(), (address, 80))
+                except OSError as error:
+                    wrong.append((address, error.errno))
+
+        def listen(i):
+            while heard[i] < DATAGRAMS // 2:
+                question = there[i].recv(100).decode()
+                heard[i] += 1
+                if question != addresses[i]:
+                    wrong.append((addresses[i], question))
+
+        for receiver in there:
+            receiver.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
+        threads = [threading.Thread(target=listen, args=(i,)) for i in (0, 1)]
+        threads += [threading.Thread(target=hammer, args=(addresses[i % 2],))
+                    for i in range(THREADS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    check_equal(heard, [DATAGRAMS // 2] * 2, f"came, and wrong were {wrong[:3]}")
+    return wrong[:5]
 
 
 @case

@@ -74,6 +74,17 @@ static READ_FUNCTION(read_service_ports)
 		read_service_port(reader, &item, out);
 }
 
+/* The last of them. Probes ask an address once, and a random choice would prefer it. */
+static bool is_repeated(const struct config_service *service)
+{
+	const struct addr *last = &service->backends.items[service->backends.count - 1], *backend;
+
+	for (backend = service->backends.items; backend < last; backend++)
+		if (addr_is_equal(backend, last))
+			return true;
+	return false;
+}
+
 static READ_FUNCTION(read_backends)
 {
 	struct config_service *service = out;
@@ -90,6 +101,9 @@ static READ_FUNCTION(read_backends)
 		if (backend && !addr_is_zero(&service->vip) &&
 		    addr_is_v4(backend) != addr_is_v4(&service->vip))
 			read_error(reader, &item, "%s is not of the same family as the vip",
+				   QUOTE(json_string(item.json)));
+		else if (backend && is_repeated(service))
+			read_error(reader, &item, "%s is in the list already",
 				   QUOTE(json_string(item.json)));
 	}
 }

@@ -132,14 +132,24 @@ static int try_in(const char *path)
 	return link < 0 ? link : 0;
 }
 
+static int refuse(struct err *err)
+{
+	return err_set(err, -EOPNOTSUPP,
+		       "this kernel has no BPF_F_PREORDER (Linux 6.15, 6.12.30, 6.6.93), so "
+		       "nothing can be hidden from other tools: \"foreign\": \"off\" in "
+		       "\"socket_lb\"");
+}
+
 int bpf_socket_can_go_first(const char *cgroup, struct err *err)
 {
-	static bool known;
+	static bool known, lacks;
 	char path[TP_CGROUP_SIZE + 32];
 	int r;
 
 	if (known)
 		return 0;
+	if (lacks)
+		return refuse(err);
 	snprintf(path, sizeof(path), "%s/towpath-probe-%d", cgroup, (int)getpid());
 	if (mkdir(path, 0700))
 		return err_sys(err, -errno, "make cgroup %s", path);
@@ -149,12 +159,9 @@ int bpf_socket_can_go_first(const char *cgroup, struct err *err)
 	known = !r;
 	if (r == -EPERM) /* whoever stands in the way is named by who really attaches */
 		r = 0;
-	if (r == -EINVAL)
-		return err_set(
-			err, -EOPNOTSUPP,
-			"this kernel has no BPF_F_PREORDER (Linux 6.15, 6.12.30, 6.6.93), so "
-			"nothing can be hidden from other tools: \"foreign\": \"off\" in "
-			"\"socket_lb\"");
+	lacks = r == -EINVAL;
+	if (lacks)
+		return refuse(err);
 	return r ? err_sys(err, r, "try a program in cgroup %s", path) : 0;
 }
 

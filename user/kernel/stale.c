@@ -14,7 +14,7 @@
 struct sweep {
 	const struct socket_lb *want;
 	struct led_sockets stale; /* sorted by cookie */
-	struct err *err;
+	struct err said;          /* in a namespace; no code: nothing */
 };
 
 static int led_compare(const void *a, const void *b)
@@ -44,7 +44,7 @@ static bool is_stale(const struct sweep *sweep, const struct nl_udp_socket *sock
 
 static int close_inside(void *data, const struct netns_id *id, const char *name)
 {
-	const struct sweep *sweep = data;
+	struct sweep *sweep = data;
 	struct nl_udp_sockets found = { 0 };
 	const struct nl_udp_socket *socket;
 	int r;
@@ -53,10 +53,10 @@ static int close_inside(void *data, const struct netns_id *id, const char *name)
 	(void)name; /* all are alike, but for those that are exempt */
 	if (is_exempt(sweep->want, bpf_netns_cookie()))
 		return 0;
-	r = nl_udp_find(&found, sweep->err);
+	r = nl_udp_find(&found, &sweep->said);
 	array_for_each(socket, &found)
 		if (!r && is_stale(sweep, socket))
-			r = nl_udp_close(socket, sweep->err);
+			r = nl_udp_close(socket, &sweep->said);
 	array_clear(&found);
 	return r;
 }
@@ -64,18 +64,15 @@ static int close_inside(void *data, const struct netns_id *id, const char *name)
 static int walk(struct sweep *sweep, struct err *err)
 {
 	struct netns_walk walk = { .visit = close_inside, .data = sweep, .home = -1 };
-	struct err said = { 0 };
-	int r;
+	int r = netns_walk_open(&walk);
 
-	sweep->err = &said;
-	r = netns_walk_open(&walk);
 	if (!r)
 		r = netns_walk_named(&walk);
 	if (!r)
 		r = netns_walk_processes(&walk);
 	netns_walk_close(&walk);
-	if (r && said.code)
-		return err_set(err, r, "close sockets of removed backends: %s", said.text);
+	if (r && sweep->said.code)
+		return err_set(err, r, "close sockets of removed backends: %s", sweep->said.text);
 	return r ? err_sys(err, r, "close sockets of removed backends") : 0;
 }
 

@@ -254,8 +254,6 @@ int want_services(struct want_builder *b)
 
 	if (!b->view->facts->cgroup.id)
 		return want_closing(b);
-	if (!b->view->facts->cgroup.id)
-		return 0;
 	r = add_exempt(b);
 	if (!r)
 		r = add_foreign(b);

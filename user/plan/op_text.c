@@ -106,7 +106,7 @@ const char *op_object(char *buf, const struct plan *plan, const struct op *op)
 	case OP_SERVICE_REMOVE: put_service(buf, args->service); break;
 	case OP_EXEMPT_SET:
 	case OP_EXEMPT_REMOVE: put_exempt(buf, args->exempt); break;
-	case OP_SOCKET_SETTINGS_SET: strcpy(buf, "sockets"); break;
+	case OP_SOCKET_SETTINGS_SET:
 	case OP_SOCKETS_CLOSE: strcpy(buf, "sockets"); break;
 	case OP_FOREIGN_SET:
 	case OP_FOREIGN_REMOVE: put_foreign(buf, args->foreign); break;
