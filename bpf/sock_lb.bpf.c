@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The socket load balancer: connect() and sendto() to a service's address go to a backend, and the
- * socket is told that it talks to the service. The first line of each program leaves alone whose
- * network namespace is exempt, and who asks a backend whether it lives.
+ * socket is told that it talks to the service. What chooses a backend leaves alone whose network
+ * namespace is exempt, and who asks a backend whether it lives.
  */
 #include <linux/bpf.h>
 #include <linux/errno.h>
@@ -156,9 +156,9 @@ static __always_inline int on_send(struct bpf_sock_addr *ctx, enum family family
 	const struct tp_sock_rev *rev;
 	struct peer peer;
 
-	if (is_left_alone(ctx))
-		return GO_ON;
 	peer_read(&peer, ctx, family);
+	if (is_left_alone(ctx))
+		return send_elsewhere(ctx, &peer);
 	rev = connected_now(ctx);
 	/* by either address: send() of a mapped one comes by here. Nobody else may answer */
 	if (rev && (is_vip(rev, &peer) || is_backend(rev, &peer))) {
@@ -169,13 +169,14 @@ static __always_inline int on_send(struct bpf_sock_addr *ctx, enum family family
 	return service ? send_to_service(ctx, family, service, &peer) : send_elsewhere(ctx, &peer);
 }
 
+/* These go by what the socket holds: one that is exempt from now on goes on as it was. */
 static __always_inline int on_receive(struct bpf_sock_addr *ctx, enum family family)
 {
 	const struct tp_sock_rev *rev;
 	struct tp_sock_udp *udp;
 	struct peer peer;
 
-	if (is_left_alone(ctx))
+	if (!has_services(ctx))
 		return GO_ON;
 	peer_read(&peer, ctx, family);
 	rev = connected_now(ctx);
@@ -193,7 +194,7 @@ static __always_inline int on_getpeername(struct bpf_sock_addr *ctx, enum family
 	const struct tp_sock_rev *rev;
 	struct peer peer;
 
-	if (is_left_alone(ctx))
+	if (!has_services(ctx))
 		return GO_ON;
 	peer_read(&peer, ctx, family);
 	rev = connected_of(ctx, false);

@@ -274,6 +274,25 @@ def exempt_by_name_path_pid_or_device(lab):
     check(is_translated(lab, "phone"), "no longer exempt: translated again")
 
 
+@case
+def who_is_exempt_from_now_on_still_knows_whom_it_talks_to(lab):
+    exempt = service_policy(lab, lab.cgroup, exempt=[{"netns": lab.netns("phone")}])
+    for policy in (exempt, service_policy(lab, lab.cgroup, mode="host-only")):
+        for family, vip, backend, _ in FAMILIES:
+            with connected(lab, UDP, family, vip, "phone") as sock, \
+                 socket_in(lab, "phone", UDP, family) as free:
+                free.sendto(b"who", (vip, 80))
+                sock.send(b"who")
+                lab.apply(policy)
+                check_equal(sock.getpeername()[:2], (vip, 80), "getpeername")
+                for waiting in (sock, free):
+                    answer, source = waiting.recvfrom(2048)
+                    check_equal((answer, source[:2]), (b"web-udp who", (vip, 80)), "its answer")
+                check_equal(ask(free, (backend, 9090)), ("web-udp", (backend, 9090)),
+                            "the backend by its own address")
+            lab.apply(service_policy(lab, lab.cgroup))
+
+
 def run_in(lab, short):
     return subprocess.Popen(["nsenter", f"--net=/run/netns/{lab.netns(short)}", "sleep", "600"])
 
