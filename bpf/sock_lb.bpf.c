@@ -53,12 +53,17 @@ static __always_inline const struct tp_service *service_find(const struct bpf_so
 	return bpf_map_lookup_elem(&tp_services, &key);
 }
 
-/* Whether the entry's backend still is one of that row, in its place and healthy. */
-static __always_inline bool still_stands(const struct tp_sock_rev *entry,
+/* Whether that service still has the entry's backend, wherever it is now, and it is healthy. */
+static __always_inline bool still_stands(struct tp_sock_rev *entry,
+					 const struct tp_service *service,
 					 const struct tp_backends *backends)
 {
-	return entry->index < TP_BACKEND_MAX && backend_is_healthy(backends, entry->index) &&
-	       addr_is(&backends->addrs[entry->index], &entry->backend);
+	if (entry->backend_port != service->target_port)
+		return false;
+	if (entry->index >= TP_BACKEND_MAX ||
+	    !addr_is(&backends->addrs[entry->index], &entry->backend))
+		entry->index = find_backend(backends, &entry->backend);
+	return backend_is_healthy(backends, entry->index);
 }
 
 /* 0, or what errno the socket is to see. */
@@ -140,7 +145,7 @@ static __always_inline int send_to_service(struct bpf_sock_addr *ctx, enum famil
 	entry = udp ? entry_for(udp, vip) : NULL;
 	if (!entry)
 		return refuse(ENOBUFS);
-	if (!entry->used || !still_stands(entry, backends))
+	if (!entry->used || !still_stands(entry, service, backends))
 		error = choose(ctx, service, backends, vip, entry);
 	if (error)
 		return refuse(error);

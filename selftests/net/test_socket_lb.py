@@ -335,6 +335,29 @@ def a_reload_leaves_links_and_sockets_alone(lab):
                                             {"address": Lab.DNS, "healthy": True}]}, "status")
 
 
+@case
+def a_reload_moves_an_unconnected_socket_only_when_it_has_to(lab):
+    for family, vip, backend, _ in FAMILIES:
+        name = "vip6" if family == V6 else "vip"
+        lab.servers.start("new-udp", "web", UDP, backend, 9091)
+        policy = service_policy(lab, lab.cgroup)
+        with socket_in(lab, "router", UDP, family) as sock:
+            check_equal(ask(sock, (vip, 80))[0], "web-udp", "the first one")
+            policy["services"][name]["backends"].reverse()
+            lab.apply(policy)
+            check_equal(ask(sock, (vip, 80))[0], "web-udp", "the same, which is now the second")
+            policy["services"][name]["ports"][1] = {"port": 80, "protocol": "udp",
+                                                    "target_port": 9091}
+            policy["services"][name]["backends"].reverse()
+            lab.apply(policy)
+            check_equal(ask(sock, (vip, 80)), ("new-udp", (vip, 80)), "at the new port")
+            policy["services"][name]["backends"].pop(0)
+            policy["services"][name]["ports"][1]["target_port"] = 9090
+            lab.apply(policy)
+            check_equal(ask(sock, (vip, 80))[0], "dns-udp", "the one that is left")
+        lab.apply(service_policy(lab, lab.cgroup))
+
+
 THREADS, DATAGRAMS = 8, 2000
 
 
