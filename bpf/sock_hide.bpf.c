@@ -14,7 +14,7 @@
 #include <bpf/bpf_helpers.h>
 #include <stdbool.h>
 
-#include "lib/service_maps.h"
+#include "lib/service.h"
 #include "lib/sock_addr.h"
 
 #define GO_ON  1
@@ -85,21 +85,29 @@ static __always_inline int leave(const struct bpf_sock_addr *ctx)
  * UDP can do what broadcast and multicast are for: with SO_BROADCAST, or IPv6 bound to a device, it
  * is connected, to port 0.
  */
-static __always_inline void peer_hide(struct bpf_sock_addr *ctx, enum family family)
+static __always_inline struct peer nowhere(enum family family)
 {
-	struct tp_addr nowhere = { .bytes = { [0] = 0xff, [1] = 0x01, [15] = 1 } };
+	struct peer peer = { .addr.bytes = { [0] = 0xff, [1] = 0x01, [15] = 1 } };
 
 	if (family == FAMILY_V4)
-		__builtin_memcpy(&nowhere.bytes[12], (__u8[]){ 255, 255, 255, 255 }, 4);
-	peer_write(ctx, family, &nowhere, 0);
+		peer.addr =
+			(struct tp_addr){ .bytes = { [10] = 255, 255, [12] = 255, 255, 255, 255 } };
+	return peer;
 }
 
+/*
+ * Nor is it hidden twice: while a repair has the program there two times, or another instance's is
+ * there as well, the first one has kept the destination and what belongs to it puts that back.
+ */
 static __always_inline int hide(struct bpf_sock_addr *ctx, enum family family)
 {
+	const struct peer to = nowhere(family);
 	struct tp_sock_hidden *hidden;
 	struct peer peer;
 
 	peer_read(&peer, ctx, family);
+	if (!peer.port && addr_is(&peer.addr, &to.addr))
+		return GO_ON;
 	if (!is_hidden_from_others(ctx, &peer))
 		return leave(ctx);
 	hidden = hidden_of(ctx, true);
@@ -110,7 +118,7 @@ static __always_inline int hide(struct bpf_sock_addr *ctx, enum family family)
 	hidden->addr = peer.addr;
 	hidden->port = peer.port;
 	hidden->now = 1;
-	peer_hide(ctx, family);
+	peer_write(ctx, family, &to.addr, to.port);
 	return GO_ON;
 }
 

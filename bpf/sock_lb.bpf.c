@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The socket load balancer: connect() and sendto() to a service's address go to a backend, and the
- * socket is told that it talks to the service. The first line of each program leaves alone whose
- * network namespace is exempt, and who asks a backend whether it lives.
+ * socket is told that it talks to the service. What chooses a backend leaves alone whose network
+ * namespace is exempt, and who asks a backend whether it lives.
  */
 #include <linux/bpf.h>
 #include <linux/errno.h>
@@ -53,12 +53,17 @@ static __always_inline const struct tp_service *service_find(const struct bpf_so
 	return bpf_map_lookup_elem(&tp_services, &key);
 }
 
-/* Whether the entry's backend still is one of that row, in its place and healthy. */
-static __always_inline bool still_stands(const struct tp_sock_rev *entry,
+/* Whether that service still has the entry's backend, wherever it is now, and it is healthy. */
+static __always_inline bool still_stands(struct tp_sock_rev *entry,
+					 const struct tp_service *service,
 					 const struct tp_backends *backends)
 {
-	return entry->index < TP_BACKEND_MAX && backend_is_healthy(backends, entry->index) &&
-	       addr_is(&backends->addrs[entry->index], &entry->backend);
+	if (entry->backend_port != service->target_port)
+		return false;
+	if (entry->index >= TP_BACKEND_MAX ||
+	    !addr_is(&backends->addrs[entry->index], &entry->backend))
+		entry->index = find_backend(backends, &entry->backend);
+	return backend_is_healthy(backends, entry->index);
 }
 
 /* 0, or what errno the socket is to see. */
@@ -78,12 +83,26 @@ static __always_inline int choose(struct bpf_sock_addr *ctx, const struct tp_ser
 	return 0;
 }
 
-/* A socket that was connected to a service before may be connected anew, to anything. */
-static __always_inline int connect_elsewhere(struct bpf_sock_addr *ctx)
+/* By its own address: answers from there are shown as they come, until the service is used. */
+static __always_inline int send_elsewhere(struct bpf_sock_addr *ctx, const struct peer *peer)
+{
+	struct tp_sock_udp *udp = datagrams_of(ctx, false);
+
+	for (__u32 i = 0; udp && i < TP_SOCK_SERVICES; i++)
+		if (udp->services[i].used && is_backend(&udp->services[i], peer))
+			udp->services[i].direct = 1;
+	return GO_ON;
+}
+
+/*
+ * A socket that was connected to a service before may be connected anew, to anything. Should the
+ * kernel refuse that, it stays connected to the backend, which is shown from then on.
+ */
+static __always_inline int connect_elsewhere(struct bpf_sock_addr *ctx, const struct peer *peer)
 {
 	if (connected_of(ctx, false))
 		bpf_sk_storage_delete(&tp_sock_rev, ctx->sk);
-	return GO_ON;
+	return send_elsewhere(ctx, peer);
 }
 
 static __always_inline int on_connect(struct bpf_sock_addr *ctx, enum family family)
@@ -94,12 +113,12 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, enum family fam
 	struct peer peer;
 	int error;
 
-	if (is_left_alone(ctx))
-		return connect_elsewhere(ctx);
 	peer_read(&peer, ctx, family);
+	if (is_left_alone(ctx))
+		return connect_elsewhere(ctx, &peer);
 	service = service_find(ctx, &peer);
 	if (!service)
-		return connect_elsewhere(ctx);
+		return connect_elsewhere(ctx, &peer);
 	backends = bpf_map_lookup_elem(&tp_backends, &service->backends);
 	rev = connected_of(ctx, true);
 	if (!backends || !rev)
@@ -108,17 +127,6 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, enum family fam
 	if (error)
 		return refuse(error);
 	peer_write(ctx, family, &rev->backend, rev->backend_port);
-	return GO_ON;
-}
-
-/* By its own address: answers from there are shown as they come, until the service is used. */
-static __always_inline int send_elsewhere(struct bpf_sock_addr *ctx, const struct peer *peer)
-{
-	struct tp_sock_udp *udp = datagrams_of(ctx, false);
-
-	for (__u32 i = 0; udp && i < TP_SOCK_SERVICES; i++)
-		if (udp->services[i].used && is_backend(&udp->services[i], peer))
-			udp->services[i].direct = 1;
 	return GO_ON;
 }
 
@@ -137,7 +145,7 @@ static __always_inline int send_to_service(struct bpf_sock_addr *ctx, enum famil
 	entry = udp ? entry_for(udp, vip) : NULL;
 	if (!entry)
 		return refuse(ENOBUFS);
-	if (!entry->used || !still_stands(entry, backends))
+	if (!entry->used || !still_stands(entry, service, backends))
 		error = choose(ctx, service, backends, vip, entry);
 	if (error)
 		return refuse(error);
@@ -153,11 +161,12 @@ static __always_inline int on_send(struct bpf_sock_addr *ctx, enum family family
 	const struct tp_sock_rev *rev;
 	struct peer peer;
 
-	if (is_left_alone(ctx))
-		return GO_ON;
 	peer_read(&peer, ctx, family);
+	if (is_left_alone(ctx))
+		return send_elsewhere(ctx, &peer);
 	rev = connected_now(ctx);
-	if (rev && is_vip(rev, &peer)) { /* the kernel lets nobody else answer */
+	/* by either address: send() of a mapped one comes by here. Nobody else may answer */
+	if (rev && (is_vip(rev, &peer) || is_backend(rev, &peer))) {
 		peer_write(ctx, family, &rev->backend, rev->backend_port);
 		return GO_ON;
 	}
@@ -165,16 +174,17 @@ static __always_inline int on_send(struct bpf_sock_addr *ctx, enum family family
 	return service ? send_to_service(ctx, family, service, &peer) : send_elsewhere(ctx, &peer);
 }
 
+/* These go by what the socket holds: one that is exempt from now on goes on as it was. */
 static __always_inline int on_receive(struct bpf_sock_addr *ctx, enum family family)
 {
 	const struct tp_sock_rev *rev;
 	struct tp_sock_udp *udp;
 	struct peer peer;
 
-	if (is_left_alone(ctx))
+	if (!has_services(ctx))
 		return GO_ON;
 	peer_read(&peer, ctx, family);
-	rev = connected_of(ctx, false);
+	rev = connected_now(ctx);
 	if (!rev || !is_backend(rev, &peer)) {
 		udp = datagrams_of(ctx, false);
 		rev = udp ? last_used(udp, &peer) : NULL;
@@ -189,7 +199,7 @@ static __always_inline int on_getpeername(struct bpf_sock_addr *ctx, enum family
 	const struct tp_sock_rev *rev;
 	struct peer peer;
 
-	if (is_left_alone(ctx))
+	if (!has_services(ctx))
 		return GO_ON;
 	peer_read(&peer, ctx, family);
 	rev = connected_of(ctx, false);

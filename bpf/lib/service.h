@@ -21,6 +21,31 @@ static __always_inline bool backend_is_healthy(const struct tp_backends *backend
 	return index < TP_BACKEND_MAX && backends->healthy >> index & 1;
 }
 
+/* The search for one of that address. */
+struct tp_search {
+	const struct tp_backends *backends;
+	struct tp_addr addr;
+	__u32 found;
+};
+
+static long compare_backend(__u32 i, struct tp_search *search)
+{
+	if (i >= TP_BACKEND_MAX || !addr_is(&search->backends->addrs[i], &search->addr))
+		return 0;
+	search->found = i;
+	return 1;
+}
+
+/* TP_BACKEND_MAX: it is none of them. */
+static __always_inline __u32 find_backend(const struct tp_backends *backends,
+					  const struct tp_addr *addr)
+{
+	struct tp_search search = { .backends = backends, .addr = *addr, .found = TP_BACKEND_MAX };
+
+	bpf_loop(TP_BACKEND_MAX, compare_backend, &search, 0);
+	return search.found;
+}
+
 /* splitmix64's finisher: every bit of the input reaches every bit of the output. */
 static __always_inline __u64 mixed(__u64 word)
 {

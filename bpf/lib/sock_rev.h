@@ -30,7 +30,10 @@ static __always_inline struct tp_sock_rev *connected_of(const struct bpf_sock_ad
 		       : NULL;
 }
 
-/* Of a UDP socket: what it is connected to now, by a service's address; else NULL. */
+/*
+ * Of a UDP socket: what it is connected to now, by a service's address; else NULL. connect() to
+ * AF_UNSPEC runs no program, so what was noted may be over.
+ */
 static __always_inline struct tp_sock_rev *connected_now(const struct bpf_sock_addr *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;

@@ -5,16 +5,19 @@ attached, before and after ours, updated in place, dropped and attached anew."""
 
 import contextlib
 import errno
+import json
 import os
 import socket
+import struct
 import threading
 
 from daemon import Daemon
 from lib import (DEADLINE_S, SO_RCVBUFFORCE, Lab, Skip, bound_socket, case, check, check_equal,
                  main, run, wait_until)
-from other_lb import PLACES, WAYS, OtherLb
+from other_lb import HOOKS, PLACES, WAYS, OtherLb
 from scenes import open_policy
 from services import TCP, UDP, cgroup_programs, own_cgroup, socket_in, true_peers
+from standin import LINK_CREATE, bpf
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 EVERY_ORDER = bool(int(os.environ.get("EVERY_ORDER", "0")))
@@ -274,6 +277,53 @@ def run_notices_who_attaches_anew(lab):
             wait_until(lambda: is_hidden(lab), "the exemption to be in force", 4 * DEADLINE_S)
             check_hidden(lab, other, "after the repair")
             check_equal(sum("tp_" in p for p in cgroup_programs(lab)), 8, "our programs, each once")
+
+
+PREORDER, PROG_GET_FD_BY_ID = 1 << 6, 13
+
+
+def attach_again(lab, name, hook):
+    """What `run` does in a repair: the earlier link goes when this one is there."""
+    pin = f"{lab.pins}/links/cgroup-tp_{name}"
+    shown = json.loads(run("bpftool", "-j", "link", "show", "pinned", pin).stdout)
+    program = bpf(PROG_GET_FD_BY_ID, struct.pack("=III", shown["prog_id"], 0, 0))
+    cgroup = os.open(lab.cgroup, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        return bpf(LINK_CREATE, struct.pack("=IIII", program, cgroup, HOOKS[hook], PREORDER))
+    finally:
+        os.close(cgroup)
+        os.close(program)
+
+
+@case
+def hidden_twice_it_is_put_back_as_it_was(lab):
+    with other_lb(lab) as other:
+        other.attach("link")
+        lab.apply(hiding(lab))
+        links = [attach_again(lab, f"hide_{hook[0]}{hook[-1]}", hook)
+                 for hook in ("connect4", "connect6", "sendmsg4", "sendmsg6")]
+        try:
+            check_hidden(lab, other, "hidden twice")
+        finally:
+            for link in links:
+                os.close(link)
+
+
+@case
+def two_of_us_hide_one_socket(lab):
+    """Two instances that share a cgroup, in any order: neither is the other tool."""
+    with other_lb(lab) as other, Lab() as second:
+        second.cgroup = lab.cgroup
+        other.attach("link")
+        lab.apply(hiding(lab))
+        policy = hiding(second)
+        policy["socket_lb"]["exempt"] = [{"netns": lab.netns("phone")}]
+        second.apply(policy)
+        check_hidden(lab, other, "hidden twice")
+        check_equal((is_hidden(lab), is_hidden(second)), (True, True), "in force")
+        for one, value in ((lab, hiding(lab)), (second, policy)):
+            check_equal(one.json("plan", one.write_policy(value))["ops"], [], "plan")
+        second.towpath("down")
 
 
 @case

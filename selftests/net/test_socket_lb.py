@@ -101,6 +101,11 @@ def what_is_no_service_is_left_alone(lab):
             check_equal(true_peers(lab, "router", sock), (vip, 81), "another port")
 
 
+def with_second():
+    for family, vip, backend, _ in FAMILIES + MAPPED:
+        yield family, vip, backend, {VIP: SECOND, VIP6: SECOND6}.get(vip, "::ffff:" + SECOND)
+
+
 def disconnect(sock):
     check_equal(_libc.connect(sock.fileno(), AF_UNSPEC_ADDRESS, len(AF_UNSPEC_ADDRESS)), 0,
                 "connect to AF_UNSPEC")
@@ -117,6 +122,32 @@ def a_socket_may_be_connected_anew(lab):
             disconnect(sock)
             sock.connect((vip, 80))
             check_equal(sock.getpeername()[:2], (vip, 80), "the service again")
+
+
+@case
+def whom_a_socket_talked_to_is_not_whom_it_talks_to(lab):
+    """What connect() and sendto() remember does not show in what they do for one another."""
+    for family, vip, backend, second in with_second():
+        with connected(lab, UDP, family, vip) as sock:
+            disconnect(sock)
+            check_equal(ask(sock, (backend, 9090)), ("web-udp", (backend, 9090)),
+                        "disconnected, to the backend itself")
+        row = Row(lab, "second6" if second == SECOND6 else "second")
+        row.set_healthy(2)      # it has the same backend
+        with connected(lab, UDP, family, vip) as sock:
+            disconnect(sock)
+            check_equal(ask(sock, (second, 80)), ("web-udp", (second, 80)),
+                        "disconnected, to another service of that backend")
+        row.set_healthy(3)
+        with socket_in(lab, "router", UDP, family) as sock:
+            check_equal(ask(sock, (vip, 80)), ("web-udp", (vip, 80)), "before it is connected")
+            sock.connect((backend, 9090))
+            sock.send(b"who")
+            answer, source = sock.recvfrom(2048)
+            check_equal((answer, source[:2]), (b"web-udp who", (backend, 9090)),
+                        "connected to the backend itself")
+            disconnect(sock)
+            check_equal(ask(sock, (vip, 80)), ("web-udp", (vip, 80)), "the service again")
 
 
 @case
@@ -244,6 +275,25 @@ def exempt_by_name_path_pid_or_device(lab):
     check(is_translated(lab, "phone"), "no longer exempt: translated again")
 
 
+@case
+def who_is_exempt_from_now_on_still_knows_whom_it_talks_to(lab):
+    exempt = service_policy(lab, lab.cgroup, exempt=[{"netns": lab.netns("phone")}])
+    for policy in (exempt, service_policy(lab, lab.cgroup, mode="host-only")):
+        for family, vip, backend, _ in FAMILIES:
+            with connected(lab, UDP, family, vip, "phone") as sock, \
+                 socket_in(lab, "phone", UDP, family) as free:
+                free.sendto(b"who", (vip, 80))
+                sock.send(b"who")
+                lab.apply(policy)
+                check_equal(sock.getpeername()[:2], (vip, 80), "getpeername")
+                for waiting in (sock, free):
+                    answer, source = waiting.recvfrom(2048)
+                    check_equal((answer, source[:2]), (b"web-udp who", (vip, 80)), "its answer")
+                check_equal(ask(free, (backend, 9090)), ("web-udp", (backend, 9090)),
+                            "the backend by its own address")
+            lab.apply(service_policy(lab, lab.cgroup))
+
+
 def run_in(lab, short):
     return subprocess.Popen(["nsenter", f"--net=/run/netns/{lab.netns(short)}", "sleep", "600"])
 
@@ -284,6 +334,29 @@ def a_reload_leaves_links_and_sockets_alone(lab):
                                          {"port": 80, "protocol": "udp", "target_port": 9090}],
                                "backends": [{"address": Lab.WEB, "healthy": True},
                                             {"address": Lab.DNS, "healthy": True}]}, "status")
+
+
+@case
+def a_reload_moves_an_unconnected_socket_only_when_it_has_to(lab):
+    for family, vip, backend, _ in FAMILIES:
+        name = "vip6" if family == V6 else "vip"
+        lab.servers.start("new-udp", "web", UDP, backend, 9091)
+        policy = service_policy(lab, lab.cgroup)
+        with socket_in(lab, "router", UDP, family) as sock:
+            check_equal(ask(sock, (vip, 80))[0], "web-udp", "the first one")
+            policy["services"][name]["backends"].reverse()
+            lab.apply(policy)
+            check_equal(ask(sock, (vip, 80))[0], "web-udp", "the same, which is now the second")
+            policy["services"][name]["ports"][1] = {"port": 80, "protocol": "udp",
+                                                    "target_port": 9091}
+            policy["services"][name]["backends"].reverse()
+            lab.apply(policy)
+            check_equal(ask(sock, (vip, 80)), ("new-udp", (vip, 80)), "at the new port")
+            policy["services"][name]["backends"].pop(0)
+            policy["services"][name]["ports"][1]["target_port"] = 9090
+            lab.apply(policy)
+            check_equal(ask(sock, (vip, 80))[0], "dns-udp", "the one that is left")
+        lab.apply(service_policy(lab, lab.cgroup))
 
 
 THREADS, DATAGRAMS = 8, 2000

@@ -224,6 +224,19 @@ static bool is_ours(const struct order *order, __u32 id)
 	return false;
 }
 
+/* Of another instance, which leaves alone what ours has hidden. By its name: none is pinned. */
+static bool is_our_kind(__u32 id)
+{
+	AUTO_CLOSE int fd = bpf_prog_get_fd_by_id(id);
+	struct bpf_prog_info info = { 0 };
+	__u32 length = sizeof(info);
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &length))
+		return false;
+	return !strncmp(info.name, "tp_hide_", strlen("tp_hide_")) ||
+	       !strncmp(info.name, "tp_restore_", strlen("tp_restore_"));
+}
+
 bool bpf_socket_link_is_placed(const struct bpf *bpf, int cgroup_fd, enum socket_program program)
 {
 	bool first = bpf_socket_goes_first(program), met = false;
@@ -237,7 +250,8 @@ bool bpf_socket_link_is_placed(const struct bpf *bpf, int cgroup_fd, enum socket
 	for (i = 0; i < order.count; i++) {
 		if (order.ids[i] == order.ours[program])
 			met = true;
-		else if (!is_ours(&order, order.ids[i]) && met != first)
+		else if (met != first && !is_ours(&order, order.ids[i]) &&
+			 !is_our_kind(order.ids[i]))
 			return false; /* another's: before what hides, or behind what puts back */
 	}
 	return met;
