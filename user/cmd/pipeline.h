@@ -54,8 +54,8 @@ struct pipeline {
 	struct state want;
 	struct plan plan;
 	bool takes_over; /* maps of an older version will do, as they do for an apply */
-	bool touched; /* the plan was begun */
-	bool cleared; /* what was set up in a network namespace that is gone was removed */
+	bool touched;    /* the plan was begun */
+	bool cleared;    /* what was set up in a network namespace that is gone was removed */
 };
 
 #define POLICY_FILE_MAX (16U << 20)

@@ -152,7 +152,7 @@ int bpf_socket_can_go_first(const char *cgroup, struct err *err)
 	if (lacks)
 		return refuse(err);
 	snprintf(path, sizeof(path), "%s/towpath-probe-%d", cgroup, (int)getpid());
-	if (mkdir(path, 0700))
+	if (mkdir(path, 0700) && errno != EEXIST) /* of one who was killed, in a pod always pid 1 */
 		return err_sys(err, -errno, "make cgroup %s", path);
 	r = try_in(path);
 	if (rmdir(path) && !r)
