@@ -112,7 +112,7 @@ def waits_for_an_answer(pid):
 @case
 def a_process_that_ends_while_it_is_asked_has_ended(lab):
     """It has taken the question, and no answer comes: a command sees a tunnel without a process."""
-    policy = open_policy(lab)
+    policy = with_psk(lab)
     lab.apply(policy)
     pid = tunnel_process(lab)
     if not pid:
