@@ -255,8 +255,6 @@ static int want_sockets(struct want_builder *b)
 	if (!r)
 		r = add_foreign(b);
 	want_settings(b);
-	if (!r)
-		r = want_closing(b);
 	return r ? r : warn_of_probes(b);
 }
 
@@ -267,5 +265,6 @@ int want_services(struct want_builder *b)
 	if (!r && b->view->facts->cgroup.id)
 		r = want_sockets(b);
 	socket_lb_sort(&b->out->socket_lb);
-	return r;
+	/* without any service there is no cgroup, and what they led somewhere is closed */
+	return r ? r : want_closing(b);
 }
