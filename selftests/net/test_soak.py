@@ -19,7 +19,7 @@ WARM_S = SOAK_S / 4         # until every kind of reload was there several times
 IDLE_S = 10                 # two looks for what nobody tells of are among them
 SHARE_MAX = 0.01 * SLOWNESS
 RSS_MAX_KIB = 16 * 1024
-GROWTH_MAX_KIB = 256
+GROWTH_MAX_KIB = 768        # what malloc has not given back differs by half of that, either way
 WAKES_PER_S_MAX = 20        # a look takes some, and there is one every 5 s
 
 
