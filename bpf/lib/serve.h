@@ -171,23 +171,6 @@ static __always_inline int open_service(struct pkt *pkt, struct tp_scratch *s, _
 
 /* ---- later: is it still the backend? ------------------------------------------------------- */
 
-struct serve_search {
-	const struct tp_backends *backends;
-	const struct tp_addr *backend;
-	__u32 found; /* TP_BACKEND_MAX: nowhere */
-};
-
-/* For bpf_loop, as weigh() of service.h. */
-static long serve_compare(__u32 i, struct serve_search *search)
-{
-	if (i >= TP_BACKEND_MAX || i >= search->backends->count)
-		return 1;
-	if (!addr_is(&search->backends->addrs[i], search->backend))
-		return 0;
-	search->found = i;
-	return 1;
-}
-
 /* No other backend could go on with it, and this one may only be slow. */
 static __always_inline bool serve_is_connected(const struct tp_flow_state *state)
 {
@@ -202,19 +185,19 @@ static __always_inline bool serve_is_connected(const struct tp_flow_state *state
 static __noinline bool backend_is_current(const struct tp_flow_state *state)
 {
 	const struct tp_service *service;
-	struct serve_search search = { .found = TP_BACKEND_MAX };
+	const struct tp_backends *backends;
+	__u32 index;
 
 	if (!state || state->mapping[1] || !(state->way[TP_OPENER].to.flags & TP_FLOW_DST_NAT))
 		return true;
 	service = service_of(&state->way[TP_OPENER].key);
-	search.backends = service ? backends_of(service) : NULL;
-	if (!search.backends || service->target_port != state->way[TP_ANSWERER].key.sport)
+	backends = service ? backends_of(service) : NULL;
+	if (!backends || service->target_port != state->way[TP_ANSWERER].key.sport)
 		return false;
-	search.backend = &state->way[TP_ANSWERER].key.src;
-	bpf_loop(TP_BACKEND_MAX, serve_compare, &search, 0);
-	if (search.found == TP_BACKEND_MAX)
+	index = find_backend(backends, &state->way[TP_ANSWERER].key.src);
+	if (index == TP_BACKEND_MAX)
 		return false;
-	return serve_is_connected(state) || backend_is_healthy(search.backends, search.found);
+	return serve_is_connected(state) || backend_is_healthy(backends, index);
 }
 
 #endif

@@ -70,7 +70,12 @@ struct tp_contest {
 	__u32 best;
 };
 
-/* A callback and no loop: the verifier would follow every order in which the best may come. */
+/*
+ * A callback and no loop: the verifier would follow every order in which the best may come. Before
+ * Linux 6.7 it goes by the first call alone, and takes away what it has shown to be always so
+ * there: nothing here may depend on the values that contest begins with, but where weight, which
+ * it does not know, decides. (A weight of 0 is never the highest; one in 2^64 is.)
+ */
 static long weigh(__u32 i, struct tp_contest *contest)
 {
 	__u64 weight;
@@ -78,7 +83,7 @@ static long weigh(__u32 i, struct tp_contest *contest)
 	if (i >= TP_BACKEND_MAX || !backend_is_healthy(contest->backends, i))
 		return 0;
 	weight = backend_weight(&contest->backends->addrs[i], contest->client);
-	if (contest->best == TP_BACKEND_MAX || weight > contest->highest) {
+	if (weight > contest->highest) {
 		contest->best = i;
 		contest->highest = weight;
 	}
