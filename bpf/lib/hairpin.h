@@ -103,9 +103,7 @@ static __noinline int open_hairpin(struct pkt *pkt, const struct verdict *v)
 	r = hairpin_translate(pkt, s);
 	if (r != GO_ON)
 		return r;
-	scratch_reply(pkt, s, v);
-	reply_next_hop(pkt, s, v);
-	r = flow_remember(pkt, s, v, ENTRY_BOTH);
+	r = open_both(pkt, s, v);
 	return r == GO_ON ? send_direct(pkt, &s->forward) : r;
 }
 

@@ -83,9 +83,7 @@ static __noinline int open_to_local_vip(struct pkt *pkt, const struct verdict *v
 	s->forward.mtu = 0; /* nothing that comes in is too large for its device */
 	/* without a neighbour, no packet of it is the fast program's */
 	s->forward.flags = TP_FLOW_HANDED | TP_FLOW_NEIGH;
-	scratch_reply(pkt, s, v);
-	reply_next_hop(pkt, s, v);
-	r = flow_remember(pkt, s, v, ENTRY_BOTH);
+	r = open_both(pkt, s, v);
 	return r == GO_ON ? hand_over(pkt, &s->forward) : r;
 }
 

@@ -238,6 +238,14 @@ static __noinline int open_outbound(struct pkt *pkt, const struct verdict *v)
 	return flow_remember(pkt, s, v, ENTRY_REPLY);
 }
 
+/* Both ways of a flow, of which scratch->forward has the one. */
+static __always_inline int open_both(struct pkt *pkt, struct tp_scratch *s, const struct verdict *v)
+{
+	scratch_reply(pkt, s, v);
+	reply_next_hop(pkt, s, v);
+	return flow_remember(pkt, s, v, ENTRY_BOTH);
+}
+
 static __noinline int open_to_tunnel(struct pkt *pkt, const struct verdict *v)
 {
 	struct tp_scratch *s = scratch_find();
@@ -254,9 +262,7 @@ static __noinline int open_to_tunnel(struct pkt *pkt, const struct verdict *v)
 	if (pkt->whole && is_too_big(pkt, s->forward.mtu))
 		return TP_R_too_big; /* nobody carries it: no flow */
 
-	scratch_reply(pkt, s, v);
-	reply_next_hop(pkt, s, v);
-	r = flow_remember(pkt, s, v, ENTRY_BOTH);
+	r = open_both(pkt, s, v);
 	if (r != GO_ON)
 		return r;
 	return help == GO_ON ? send_direct(pkt, &s->forward) : help;
@@ -304,9 +310,7 @@ static __noinline int open_to_lan(struct pkt *pkt, const struct verdict *v, __u3
 	if (r != GO_ON)
 		return r;
 
-	scratch_reply(pkt, s, v);
-	reply_next_hop(pkt, s, v);
-	r = flow_remember(pkt, s, v, ENTRY_BOTH);
+	r = open_both(pkt, s, v);
 	if (r != GO_ON)
 		return r;
 	if (pkt->options)

@@ -146,9 +146,7 @@ static __always_inline int serve_open(struct pkt *pkt, struct tp_scratch *s,
 		r = serve_source(pkt, v, ingress);
 	if (r != GO_ON)
 		return r;
-	scratch_reply(pkt, s, v);
-	reply_next_hop(pkt, s, v);
-	r = flow_remember(pkt, s, v, ENTRY_BOTH);
+	r = open_both(pkt, s, v);
 	if (r != GO_ON)
 		return r;
 	return v->out_side == TP_SIDE_TUNNEL ? send_direct(pkt, &s->forward)
