@@ -38,20 +38,13 @@ static __always_inline bool is_exempt(struct bpf_sock_addr *ctx)
 	return lb && lb->hide == TP_HIDE_EXEMPT && bpf_map_lookup_elem(&tp_exempt, &cookie);
 }
 
-static __always_inline bool is_mapped(const struct tp_addr *addr)
-{
-	const __u32 *words = (const __u32 *)addr;
-
-	return !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
-}
-
 /* The policy says that other tools translate it for exempt sockets as well. */
 static __always_inline bool is_left_to_others(const struct peer *peer)
 {
 	const struct tp_prefix key = { .prefix_len = 128, .addr = peer->addr };
 	const struct tp_foreign *foreign = bpf_map_lookup_elem(&tp_foreign, &key);
 
-	return foreign && foreign->v4 == is_mapped(&peer->addr);
+	return foreign && foreign->v4 == addr_is_mapped(&peer->addr);
 }
 
 static __always_inline bool is_hidden_from_others(struct bpf_sock_addr *ctx,
@@ -106,7 +99,7 @@ static __always_inline int hide(struct bpf_sock_addr *ctx, enum family family)
 	struct peer peer;
 
 	peer_read(&peer, ctx, family);
-	if (!peer.port && addr_is(&peer.addr, &to.addr))
+	if (!peer.port && addr_same(&peer.addr, &to.addr))
 		return GO_ON;
 	if (!is_hidden_from_others(ctx, &peer))
 		return leave(ctx);

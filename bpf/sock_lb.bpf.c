@@ -61,7 +61,7 @@ static __always_inline bool still_stands(struct tp_sock_rev *entry,
 	if (entry->backend_port != service->target_port)
 		return false;
 	if (entry->index >= TP_BACKEND_MAX ||
-	    !addr_is(&backends->addrs[entry->index], &entry->backend))
+	    !addr_same(&backends->addrs[entry->index], &entry->backend))
 		entry->index = find_backend(backends, &entry->backend);
 	return backend_is_healthy(backends, entry->index);
 }

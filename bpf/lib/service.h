@@ -7,14 +7,8 @@
 #include <bpf/bpf_helpers.h>
 #include <stdbool.h>
 
+#include "lib/addr.h"
 #include "lib/service_table.h"
-
-static __always_inline bool addr_is(const struct tp_addr *a, const struct tp_addr *b)
-{
-	const __u32 *x = (const __u32 *)a, *y = (const __u32 *)b;
-
-	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2] && x[3] == y[3];
-}
 
 static __always_inline bool backend_is_healthy(const struct tp_backends *backends, __u32 index)
 {
@@ -30,7 +24,7 @@ struct tp_search {
 
 static long compare_backend(__u32 i, struct tp_search *search)
 {
-	if (i >= TP_BACKEND_MAX || !addr_is(&search->backends->addrs[i], &search->addr))
+	if (i >= TP_BACKEND_MAX || !addr_same(&search->backends->addrs[i], &search->addr))
 		return 0;
 	search->found = i;
 	return 1;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The maps of sockets. User writes those of the policy, and tp_sock_own; the others are the
- * programs'. */
+/*
+ * The maps of sockets. User writes those of the policy, and tp_sock_own; the others are the
+ * programs'.
+ */
 #ifndef BPF_LIB_SERVICE_MAPS_H
 #define BPF_LIB_SERVICE_MAPS_H
 

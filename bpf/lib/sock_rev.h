@@ -15,12 +15,12 @@
 
 static __always_inline bool is_vip(const struct tp_sock_rev *rev, const struct peer *peer)
 {
-	return rev->vip_port == peer->port && addr_is(&rev->vip, &peer->addr);
+	return rev->vip_port == peer->port && addr_same(&rev->vip, &peer->addr);
 }
 
 static __always_inline bool is_backend(const struct tp_sock_rev *rev, const struct peer *peer)
 {
-	return rev->backend_port == peer->port && addr_is(&rev->backend, &peer->addr);
+	return rev->backend_port == peer->port && addr_same(&rev->backend, &peer->addr);
 }
 
 static __always_inline struct tp_sock_rev *connected_of(const struct bpf_sock_addr *ctx, bool make)
