@@ -195,10 +195,19 @@ keys_said()
 		sed 's/^\.drops\..*/.drops.REASON/' | sort -u
 }
 
+# Every key that status could say, by its last word, in a lab that has all there is.
+words_of_status()
+{
+	cat user/report/status*.c | tr -d '\n' |
+		grep -oE '(cJSON_Add[A-Za-z]+|json_out_(number|time)|add_text)\([^,()]+,[[:space:]]*"[a-z_]+"' |
+		grep -oE '[a-z_]+"$' | tr -d '"' | sort -u
+}
+
 keys_of_status_are_told()
 {
 	local untold unknown key word
-	untold=$(comm -13 <(keys_told) <(keys_said))
+	untold=$(comm -13 <(keys_told) <(keys_said)
+		comm -13 <(keys_told | tr -d '[]' | tr . '\n' | sort -u) <(words_of_status))
 	# what this lab has none of must at least be a word of the source
 	unknown=$(comm -23 <(keys_told) <(keys_said) | while read -r key; do
 		word=$(sed 's/\[\]$//; s/.*\.//' <<<"$key")
