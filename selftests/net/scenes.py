@@ -131,9 +131,11 @@ def send_frame(netns, device, dst, raw, tags):
             sock.send(head + struct.pack("!H", 0x0800 if raw[0] >> 4 == 4 else 0x86dd) + raw)
 
 
-def exchange(lab, phone, server, sent, answer, dport=5001):
-    """A TCP connection from the phone: `sent` there, `answer` back. Gives what each end read."""
-    with bound_socket(lab, "web", socket.SOCK_STREAM, server, dport) as listener, \
+def exchange(lab, phone, server, sent, answer, dport=5001, behind=None):
+    """A TCP connection from the phone: `sent` there, `answer` back. Gives what each end read.
+    behind: the namespace, address and port that really answer, where they are others."""
+    host, address, port = behind or ("web", server, dport)
+    with bound_socket(lab, host, socket.SOCK_STREAM, address, port) as listener, \
             client_socket(lab, "phone", socket.SOCK_STREAM, server) as client:
         listener.settimeout(2 * DEADLINE_S)
         thread, got = echo_server(listener, answer)
@@ -142,6 +144,7 @@ def exchange(lab, phone, server, sent, answer, dport=5001):
             client.settimeout(2 * DEADLINE_S)
             client.bind((phone, 0))
             client.connect((server, dport))
+            check_equal(client.getpeername()[0], server, "who the phone talks to")
             client.sendall(sent)
             client.shutdown(socket.SHUT_WR)
             while chunk := client.recv(65536):

@@ -161,6 +161,18 @@ def service_policy(lab, cgroup, policy="failover", **socket_lb):
 
 
 @contextlib.contextmanager
+def standing_behind(lab):
+    """The servers on web and dns, and at the end nothing of towpath."""
+    lab.servers = Servers(lab)
+    lab.servers.start_on(("web", "dns"))
+    try:
+        yield
+    finally:
+        lab.servers.stop()
+        lab.towpath("down")
+
+
+@contextlib.contextmanager
 def served():
     """A lab with those services applied, and what stands behind them."""
     with own_cgroup() as cgroup, Lab() as lab:
@@ -169,10 +181,5 @@ def served():
         # the way that who is not translated goes
         run("ip", "-n", lab.netns("router"), "route", "add", VIP + "/31", "via", lab.WEB)
         run("ip", "-n", lab.netns("router"), "route", "add", VIP6 + "/127", "via", lab.WEB6)
-        lab.servers = Servers(lab)
-        lab.servers.start_on(("web", "dns"))
-        try:
+        with standing_behind(lab):
             yield lab
-        finally:
-            lab.servers.stop()
-            lab.towpath("down")

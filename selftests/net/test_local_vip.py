@@ -17,7 +17,7 @@ from lb import LoadBalancer, TC_ACT_OK, TC_ACT_UNSPEC
 from lib import (DEADLINE_S, SLOWNESS, Lab, bound_socket, case, check, check_equal, client_socket,
                  inject_frame, inside, main, run, wait_until)
 from packets import ICMP6, forwarded, ip_packet, packed, udp
-from scenes import echo_server, open_policy, reasons
+from scenes import exchange, open_policy, reasons
 
 VIP, VIP6 = "10.10.30.50", "fd10:30::50"
 VIPS = {"10.10.30.0/24": ["10.10.30.48-10.10.30.55"], "fd10:30::/64": ["fd10:30::48-fd10:30::5f"]}
@@ -122,67 +122,51 @@ def counted(before, after):
     return {name: after[name] - before[name] for name in after if after[name] != before[name]}
 
 
+def is_reached(lab, lb, at, sent, answer, translations):
+    """A datagram and its answer, both compared whole, and one translation of each. at: namespace,
+    its device and the router's toward it; sent: the question and what arrives of it; answer: what
+    the other end says, and what the phone hears."""
+    (short, device, ours), before = at, lb.counts()
+    with lab.capture(short) as there, lab.capture("phone") as at_phone:
+        lab.from_phone(sent[0])
+        got = there.expect_payload(b"to the " + short.encode())
+        check_equal(got.raw.hex(), sent[1].hex(), f"what {short} is sent")
+        inject_frame(lab.netns(short), device, lab.mac("router", ours), answer[0])
+        got = at_phone.expect_payload(b"from the " + short.encode())
+        check_equal(got.raw.hex(), answer[1].hex(), "what the phone is sent")
+    check_equal(counted(before, lb.counts()), translations, "translations")
+
+
 def pod_is_reached(lab, lb):
-    """A datagram and its answer, both compared whole, and one translation of each."""
     for phone, vip, pod, _, _ in families(lab):
-        sport, before = lab.port(), lb.counts()
+        sport = lab.port()
         question = udp(phone, vip, sport, 53, b"to the pod")
         answer = udp(pod, phone, POD_PORT, sport, b"from the pod")
-        with lab.capture("pod") as at_pod, lab.capture("phone") as at_phone:
-            lab.from_phone(question)
-            got = at_pod.expect_payload(b"to the pod")
-            check_equal(got.raw.hex(), forwarded(question, dst=pod, dport=POD_PORT).hex(),
-                        f"{vip}: what the pod is sent")
-            inject_frame(lab.netns("pod"), "eth0", lab.mac("router", "pod0"), answer)
-            got = at_phone.expect_payload(b"from the pod")
-            check_equal(got.raw.hex(), forwarded(answer, src=vip, sport=53).hex(),
-                        f"{vip}: what the phone is sent")
-        check_equal(counted(before, lb.counts()), {"to_backend": 1, "from_masquerade": 1},
-                    "translations")
+        is_reached(lab, lb, ("pod", "eth0", "pod0"),
+                   (question, forwarded(question, dst=pod, dport=POD_PORT)),
+                   (answer, forwarded(answer, src=vip, sport=53)),
+                   {"to_backend": 1, "from_masquerade": 1})
 
 
 def host_is_reached(lab, lb):
-    """The same with a LAN host, which sees the router's address."""
+    """A LAN host, which sees the router's address."""
     for phone, vip, _, router, web in families(lab):
-        sport, before = lab.port(), lb.counts()
-        question = udp(phone, vip, sport, 80, b"to the host")
-        answer = udp(web, router, HOST_PORT, sport, b"from the host")
-        with lab.capture("web") as at_web, lab.capture("phone") as at_phone:
-            lab.from_phone(question)
-            got = at_web.expect_payload(b"to the host")
-            check_equal(got.raw.hex(),
-                        forwarded(question, src=router, dst=web, dport=HOST_PORT).hex(),
-                        f"{vip}: what the host is sent")
-            inject_frame(lab.netns("web"), "eth0", lab.mac("router", "lan0"), answer)
-            got = at_phone.expect_payload(b"from the host")
-            check_equal(got.raw.hex(), forwarded(answer, src=vip, dst=phone, sport=80).hex(),
-                        f"{vip}: what the phone is sent")
-        check_equal(counted(before, lb.counts()),
-                    {"to_backend": 1, "masqueraded": 1, "from_masquerade": 1}, "translations")
+        sport = lab.port()
+        question = udp(phone, vip, sport, 80, b"to the web")
+        answer = udp(web, router, HOST_PORT, sport, b"from the web")
+        is_reached(lab, lb, ("web", "eth0", "lan0"),
+                   (question, forwarded(question, src=router, dst=web, dport=HOST_PORT)),
+                   (answer, forwarded(answer, src=vip, dst=phone, sport=80)),
+                   {"to_backend": 1, "masqueraded": 1, "from_masquerade": 1})
 
 
 def talks_tcp(lab, short="pod", vip_port=53, server_port=POD_PORT):
     """A connection of real sockets, large enough to be sent in super-packets."""
-    sent, back = b"question" * 20000, b"an answer" * 20000
+    said = b"question" * 20000, b"an answer" * 20000
     for phone, vip, pod, router, _ in families(lab):
-        server = pod if short == "pod" else router
-        with bound_socket(lab, short, socket.SOCK_STREAM, server, server_port) as listener, \
-                client_socket(lab, "phone", socket.SOCK_STREAM, vip) as client:
-            listener.settimeout(2 * DEADLINE_S)
-            thread, got = echo_server(listener, back)
-            answer = b""
-            try:
-                client.settimeout(2 * DEADLINE_S)
-                client.bind((phone, 0))
-                client.connect((vip, vip_port))
-                check_equal(client.getpeername()[0], vip, "who the phone talks to")
-                client.sendall(sent)
-                client.shutdown(socket.SHUT_WR)
-                while chunk := client.recv(65536):
-                    answer += chunk
-            finally:
-                thread.join()
-        check(b"".join(got) == sent and answer == back, f"{vip}: a stream of bytes each way")
+        behind = short, pod if short == "pod" else router, server_port
+        check(exchange(lab, phone, vip, *said, vip_port, behind) == said,
+              f"{vip}: a stream of bytes each way")
 
 
 @case

@@ -96,15 +96,19 @@ def narrowed(policy, **tunnel):
     return policy
 
 
+def with_another_key(lab):
+    """(what is in force, the node's key, a policy for the new one that is in its file now)"""
+    policy = lab.with_psk()
+    lab.apply_here(policy)
+    before, key, tried = lab.in_force(), lab.read_key(), narrowed(policy)
+    tried["nodes"]["homelab-1"]["public_key"] = lab.key(lab.key_file)
+    return before, key, tried
+
+
 @case
 def with_other_keys_in_the_same_files(lab):
     """What was in force had the keys that WireGuard knows."""
-    policy = lab.with_psk()
-    lab.apply_here(policy)
-    before = lab.in_force()
-    key = lab.read_key()
-    tried = narrowed(policy)
-    tried["nodes"]["homelab-1"]["public_key"] = lab.key(lab.key_file)
+    before, key, tried = with_another_key(lab)
     lab.key(f"{lab.run_dir}/phone.psk")
     try:
         lab.try_here(tried)
@@ -137,12 +141,7 @@ def with_key_files_of_relative_paths_and_without_them(lab):
 @case
 def what_could_not_be_put_back_is_not_left(lab):
     """The key that is needed is nowhere: neither in its file nor in WireGuard."""
-    policy = lab.with_psk()
-    lab.apply_here(policy)
-    before = lab.in_force()
-    key = lab.read_key()
-    tried = narrowed(policy)
-    tried["nodes"]["homelab-1"]["public_key"] = lab.key(lab.key_file)
+    before, key, tried = with_another_key(lab)
     lab.exec("router", "wg", "set", lab.tunnel, "private-key", lab.key_file)
     try:
         done = lab.script("towpath", "apply", lab.write_policy(tried, "tried.json"), "--try",

@@ -14,7 +14,7 @@ from lib import (DEADLINE_S, Lab, bound_socket, case, check, check_equal, client
                  wait_until)
 from packets import udp
 from scenes import echo_server, open_policy
-from services import TCP, UDP, VIP, VIP6, Servers, services
+from services import TCP, UDP, VIP, VIP6, services, standing_behind
 
 # the service's address, the client, the router on the LAN, the first backend and the second
 FAMILIES = ((VIP, Lab.PHONE, Lab.LAN, Lab.WEB, Lab.DNS),
@@ -50,13 +50,8 @@ def served():
         for host in ("web", "dns"):
             for prefix, via in ((VIP + "/32", lab.LAN), (VIP6 + "/128", lab.LAN6)):
                 run("ip", "-n", lab.netns(host), "route", "add", prefix, "via", via)
-        lab.servers = Servers(lab)
-        lab.servers.start_on(("web", "dns"))
-        try:
+        with standing_behind(lab):
             yield lab
-        finally:
-            lab.servers.stop()
-            lab.towpath("down")
 
 
 def port(lab):
