@@ -199,7 +199,7 @@ keys_said()
 words_of_status()
 {
 	cat user/report/status*.c | tr -d '\n' |
-		grep -oE '(cJSON_Add[A-Za-z]+|json_out_(number|time)|add_text)\([^,()]+,\s*"[a-z_]+"' |
+		grep -oE '(cJSON_Add\w+|json_out_(number|time)|add_text)\([^,()]+,\s*"\w+"' |
 		grep -oE '[a-z_]+"$' | tr -d '"' | sort -u
 }
 
