@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Policies with services. */
+/* Policies with services, and how a flow to one begins. */
 #ifndef SELFTESTS_PACKET_SERVICES_H
 #define SELFTESTS_PACKET_SERVICES_H
 
 #include "policies.h"
+#include "rows.h"
 
 /* Of one family: its name, its virtual address and its backends, quoted. */
 #define SERVICE(name, vip, how, ...)                                                    \
@@ -28,5 +29,29 @@
 /* Nothing but the service is granted. */
 #define SERVED_MASQ   POLICY(MASQUERADE, TO_SERVICE, BY_HOSTS)
 #define SERVED_ROUTED POLICY(NO_SNAT, TO_SERVICE, BY_HOSTS)
+
+#define TWO_PORTS POLICY_LIMITS("\"snat_ports\": \"20000-20001\"")
+
+/* Steps. Ports 20000 and up are in the range of SNAT, so that they are kept. */
+#define OPENED(...)                                                                                \
+	{                                                                                          \
+		FROM_TUNNEL, udp("phone", 20000, "vip", 53, ##__VA_ARGS__),                        \
+			resolves(LAN0, udp("lan", 20000, "host", 5353, .ttl = 63, ##__VA_ARGS__)), \
+			.flows = 1                                                                 \
+	}
+#define BEGUN                                                                                     \
+	{                                                                                         \
+		FROM_TUNNEL, tcp(SYN, "phone", 20000, "vip", 80),                                 \
+			resolves(LAN0, tcp(SYN, "lan", 20000, "host", 80, .ttl = 63)), .flows = 1 \
+	}
+#define ESTABLISHED                                                                            \
+	BEGUN,                                                                                 \
+		{ FROM_LAN, tcp(SYN | ACK, "host", 80, "lan", 20000),                          \
+		  tunnels(tcp(SYN | ACK, "vip", 80, "phone", 20000, .ttl = 63)), .flows = 1 }, \
+	{                                                                                      \
+		FROM_TUNNEL, tcp(ACK, "phone", 20000, "vip", 80),                              \
+			sends(LAN0, "host", tcp(ACK, "lan", 20000, "host", 80, .ttl = 63)),    \
+			.flows = 1                                                             \
+	}
 
 #endif

@@ -10,27 +10,6 @@
 #include "state.h"
 #include "test.h"
 
-#define OPENED                                                                                 \
-	{                                                                                      \
-		FROM_TUNNEL, udp("phone", 20000, "vip", 53),                                   \
-			resolves(LAN0, udp("lan", 20000, "host", 5353, .ttl = 63)), .flows = 1 \
-	}
-#define BEGUN                                                                                     \
-	{                                                                                         \
-		FROM_TUNNEL, tcp(SYN, "phone", 20000, "vip", 80),                                 \
-			resolves(LAN0, tcp(SYN, "lan", 20000, "host", 80, .ttl = 63)), .flows = 1 \
-	}
-#define ESTABLISHED                                                                            \
-	BEGUN,                                                                                 \
-		{ FROM_LAN, tcp(SYN | ACK, "host", 80, "lan", 20000),                          \
-		  tunnels(tcp(SYN | ACK, "vip", 80, "phone", 20000, .ttl = 63)), .flows = 1 }, \
-	{                                                                                      \
-		FROM_TUNNEL, tcp(ACK, "phone", 20000, "vip", 80),                              \
-			sends(LAN0, "host", tcp(ACK, "lan", 20000, "host", 80, .ttl = 63)),    \
-			.flows = 1                                                             \
-	}
-
-#define TWO_PORTS    POLICY_LIMITS("\"snat_ports\": \"20000-20001\"")
 #define OPEN_SERVICE POLICY(MASQUERADE, TO_SERVICE, BY_HOSTS TWO_PORTS)
 #define ONE_LEFT                       \
 	POLICY(MASQUERADE, TO_SERVICE, \
@@ -120,7 +99,7 @@ static const struct row rows[] = {
 	{ .name = "datagrams_leave_a_backend_that_dies",
 	  .policy = OPEN_SERVICE,
 	  .steps = {
-		  OPENED,
+		  OPENED(),
 		  { FROM_TUNNEL, udp("phone", 20000, "vip", 53),
 		    resolves(LAN0, udp("lan", 20001, "host2", 5353, .ttl = 63)), .flows = 1,
 		    .before = host_dies },
@@ -149,7 +128,7 @@ static const struct row rows[] = {
 	{ .name = "what_is_removed_is_left_at_once",
 	  .policy = OPEN_SERVICE,
 	  .steps = {
-		  OPENED,
+		  OPENED(),
 		  { FROM_TUNNEL, udp("phone", 20000, "vip", 53),
 		    resolves(LAN0, udp("lan", 20001, "host2", 5353, .ttl = 63)), .flows = 1,
 		    .before = host_goes },
@@ -158,7 +137,7 @@ static const struct row rows[] = {
 	{ .name = "what_is_removed_is_left_at_the_next_look",
 	  .policy = OPEN_SERVICE,
 	  .steps = {
-		  OPENED,
+		  OPENED(),
 		  { FROM_TUNNEL, udp("phone", 20000, "vip", 53),
 		    resolves(LAN0, udp("lan", 20001, "host2", 5353, .ttl = 63)), .flows = 1,
 		    .before = host_goes_unnoticed },
@@ -175,7 +154,7 @@ static const struct row rows[] = {
 	{ .name = "a_flow_ends_with_its_grant",
 	  .policy = OPEN_SERVICE,
 	  .steps = {
-		  OPENED,
+		  OPENED(),
 		  { FROM_TUNNEL, udp("phone", 20000, "vip", 53), drops(acl), .flows = 0,
 		    .before = grant_goes },
 		  { FROM_TUNNEL, udp("phone", 20000, "host", 5353),
@@ -185,7 +164,7 @@ static const struct row rows[] = {
 	  .policy = BACKEND_DENIED,
 	  .steps = {
 		  { FROM_TUNNEL, udp("phone", 20000, "host", 5353), drops(acl), .flows = 0 },
-		  OPENED,
+		  OPENED(),
 	  } },
 	{ .name = "a_grant_for_the_backend_is_none_for_the_service",
 	  .policy = NOT_GRANTED,
@@ -210,7 +189,7 @@ static const struct row rows[] = {
 		  { FROM_TUNNEL, ping("phone", "vip", 7), drops(no_service), .flows = 0 },
 		  { FROM_TUNNEL, ip(IPPROTO_GRE, "phone", "vip"), drops(no_service),
 		    .flows = 0 },
-		  OPENED,
+		  OPENED(),
 	  } },
 	{ .name = "a_services_address_is_nobodys_source",
 	  .policy = OPEN_SERVICE,

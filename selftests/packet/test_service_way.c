@@ -10,12 +10,6 @@
 #include "state.h"
 #include "test.h"
 
-#define OPENED(...)                                                                                \
-	{                                                                                          \
-		FROM_TUNNEL, udp("phone", 20000, "vip", 53, ##__VA_ARGS__),                        \
-			resolves(LAN0, udp("lan", 20000, "host", 5353, .ttl = 63, ##__VA_ARGS__)), \
-			.flows = 1                                                                 \
-	}
 #define OPENED_ROUTED                                                                            \
 	{                                                                                        \
 		FROM_TUNNEL, udp("phone", 20000, "vip", 53),                                     \
