@@ -6,14 +6,15 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 
 #define BACKLOG            16
-#define CLIENTS_MAX        16
-#define CLIENT_TIMEOUT_S   5
+#define CLIENTS_MAX        16U
+#define CLIENT_TIMEOUT_S   5U
 #define CLIENT_MEMORY_SIZE 8192U /* request line, headers, and a piece of the answer */
 
 struct http {
@@ -21,6 +22,7 @@ struct http {
 	struct loop *loop;
 	struct loop_source source; /* the daemon's own epoll descriptor */
 	struct loop_timer timer;
+	struct MHD_Connection *clients[CLIENTS_MAX]; /* NULL where there is none */
 	http_respond respond;
 	void *data;
 };
@@ -84,6 +86,49 @@ static enum MHD_Result handle(void *data, struct MHD_Connection *connection, con
 	return send_page(data, connection, path);
 }
 
+/* ---- clients ---- */
+
+static void keep_client(void *data, struct MHD_Connection *connection, void **context,
+			enum MHD_ConnectionNotificationCode code)
+{
+	bool comes = code == MHD_CONNECTION_NOTIFY_STARTED;
+	struct http *http = data;
+	unsigned int i = 0;
+
+	(void)context;
+	while (i < CLIENTS_MAX && http->clients[i] != (comes ? NULL : connection))
+		i++;
+	if (i < CLIENTS_MAX)
+		http->clients[i] = comes ? connection : NULL;
+}
+
+static bool has_spoken(struct MHD_Connection *client)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(client, MHD_CONNECTION_INFO_CONNECTION_FD);
+	int unread;
+
+	return info && !ioctl(info->connect_fd, FIONREAD, &unread) && unread > 0;
+}
+
+/*
+ * The library hangs up on who was silent for too long before it reads what has come. A client that
+ * spoke while this loop was busy was not silent; a timeout that was off begins anew.
+ */
+static void hear_clients(const struct http *http)
+{
+	unsigned int i;
+
+	for (i = 0; i < CLIENTS_MAX; i++) {
+		struct MHD_Connection *client = http->clients[i];
+
+		if (!client || !has_spoken(client))
+			continue;
+		MHD_set_connection_option(client, MHD_CONNECTION_OPTION_TIMEOUT, 0U);
+		MHD_set_connection_option(client, MHD_CONNECTION_OPTION_TIMEOUT, CLIENT_TIMEOUT_S);
+	}
+}
+
 /* ---- the loop ---- */
 
 static unsigned int count_clients(struct http *http)
@@ -106,6 +151,7 @@ static void run(void *data)
 	unsigned int before;
 
 	do {
+		hear_clients(http);
 		before = count_clients(http);
 		MHD_run(http->daemon);
 	} while (count_clients(http) < before);
@@ -133,8 +179,8 @@ static int start(struct http *http, int fd, struct err *err)
 	http->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, http,
 		MHD_OPTION_EXTERNAL_LOGGER, quiet, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CLIENTS_MAX,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)CLIENT_TIMEOUT_S,
+		MHD_OPTION_NOTIFY_CONNECTION, keep_client, http, MHD_OPTION_CONNECTION_LIMIT,
+		CLIENTS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, CLIENT_TIMEOUT_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CLIENT_MEMORY_SIZE, MHD_OPTION_END);
 	if (!http->daemon) {
 		close(fd);
