@@ -53,6 +53,17 @@
  */
 #define TP_RT_METRIC 4000000116U
 
+/*
+ * What other nodes advertise is routed in a table of its own, behind two rules: first whatever the
+ * main table has but default routes (0.0.0.0/1, 2000::/3 and the like stand for one), then this
+ * table. So a LAN wins whatever the lengths, whenever it comes. Shortly before the main table's
+ * own rule at 32766: policy routing with a priority that somebody chose goes first.
+ */
+#define TP_RT_TABLE            116
+#define TP_RULE_LAN_PRIORITY   32116
+#define TP_RULE_MESH_PRIORITY  32117
+#define TP_RT_DEFAULT_IN_PARTS 3 /* prefixes up to this length stand for a default route */
+
 /* Our filters on a clsact qdisc, where the kernel has no tcx. */
 #define TP_TC_PRIORITY 0x7470
 #define TP_TC_HANDLE   1

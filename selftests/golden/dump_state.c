@@ -62,8 +62,18 @@ static void dump_route(FILE *out, const struct state_route *route)
 
 	fprintf(out, "route %s src %s", prefix_put(prefix, &route->prefix),
 		addr_is_zero(&route->prefsrc) ? "-" : addr_put(addr, &route->prefsrc));
+	if (route->table != STATE_TABLE_MAIN)
+		fprintf(out, " table %u", route->table);
 	if (route->mtu)
 		fprintf(out, " mtu lock %u", route->mtu);
+	fputc('\n', out);
+}
+
+static void dump_rule(FILE *out, const struct state_rule *rule)
+{
+	fprintf(out, "rule ipv%d %u lookup %u", rule->v6 ? 6 : 4, rule->priority, rule->table);
+	if (rule->suppress != STATE_RULE_WHOLE)
+		fprintf(out, " suppress %u", rule->suppress);
 	fputc('\n', out);
 }
 
@@ -76,10 +86,13 @@ static void dump_machine(FILE *out, const struct state *state)
 	const struct state_device *device;
 	const struct state_sysctl *sysctl;
 	const struct state_route *route;
+	const struct state_rule *rule;
 	char addr[ADDR_TEXT_SIZE], range[RANGE_TEXT_SIZE];
 
 	array_for_each(route, &state->routes)
 		dump_route(out, route);
+	array_for_each(rule, &state->rules)
+		dump_rule(out, rule);
 	array_for_each(address, &state->lan_addresses)
 		fprintf(out, "lan-address %s on %s\n", addr_put(addr, &address->addr),
 			address->device);

@@ -9,6 +9,7 @@ LAN and out of the tunnel, and are looked for at both ends."""
 
 import contextlib
 import json
+import shutil
 import socket
 import struct
 import time
@@ -40,8 +41,6 @@ BEYOND = {4: "10.23.5.7", 6: "fd22:0:1::7"}
 # this node does not advertise
 MESH = {"router": "phone", "host": "phone", "tunnel": "phone"}
 LAN = {"router": "lan", "host": "lan", "tunnel": None}
-# the LAN has come, and nobody has told towpath: the kernel goes by the longest prefix
-BY_LENGTH = {"equal": LAN, "longer": MESH, "shorter": LAN}
 
 
 class Scene(Lab):
@@ -205,7 +204,8 @@ def life_of_a_lan(lab, come, metric):
     lab.goes(everywhere(MESH), "no LAN yet", lan_is_there=False)
     lab.shows(*active, "no LAN yet")
     with lab.lans(come, metric):
-        lab.goes(BY_LENGTH, "it has just come")
+        # nobody has told towpath: the rules see to it
+        lab.goes(everywhere(LAN), "it has just come")
         lab.shows(guarded_state, holder, "it has just come")
         lab.again()
         lab.goes(everywhere(LAN), "before the apply")
@@ -405,6 +405,117 @@ def a_route_to_a_members_own_address_is_left_alone(lab):
     lab.again()
     check_equal(problems(lab), [], "when they have gone")
     lab.wait_for_tunnel()
+
+
+# ---- the rules that lead to the routes of the mesh ----------------------------------------------
+
+RULES = [(family, priority) for family in ("-4", "-6") for priority in ("32116", "32117")]
+
+
+def rules(lab):
+    """What is ours of both families."""
+    return [line for family in ("-4", "-6")
+            for line in lab.ip(family, "rule", "show").stdout.splitlines() if "proto 116" in line]
+
+
+@case
+def rules_that_are_gone_come_back(lab):
+    shown = rules(lab)
+    check_equal(len(shown), len(RULES), "rules")
+    for family, priority in RULES:
+        lab.ip(family, "rule", "del", "pref", priority)
+        is_named(lab, "rule", "table 116", "is gone")
+        check_equal([op["object"] for op in lab.json("plan", lab.file)["ops"]],
+                    [f"rule ipv{family[1]} {priority}"], "plan")
+        lab.again()
+        check_equal(rules(lab), shown, "rules")
+        check_equal(problems(lab), [], "problems")
+
+
+@case
+def run_puts_rules_back_at_once(lab):
+    shown = rules(lab)
+    with Daemon(lab, lab.file) as daemon:
+        for family, priority in RULES:
+            repairs = daemon.metrics().values("towpath_repairs_total")["route"]
+            lab.ip(family, "rule", "del", "pref", priority)
+            wait_until(lambda: rules(lab) == shown, "the rule")
+            wait_until(lambda n=repairs:
+                       daemon.metrics().values("towpath_repairs_total")["route"] > n, "the count")
+        lab.goes(everywhere(MESH), "with the rules", lan_is_there=False)
+
+
+@case
+def who_needs_no_rules_has_none(lab):
+    """They go with the last route of their family in the table; rules of others stay."""
+    before = rules(lab)
+    lab.ip("rule", "add", "pref", "32116", "to", "198.51.100.0/24", "lookup", "main")
+    try:
+        with open(lab.file, encoding="utf-8") as file:
+            policy = json.load(file)
+        advertised = policy["peers"]["phone"].pop("advertise_routes")
+        lab.towpath("apply", lab.write_policy(policy))
+        check_equal(rules(lab), [], "rules")
+        policy["peers"]["phone"]["advertise_routes"] = [p for p in advertised if ":" in p]
+        lab.towpath("apply", lab.write_policy(policy))
+        check_equal(rules(lab), before[2:], "rules")
+        lab.towpath("down")
+        check_equal(rules(lab), [], "after down")
+        check("to 198.51.100.0/24" in lab.ip("rule", "show").stdout, "somebody else's")
+        policy["peers"]["phone"]["advertise_routes"] = advertised
+        lab.towpath("apply", lab.write_policy(policy))
+        check_equal(rules(lab), before, "rules")
+    finally:
+        lab.ip("rule", "del", "pref", "32116", "to", "198.51.100.0/24")
+    lab.wait_for_tunnel()
+
+
+@case
+def down_finds_them_when_all_else_is_gone(lab):
+    """Somebody deleted the device and the pins: the rules carry our number."""
+    lab.ip("link", "del", lab.tunnel)
+    shutil.rmtree(lab.pins)
+    lab.towpath("down")
+    check_equal(rules(lab), [], "rules")
+    lab.again()
+    lab.wait_for_tunnel()
+    lab.goes(everywhere(MESH), "again", lan_is_there=False)
+
+
+@case
+def a_blackhole_around_leaves_the_mesh_its_own(lab):
+    """What is left of the private prefixes is often routed nowhere, and so is a default route."""
+    nowhere = [("-4", "blackhole", "10.0.0.0/8"), ("-6", "unreachable", "fd00::/8"),
+               ("-4", "unreachable", "default"), ("-6", "blackhole", "default")]
+    for family, kind, prefix in nowhere:
+        lab.ip(family, "route", "add", kind, prefix, "metric", "77")
+        lab.again()
+        lab.goes(everywhere(MESH), f"{kind} {prefix}", lan_is_there=False)
+        lab.is_settled(f"{kind} {prefix}")
+        lab.ip(family, "route", "del", kind, prefix, "metric", "77")
+        lab.again()
+        check_equal(rules(lab) and problems(lab), [], f"without {kind} {prefix}")
+
+
+@case
+def routes_of_an_older_version_move(lab):
+    """It had them in the main table: they are there until the others are."""
+    for (_, family), (_, mesh, _) in TABLE.items():
+        lab.ip(f"-{family}", "route", "add", mesh, "dev", lab.tunnel, "proto", "116", *KEY)
+    for family, priority in RULES:
+        lab.ip(family, "rule", "del", "pref", priority)
+    lab.ip("-4", "route", "flush", "table", "116")
+    lab.ip("-6", "route", "flush", "table", "116")
+    ops = [op["text"] for op in lab.json("plan", lab.file)["ops"]]
+    adds = [at for at, text in enumerate(ops) if text.startswith("add ")]
+    removals = [at for at, text in enumerate(ops) if text.startswith("remove ")]
+    check_equal((len(adds), len(removals)), (len(TABLE) + len(RULES), len(TABLE)), f"{ops}")
+    check(max(adds) < min(removals), f"{ops}")
+    lab.again()
+    for _, mesh, _ in TABLE.values():
+        check(not lab.ip("route", "show", mesh).stdout, f"{mesh} in the main table")
+    lab.goes(everywhere(MESH), "moved", lan_is_there=False)
+    lab.is_settled("moved")
 
 
 if __name__ == "__main__":

@@ -95,14 +95,15 @@ TEST(a_route_with_another_mtu_is_changed)
 	REQUIRE(pair_build(&pair));
 	REQUIRE(pair.want.want.routes.count);
 	pair.have.want.routes.items[0].mtu = 1300;
-	pair_check(&pair, "add: change route 10.1.0.0/24 dev towpath0 proto 116 src 100.80.0.1\n");
+	pair_check(&pair, "add: change route 10.1.0.0/24 dev towpath0 proto 116 table 116 "
+			  "src 100.80.0.1\n");
 	pair.want.want.routes.items[0].mtu = 1280;
-	pair_check(&pair, "add: change route 10.1.0.0/24 dev towpath0 proto 116 src 100.80.0.1 "
-			  "mtu lock 1280\n");
+	pair_check(&pair, "add: change route 10.1.0.0/24 dev towpath0 proto 116 table 116 "
+			  "src 100.80.0.1 mtu lock 1280\n");
 	pair_free(&pair);
 }
 
-/* The metric is part of a route's key in the kernel: there is no changing it. */
+/* Metric and table are part of a route's key in the kernel: there is no changing them. */
 TEST(a_route_of_an_older_version_is_made_anew)
 {
 	struct pair pair;
@@ -110,8 +111,25 @@ TEST(a_route_of_an_older_version_is_made_anew)
 	REQUIRE(pair_build(&pair));
 	REQUIRE(pair.have.want.routes.count);
 	pair.have.want.routes.items[0].metric = 0;
-	pair_check(&pair, "add: add route 10.1.0.0/24 dev towpath0 proto 116 src 100.80.0.1\n"
+	pair.have.want.routes.items[0].table = STATE_TABLE_MAIN;
+	pair_check(&pair, "add: add route 10.1.0.0/24 dev towpath0 proto 116 table 116 "
+			  "src 100.80.0.1\n"
 			  "remove: remove route 10.1.0.0/24 dev towpath0 proto 116 metric 0\n");
+	pair_free(&pair);
+}
+
+/* A rule is not changed: one that is otherwise than wanted goes once the wanted one is there. */
+TEST(a_rule_that_differs_is_made_anew)
+{
+	struct pair pair;
+
+	REQUIRE(pair_build(&pair));
+	REQUIRE(pair.have.want.rules.count == 2);
+	pair.have.want.rules.items[0].suppress = 0;
+	pair.have.want.rules.count--;
+	pair_check(&pair, "add: add rule ipv4 32116 lookup main suppress_prefixlength 3 proto 116\n"
+			  "add: add rule ipv4 32117 lookup 116 proto 116\n"
+			  "remove: remove rule ipv4 32116\n");
 	pair_free(&pair);
 }
 
@@ -143,6 +161,7 @@ TEST(what_is_not_wanted_goes_after_the_switch)
 	REQUIRE(pair_build(&pair));
 	route = array_add(&pair.have.want.routes);
 	route->prefix = pair.have.want.routes.items[0].prefix;
+	route->table = STATE_TABLE_MAIN;
 	route->metric = TP_RT_METRIC;
 	route->prefix.addr.bytes[12] = 192;
 	pair.want.want.tunnel.peers.count--;
@@ -393,6 +412,8 @@ TEST(down_removes_the_tunnel_before_its_guards_and_restores_forwarding_first)
 	CHECK_TEXT(text, "remove: remove route 10.1.0.0/24\n"
 			 "remove: remove route 100.80.0.2/32\n"
 			 "remove: remove route 100.80.0.3/32\n"
+			 "remove: remove rule ipv4 32116\n"
+			 "remove: remove rule ipv4 32117\n"
 			 "remove: remove link towpath0\n"
 			 "remove: detach program tp_tc_lan on eth0\n"
 			 "remove: detach program tp_tc_egress on eth0\n"

@@ -2,6 +2,7 @@
 #include "kernel/rt_change.h"
 
 #include <libmnl/libmnl.h>
+#include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
@@ -52,6 +53,34 @@ TEST(passes_over_other_tables_and_the_cache)
 		CHECK_INT(route(families[i], RT_TABLE_LOCAL, RTPROT_KERNEL, 0), 0);
 		CHECK_INT(route(families[i], RT_TABLE_COMPAT, TP_RTPROT, 0), 0);
 		CHECK_INT(route(families[i], RT_TABLE_MAIN, RTPROT_STATIC, RTM_F_CLONED), 0);
+	}
+}
+
+TEST(hears_of_what_happens_in_our_table)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		CHECK_INT(route(families[i], TP_RT_TABLE, TP_RTPROT, 0), RT_CHANGE_ROUTE);
+		CHECK_INT(route(families[i], TP_RT_TABLE, RTPROT_STATIC, 0), RT_CHANGE_ROUTE);
+	}
+}
+
+static unsigned int rule(uint16_t type, uint8_t family, uint8_t protocol)
+{
+	const struct fib_rule_hdr header = { .family = family, .action = FR_ACT_TO_TBL };
+	union nl_message buf;
+	struct nlmsghdr *msg = nl_put_header(&buf, sizeof(buf), type, 0, &header, sizeof(header));
+
+	mnl_attr_put_u8(msg, FRA_PROTOCOL, protocol);
+	return rt_read_change(msg);
+}
+
+TEST(hears_of_our_rules)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		CHECK_INT(rule(RTM_NEWRULE, families[i], TP_RTPROT), RT_CHANGE_ROUTE);
+		CHECK_INT(rule(RTM_DELRULE, families[i], TP_RTPROT), RT_CHANGE_ROUTE);
+		CHECK_INT(rule(RTM_NEWRULE, families[i], RTPROT_KERNEL), 0);
+		CHECK_INT(rule(RTM_DELRULE, families[i], RTPROT_STATIC), 0);
 	}
 }
 

@@ -22,7 +22,7 @@ struct addr value_addr(const char *text)
 
 struct state_route value_route(const char *prefix, const char *prefsrc)
 {
-	struct state_route route = { .metric = TP_RT_METRIC };
+	struct state_route route = { .table = STATE_TABLE_MAIN, .metric = TP_RT_METRIC };
 
 	CHECK_INT(prefix_read(prefix, &route.prefix), 0);
 	if (prefsrc)

@@ -38,7 +38,7 @@ int down_all(struct pipeline *p)
 
 	if (status != EXIT_DONE)
 		return status;
-	if (!p->have.exists)
+	if (!p->have.exists && !p->have.rules.count)
 		return remove_pins(p);
 	if (plan_build_down(&p->have, &p->plan, &p->failure))
 		return fail(p, EXIT_FAILED);

@@ -189,7 +189,7 @@ static int observe_have(struct pipeline *p, struct err *err)
 		r = observe_lan_addresses(&p->have, err);
 	if (!r && p->bpf_found)
 		r = bpf_read_attachments(&p->bpf, &p->facts, &p->have, err);
-	return r;
+	return r ? r : observe_rules(&p->have, err);
 }
 
 static int open_bpf(struct pipeline *p, bool make, struct err *err)

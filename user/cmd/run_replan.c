@@ -74,7 +74,9 @@ static enum running_object object_of(enum op_kind kind)
 	case OP_LAN_ADDRESS_ADD:
 	case OP_LAN_ADDRESS_REMOVE: return RUNNING_ADDRESS;
 	case OP_ROUTE_ADD:
-	case OP_ROUTE_REMOVE: return RUNNING_ROUTE;
+	case OP_ROUTE_REMOVE:
+	case OP_RULE_ADD:
+	case OP_RULE_REMOVE: return RUNNING_ROUTE;
 	case OP_SYSCTL_SET:
 	case OP_SYSCTL_RESTORE: return RUNNING_SYSCTL;
 	case OP_PROGRAMS_LOAD:

@@ -103,14 +103,19 @@ static int compare_routes(const void *a, const void *b)
 	const struct state_route *right = b;
 	int r = prefix_compare(&left->prefix, &right->prefix);
 
+	if (!r)
+		r = (left->table > right->table) - (left->table < right->table);
 	return r ? r : (left->metric > right->metric) - (left->metric < right->metric);
 }
 
+/* Of any table: an older version had them all in the main one. */
 static int read_tunnel_routes(struct nl *nl, struct state *state, struct err *err)
 {
+	const struct rt_route_filter ours = { .protocol = TP_RTPROT,
+					      .ifindex = state->tunnel.ifindex };
 	struct rt_routes routes = { 0 };
 	struct rt_route *route;
-	int r = rt_dump_routes(nl, TP_RTPROT, state->tunnel.ifindex, &routes, err);
+	int r = rt_dump_routes(nl, &ours, &routes, err);
 
 	array_for_each(route, &routes) {
 		struct state_route *added = r ? NULL : array_add(&state->routes);
@@ -120,6 +125,7 @@ static int read_tunnel_routes(struct nl *nl, struct state *state, struct err *er
 			break;
 		}
 		added->prefix = route->facts.prefix;
+		added->table = route->table;
 		added->metric = route->facts.metric;
 		added->prefsrc = route->facts.prefsrc;
 		added->mtu = route->mtu;

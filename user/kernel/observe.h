@@ -20,6 +20,12 @@ int observe_facts(struct facts *out, const char *instance, struct err *err);
  */
 int observe_net(struct state *have, const char *instance, const char *tunnel_name, struct err *err);
 
+/*
+ * Fills have->rules, after all the rest. When nothing else of ours is there, those that lead to
+ * routes are another instance's and left out.
+ */
+int observe_rules(struct state *have, struct err *err);
+
 /* Fills have->lan_addresses: what carries our mark on the LAN devices among have->devices. */
 int observe_lan_addresses(struct state *have, struct err *err);
 

@@ -60,9 +60,10 @@ static int read_addrs(struct nl *nl, struct facts *facts, struct err *err)
 
 static int read_routes(struct nl *nl, struct facts *facts, struct err *err)
 {
+	const struct rt_route_filter main_table = { .table = STATE_TABLE_MAIN };
 	struct rt_routes routes = { 0 };
 	struct rt_route *route;
-	int r = rt_dump_routes(nl, 0, 0, &routes, err);
+	int r = rt_dump_routes(nl, &main_table, &routes, err);
 
 	array_for_each(route, &routes) {
 		const struct facts_link *link = facts_find_ifindex(facts, route->facts.ifindex);

@@ -10,6 +10,7 @@
 #include "kernel/lan_address.h"
 #include "kernel/nl.h"
 #include "kernel/rt.h"
+#include "kernel/rt_rule.h"
 #include "kernel/sysctl.h"
 #include "kernel/wg_process.h"
 
@@ -202,6 +203,16 @@ static int route_remove(struct step *step)
 			       step->err);
 }
 
+static int rule_add(struct step *step)
+{
+	return rt_add_rule(step->context->nl, step->op->args.rule, step->err);
+}
+
+static int rule_remove(struct step *step)
+{
+	return rt_remove_rule(step->context->nl, step->op->args.rule, step->err);
+}
+
 /* Whose tunnel a step is about, and whether its device must be there. */
 enum step_scope { NO_TUNNEL, NAME_ONLY, ON_DEVICE, OFF_DEVICE };
 
@@ -222,6 +233,8 @@ static const struct step_kind {
 	[OP_LAN_ADDRESS_REMOVE] = { lan_address_remove, NO_TUNNEL },
 	[OP_ROUTE_ADD] = { route_add, ON_DEVICE },
 	[OP_ROUTE_REMOVE] = { route_remove, OFF_DEVICE },
+	[OP_RULE_ADD] = { rule_add, NO_TUNNEL },
+	[OP_RULE_REMOVE] = { rule_remove, NO_TUNNEL },
 	[OP_LINK_REMOVE] = { link_remove, OFF_DEVICE },
 };
 

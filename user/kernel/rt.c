@@ -90,35 +90,36 @@ int rt_dump_addrs(struct nl *nl, struct rt_addrs *out, struct err *err)
 	return r ? err_wrap(err, r, "list addresses") : 0;
 }
 
-/* What of a dump of routes is wanted: kernels filter only when they know how to. */
-struct route_filter {
+/* A dump of routes: kernels filter only when they know how to. */
+struct route_dump {
+	const struct rt_route_filter *filter;
 	uint8_t family;
-	uint8_t protocol;
-	uint32_t ifindex;
 	struct rt_routes *out;
 	size_t before; /* what out held when the dump began */
 };
 
-static bool is_wanted(const struct route_filter *filter, const struct rt_route *route)
+static bool is_wanted(const struct route_dump *dump, const struct rt_route *route)
 {
+	const struct rt_route_filter *filter = dump->filter;
+
 	/* a kernel without IPv6 answers a question about IPv6 with all families it has */
-	return route->family == filter->family && route->table == RT_TABLE_MAIN &&
+	return route->family == dump->family && (!filter->table || filter->table == route->table) &&
 	       (!filter->protocol || filter->protocol == route->facts.protocol) &&
 	       (!filter->ifindex || filter->ifindex == route->facts.ifindex);
 }
 
 static int take_route(const struct nlmsghdr *msg, void *data)
 {
-	struct route_filter *filter = data;
+	struct route_dump *dump = data;
 	struct rt_route *added;
 	struct rt_route route;
 	int r = rt_read_route(msg, &route);
 
 	if (r)
 		return r == -EAFNOSUPPORT ? 0 : r;
-	if (!is_wanted(filter, &route))
+	if (!is_wanted(dump, &route))
 		return 0;
-	added = array_add(filter->out);
+	added = array_add(dump->out);
 	if (!added)
 		return -ENOMEM;
 	*added = route;
@@ -127,39 +128,35 @@ static int take_route(const struct nlmsghdr *msg, void *data)
 
 static void forget_routes(void *data)
 {
-	struct route_filter *filter = data;
+	struct route_dump *dump = data;
 
-	filter->out->count = filter->before;
+	dump->out->count = dump->before;
 }
 
-static int dump_family(struct nl *nl, struct route_filter *filter, struct err *err)
+static int dump_family(struct nl *nl, struct route_dump *dump, struct err *err)
 {
-	struct nl_reader reader = { .read = take_route, .restart = forget_routes, .data = filter };
+	struct nl_reader reader = { .read = take_route, .restart = forget_routes, .data = dump };
 	union nl_message buf;
-	struct nlmsghdr *msg = rt_put_route_dump(&buf, sizeof(buf), filter->family,
-						 filter->protocol, filter->ifindex);
+	struct nlmsghdr *msg = rt_put_route_dump(&buf, sizeof(buf), dump->family, dump->filter);
 	int r;
 
-	filter->before = filter->out->count;
+	dump->before = dump->out->count;
 	r = msg ? nl_dump(nl, msg, &reader, err) : no_room(err);
 	if (r == -ENOENT) /* the table is made with its first route: there are none */
 		return 0;
 	return r ? err_wrap(err, r, "list routes") : 0;
 }
 
-int rt_dump_routes(struct nl *nl, uint8_t protocol, uint32_t ifindex, struct rt_routes *out,
+int rt_dump_routes(struct nl *nl, const struct rt_route_filter *filter, struct rt_routes *out,
 		   struct err *err)
 {
-	struct route_filter filter = { .protocol = protocol, .ifindex = ifindex, .out = out };
-	int r;
+	struct route_dump dump = { .filter = filter, .family = AF_INET, .out = out };
+	int r = dump_family(nl, &dump, err);
 
-	filter.family = AF_INET;
-	r = dump_family(nl, &filter, err);
 	if (r)
 		return r;
-
-	filter.family = AF_INET6;
-	return dump_family(nl, &filter, err);
+	dump.family = AF_INET6;
+	return dump_family(nl, &dump, err);
 }
 
 static int take_one_link(const struct nlmsghdr *msg, void *data)
@@ -312,7 +309,7 @@ int rt_remove_addr(struct nl *nl, uint32_t ifindex, const struct addr *addr, str
 
 /* ---- routes ------------------------------------------------------------------------------ */
 
-/* Whether two routes cannot be in the main table at once. */
+/* Whether two routes cannot be in one table at once. */
 static bool is_same_key(const struct rt_route *route, const struct state_route *ours)
 {
 	return route->facts.metric == ours->metric &&
@@ -346,11 +343,12 @@ static bool is_ours(const struct rt_route *route, uint32_t tunnel_ifindex)
 static int check_owner(struct nl *nl, uint32_t ifindex, const struct state_route *ours,
 		       struct err *err)
 {
+	const struct rt_route_filter filter = { .table = ours->table };
 	struct rt_routes routes = { 0 };
 	const struct rt_route *route;
 	int r;
 
-	r = rt_dump_routes(nl, 0, 0, &routes, err);
+	r = rt_dump_routes(nl, &filter, &routes, err);
 	array_for_each(route, &routes)
 		if (!r && is_same_key(route, ours) && !is_ours(route, ifindex))
 			r = refuse_foreign(route, err);

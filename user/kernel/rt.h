@@ -39,8 +39,8 @@ struct rt_routes {
 /* Each adds to out, which the caller empties with array_clear, also after a failure. */
 int rt_dump_links(struct nl *nl, struct rt_links *out, struct err *err);
 int rt_dump_addrs(struct nl *nl, struct rt_addrs *out, struct err *err);
-/* Main table, both families. protocol and ifindex choose where not 0. */
-int rt_dump_routes(struct nl *nl, uint8_t protocol, uint32_t ifindex, struct rt_routes *out,
+/* Both families. */
+int rt_dump_routes(struct nl *nl, const struct rt_route_filter *filter, struct rt_routes *out,
 		   struct err *err);
 
 /* -ENODEV when there is none. */

@@ -2,6 +2,7 @@
 #include "kernel/rt_change.h"
 
 #include <libmnl/libmnl.h>
+#include <linux/fib_rules.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <stddef.h>
@@ -27,9 +28,23 @@ static unsigned int read_route(const struct nlmsghdr *msg)
 {
 	const struct rtmsg *header = mnl_nlmsg_get_payload(msg);
 
-	if (header->rtm_table != RT_TABLE_MAIN || header->rtm_flags & RTM_F_CLONED)
+	if (header->rtm_flags & RTM_F_CLONED)
+		return 0;
+	if (header->rtm_table == TP_RT_TABLE)
+		return RT_CHANGE_ROUTE;
+	if (header->rtm_table != RT_TABLE_MAIN)
 		return 0;
 	return header->rtm_protocol == TP_RTPROT ? RT_CHANGE_ROUTE : RT_CHANGE_FOREIGN_ROUTE;
+}
+
+static unsigned int read_rule(const struct nlmsghdr *msg)
+{
+	const struct nlattr *attrs[FRA_MAX + 1];
+	uint8_t protocol;
+
+	nl_attrs_of_message(msg, sizeof(struct fib_rule_hdr), attrs, FRA_MAX);
+	return nl_attr_u8(attrs[FRA_PROTOCOL], &protocol) && protocol == TP_RTPROT ? RT_CHANGE_ROUTE
+										   : 0;
 }
 
 /* clsact is at the same handle as the ingress qdisc; its filters have a parent of that major. */
@@ -53,6 +68,8 @@ static const struct reader {
 	[RTM_DELADDR] = { sizeof(struct ifaddrmsg), NULL, RT_CHANGE_ADDRESS },
 	[RTM_NEWROUTE] = { sizeof(struct rtmsg), read_route, 0 },
 	[RTM_DELROUTE] = { sizeof(struct rtmsg), read_route, 0 },
+	[RTM_NEWRULE] = { sizeof(struct fib_rule_hdr), read_rule, 0 },
+	[RTM_DELRULE] = { sizeof(struct fib_rule_hdr), read_rule, 0 },
 	[RTM_NEWQDISC] = { sizeof(struct tcmsg), read_qdisc, 0 },
 	[RTM_DELQDISC] = { sizeof(struct tcmsg), read_qdisc, 0 },
 	[RTM_NEWTFILTER] = { sizeof(struct tcmsg), read_qdisc, 0 },

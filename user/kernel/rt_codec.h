@@ -78,9 +78,15 @@ struct nlmsghdr *rt_put_lan_addr_add(void *buf, size_t size, uint32_t ifindex,
 struct nlmsghdr *rt_put_addr_remove(void *buf, size_t size, uint32_t ifindex,
 				    const struct addr *addr);
 
-/* Main table, one family. protocol and ifindex narrow it down where not 0. */
-struct nlmsghdr *rt_put_route_dump(void *buf, size_t size, uint8_t family, uint8_t protocol,
-				   uint32_t ifindex);
+/* Which routes a dump is about; what is 0 is any. */
+struct rt_route_filter {
+	uint32_t table; /* below 256 */
+	uint8_t protocol;
+	uint32_t ifindex;
+};
+
+struct nlmsghdr *rt_put_route_dump(void *buf, size_t size, uint8_t family,
+				   const struct rt_route_filter *filter);
 /* flags: NLM_F_EXCL or NLM_F_REPLACE beside the NLM_F_CREATE that is always there. */
 struct nlmsghdr *rt_put_route_add(void *buf, size_t size, uint32_t ifindex,
 				  const struct state_route *route, uint16_t flags);
@@ -88,9 +94,16 @@ struct nlmsghdr *rt_put_route_remove(void *buf, size_t size, uint32_t ifindex,
 				     const struct state_route *route);
 struct nlmsghdr *rt_put_route_lookup(void *buf, size_t size, const struct addr *to);
 
+/* Rules for all packets of a family, with our protocol. */
+struct nlmsghdr *rt_put_rule_dump(void *buf, size_t size, uint8_t family);
+struct nlmsghdr *rt_put_rule_add(void *buf, size_t size, const struct state_rule *rule);
+struct nlmsghdr *rt_put_rule_remove(void *buf, size_t size, const struct state_rule *rule);
+
 int rt_read_link(const struct nlmsghdr *msg, struct rt_link *out);
 int rt_read_addr(const struct nlmsghdr *msg, struct rt_addr *out);
 int rt_read_route(const struct nlmsghdr *msg, struct rt_route *out);
+/* -ENOENT for one that is not ours. */
+int rt_read_rule(const struct nlmsghdr *msg, struct state_rule *out);
 /* The answer to a lookup. */
 int rt_read_path(const struct nlmsghdr *msg, struct rt_path *out);
 

@@ -142,15 +142,15 @@ struct nlmsghdr *rt_put_lan_addr_add(void *buf, size_t size, uint32_t ifindex,
 	return msg;
 }
 
-struct nlmsghdr *rt_put_route_dump(void *buf, size_t size, uint8_t family, uint8_t protocol,
-				   uint32_t ifindex)
+struct nlmsghdr *rt_put_route_dump(void *buf, size_t size, uint8_t family,
+				   const struct rt_route_filter *filter)
 {
 	struct rtmsg header = { .rtm_family = family,
-				.rtm_table = RT_TABLE_MAIN,
-				.rtm_protocol = protocol };
+				.rtm_table = (uint8_t)filter->table,
+				.rtm_protocol = filter->protocol };
 	struct nlmsghdr *msg = nl_put_header(buf, size, RTM_GETROUTE, 0, &header, sizeof(header));
 
-	if (msg && ifindex && !mnl_attr_put_u32_check(msg, size, RTA_OIF, ifindex))
+	if (msg && filter->ifindex && !mnl_attr_put_u32_check(msg, size, RTA_OIF, filter->ifindex))
 		return NULL;
 	return msg;
 }
@@ -163,7 +163,7 @@ static struct nlmsghdr *put_route(void *buf, size_t size, uint16_t type, uint16_
 
 	header->rtm_family = (uint8_t)nl_addr_family(&route->prefix.addr);
 	header->rtm_dst_len = prefix_family_len(&route->prefix);
-	header->rtm_table = RT_TABLE_MAIN;
+	header->rtm_table = (uint8_t)route->table;
 	header->rtm_protocol = TP_RTPROT;
 	header->rtm_type = RTN_UNICAST;
 

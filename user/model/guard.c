@@ -50,6 +50,18 @@ static bool is_claim(const struct guard *guard, const struct facts_route *route)
 	return !link || !guard_is_tunnel(guard, link);
 }
 
+/* Whether the best default route of a family leads nowhere ("unreachable default"). */
+static bool default_is_dead(const struct facts *facts, bool v4)
+{
+	const struct facts_route *route, *best = NULL;
+
+	array_for_each(route, &facts->routes)
+		if (prefix_is_default(&route->prefix) && prefix_is_v4(&route->prefix) == v4 &&
+		    (!best || route->metric < best->metric))
+			best = route;
+	return best && best->type != FACTS_ROUTE_LEADS;
+}
+
 static int by_prefix(const void *a, const void *b)
 {
 	const struct facts_route *x = *(const struct facts_route *const *)a;
@@ -75,6 +87,8 @@ int guard_build(const struct facts *facts, const char *tunnel, struct guard *out
 		guard.has_length[route->prefix.len] = true;
 	}
 	qsort(guard.routes, guard.count, sizeof(const struct facts_route *), by_prefix);
+	guard.dead_default[true] = default_is_dead(facts, true);
+	guard.dead_default[false] = default_is_dead(facts, false);
 	*out = guard;
 	return 0;
 }
@@ -158,8 +172,10 @@ static struct prefix shortened(const struct prefix *prefix, uint8_t len)
 	return guard_connected(&addr);
 }
 
-/* VPNs put 0.0.0.0/1, 2000::/3 and the like in the place of a default route. */
-#define DEFAULT_IN_PARTS 3
+static uint8_t longest_default(const struct prefix *prefix)
+{
+	return TP_RT_DEFAULT_IN_PARTS + (prefix_is_v4(prefix) ? ADDR_MAPPED_BITS : 0);
+}
 
 /*
  * The longest route of the machine's own that the prefix lies in. One that leads nowhere (a
@@ -167,7 +183,7 @@ static struct prefix shortened(const struct prefix *prefix, uint8_t len)
  */
 static const struct facts_route *find_around(const struct guard *guard, const struct prefix *prefix)
 {
-	uint8_t shortest = DEFAULT_IN_PARTS + (prefix_is_v4(prefix) ? ADDR_MAPPED_BITS : 0), len;
+	uint8_t shortest = longest_default(prefix), len;
 
 	if (prefix->len <= shortest)
 		return guard_find_route(guard, prefix);
@@ -227,4 +243,24 @@ bool guard_holds(const struct guard *guard, const struct prefix *prefix, struct 
 {
 	return is_held_by_lan(guard, prefix, out) || is_held_by_route(guard, prefix, out) ||
 	       is_held_by_default_route(guard, prefix, out);
+}
+
+bool guard_stands_for_default(const struct prefix *prefix)
+{
+	return prefix->len <= longest_default(prefix);
+}
+
+bool guard_is_in_blackhole(const struct guard *guard, const struct prefix *prefix)
+{
+	uint8_t shortest = prefix_is_v4(prefix) ? ADDR_MAPPED_BITS : 0, len;
+
+	for (len = prefix->len; len > shortest; len--) {
+		struct prefix outer = shortened(prefix, len);
+		const struct facts_route *route =
+			guard->has_length[len] ? guard_find_route(guard, &outer) : NULL;
+
+		if (route)
+			return route->type != FACTS_ROUTE_LEADS;
+	}
+	return guard->dead_default[prefix_is_v4(prefix)];
 }

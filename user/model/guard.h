@@ -17,6 +17,7 @@ struct guard {
 	const struct facts_route **routes; /* sorted by prefix, then metric */
 	size_t count;
 	bool has_length[129]; /* of prefixes among them */
+	bool dead_default[2]; /* IPv6, IPv4: the best default route leads nowhere */
 };
 
 struct guard_verdict {
@@ -33,6 +34,11 @@ void guard_free(struct guard *guard);
  * the tunnel's own packets nothing works: so a default route holds back another one.
  */
 bool guard_holds(const struct guard *guard, const struct prefix *prefix, struct guard_verdict *out);
+
+/* 0.0.0.0/0, and what VPNs put in its place: 0.0.0.0/1, 2000::/3 and the like. */
+bool guard_stands_for_default(const struct prefix *prefix);
+/* Whether the kernel's own routes end at one that leads nowhere (a blackhole) for that prefix. */
+bool guard_is_in_blackhole(const struct guard *guard, const struct prefix *prefix);
 
 /* The kernel's own route to exactly this prefix, at its lowest metric; NULL when there is none. */
 const struct facts_route *guard_find_route(const struct guard *guard, const struct prefix *prefix);

@@ -68,10 +68,23 @@ struct state_tunnel {
  */
 struct state_route {
 	struct prefix prefix;
+	uint32_t table; /* STATE_TABLE_MAIN, or TP_RT_TABLE for what other nodes advertise */
 	uint32_t metric;
 	struct addr prefsrc; /* zero = none */
 	uint32_t mtu;        /* locked; 0 = the device's */
 };
+
+#define STATE_TABLE_MAIN 254 /* RT_TABLE_MAIN */
+
+/* A rule of policy routing for all packets of a family, protocol TP_RTPROT. */
+struct state_rule {
+	bool v6;
+	uint32_t priority;
+	uint32_t table;
+	uint32_t suppress; /* prefixes in it that are no longer than this; STATE_RULE_WHOLE: none */
+};
+
+#define STATE_RULE_WHOLE UINT32_MAX
 
 /*
  * A fixed SNAT address, as a host prefix on a LAN device. The kernel keeps TP_RTPROT with it
@@ -204,7 +217,8 @@ struct state {
 	bool exists; /* have: there is anything of ours at all */
 	char node[TP_NAME_SIZE];
 	struct state_tunnel tunnel;
-	ARRAY_OF(struct state_route) routes;              /* by prefix, then metric */
+	ARRAY_OF(struct state_route) routes;              /* by prefix, table, metric */
+	ARRAY_OF(struct state_rule) rules;                /* by family, then priority */
 	ARRAY_OF(struct state_lan_address) lan_addresses; /* sorted by device, then address */
 	ARRAY_OF(struct state_local_vips) local_vips;     /* want only: the daemon's */
 	ARRAY_OF(struct local_vip_row) found_vips;        /* have only; sorted by address */

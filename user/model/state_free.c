@@ -35,6 +35,7 @@ void state_free(struct state *state)
 	state_tunnel_clear(&state->tunnel);
 	clear_tables(&state->tables);
 	array_clear(&state->routes);
+	array_clear(&state->rules);
 	array_clear(&state->lan_addresses);
 	array_clear(&state->local_vips);
 	array_clear(&state->found_vips);

@@ -34,9 +34,12 @@ static uint32_t route_mtu(const struct want_builder *b, const struct policy_memb
 	return carrier->mtu < b->out->tunnel.mtu ? carrier->mtu : 0;
 }
 
-/* carrier: NULL for a service, which nobody but this node carries. */
+/*
+ * carrier: NULL for a service, which nobody but this node carries. What has an address of the mesh
+ * itself is in the main table: a LAN that contains it by chance would make it unreachable.
+ */
 static int add_route(struct want_builder *b, const struct prefix *prefix,
-		     const struct policy_member *carrier)
+		     const struct policy_member *carrier, uint32_t table)
 {
 	struct state_route *route = array_add(&b->out->routes);
 	const struct addr *prefsrc;
@@ -45,6 +48,7 @@ static int add_route(struct want_builder *b, const struct prefix *prefix,
 		return want_no_memory(b);
 
 	route->prefix = *prefix;
+	route->table = table;
 	route->metric = TP_RT_METRIC;
 	prefsrc = want_mesh_addr(b->view, prefix_is_v4(prefix));
 	if (prefsrc)
@@ -96,7 +100,7 @@ static int add_member_routes(struct want_builder *b, const struct policy_member 
 			continue;
 		r = own ? warn_held_member(b, member, (size_t)(addr - member->addresses->items),
 					   own)
-			: add_route(b, &host, member);
+			: add_route(b, &host, member, STATE_TABLE_MAIN);
 	}
 	return r;
 }
@@ -109,7 +113,54 @@ static int add_service_route(struct want_builder *b, const struct config_service
 
 	if (own)
 		return warn_held(b, service->place, "is not served to forwarded packets", own);
-	return view_leads_service(b->view, service) ? add_route(b, &host, NULL) : 0;
+	return view_leads_service(b->view, service) ? add_route(b, &host, NULL, STATE_TABLE_MAIN)
+						    : 0;
+}
+
+/*
+ * Behind the main table, but for what that would keep from ever being reached there: a default
+ * route of the machine's own would come after it, and its blackholes before.
+ */
+static uint32_t choose_table(const struct want_builder *b, const struct prefix *prefix)
+{
+	return guard_stands_for_default(prefix) || guard_is_in_blackhole(&b->view->guard, prefix)
+		       ? STATE_TABLE_MAIN
+		       : TP_RT_TABLE;
+}
+
+static int add_advertised_route(struct want_builder *b, const struct policy_route *route)
+{
+	const struct policy_member *carrier = &b->view->policy->members.items[route->member];
+
+	return add_route(b, &route->prefix, carrier, choose_table(b, &route->prefix));
+}
+
+static int add_rule(struct want_builder *b, bool v6, uint32_t priority, uint32_t table,
+		    uint32_t suppress)
+{
+	struct state_rule *rule = array_add(&b->out->rules);
+
+	if (!rule)
+		return want_no_memory(b);
+	*rule = (struct state_rule){
+		.v6 = v6, .priority = priority, .table = table, .suppress = suppress
+	};
+	return 0;
+}
+
+/* The rules that lead to our table, of the family that has routes in it. */
+static int want_rules(struct want_builder *b, bool v6)
+{
+	const struct state_route *route;
+	bool used = false;
+	int r;
+
+	array_for_each(route, &b->out->routes)
+		used |= route->table == TP_RT_TABLE && prefix_is_v4(&route->prefix) != v6;
+	if (!used)
+		return 0;
+	r = add_rule(b, v6, TP_RULE_LAN_PRIORITY, STATE_TABLE_MAIN, TP_RT_DEFAULT_IN_PARTS);
+	return r ? r : add_rule(b, v6, TP_RULE_MESH_PRIORITY, TP_RT_TABLE, STATE_RULE_WHOLE);
 }
 
 int want_routes(struct want_builder *b)
@@ -123,8 +174,7 @@ int want_routes(struct want_builder *b)
 		r = add_member_routes(b, &policy->members.items[i]);
 	for (i = 0; !r && i < policy->routes.count; i++)
 		if (b->view->routes[i].kind == TP_ROUTE_MESH)
-			r = add_route(b, &policy->routes.items[i].prefix,
-				      &policy->members.items[policy->routes.items[i].member]);
+			r = add_advertised_route(b, &policy->routes.items[i]);
 	array_for_each(service, &policy->config->services)
 		if (!r)
 			r = add_service_route(b, service);
@@ -132,7 +182,9 @@ int want_routes(struct want_builder *b)
 	if (!r && b->out->routes.count)
 		qsort(b->out->routes.items, b->out->routes.count, sizeof(*b->out->routes.items),
 		      route_compare);
-	return r;
+	if (!r)
+		r = want_rules(b, false);
+	return r ? r : want_rules(b, true);
 }
 
 static void want_limits(struct want_builder *b)

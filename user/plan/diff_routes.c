@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Kernel routes and sysctls. */
+/* Kernel routes, the rules that lead to them, and sysctls. */
 #include <errno.h>
 #include <string.h>
 
@@ -10,6 +10,8 @@ static int route_compare(const void *a, const void *b)
 	const struct state_route *x = a, *y = b;
 	int r = prefix_compare(&x->prefix, &y->prefix);
 
+	if (!r)
+		r = (x->table > y->table) - (x->table < y->table);
 	return r ? r : (x->metric > y->metric) - (x->metric < y->metric);
 }
 
@@ -62,6 +64,51 @@ int diff_routes_add(struct diff *d)
 int diff_routes_remove(struct diff *d)
 {
 	return walk_routes(d, visit_remove);
+}
+
+/* One with another table or the like is another rule: the kernel changes none. */
+static int rule_compare(const void *a, const void *b)
+{
+	const struct state_rule *x = a, *y = b;
+
+	if (x->v6 != y->v6)
+		return x->v6 - y->v6;
+	if (x->priority != y->priority)
+		return x->priority > y->priority ? 1 : -1;
+	if (x->table != y->table)
+		return x->table > y->table ? 1 : -1;
+	return (x->suppress > y->suppress) - (x->suppress < y->suppress);
+}
+
+int op_add_rule(struct plan *plan, bool is_add, const struct state_rule *rule)
+{
+	struct op *op = op_add(plan, is_add ? PHASE_ADD : PHASE_REMOVE,
+			       is_add ? OP_RULE_ADD : OP_RULE_REMOVE, is_add ? "add" : "remove");
+
+	if (!op)
+		return -ENOMEM;
+	op->args.rule = rule;
+	return 0;
+}
+
+static int visit_new_rule(struct diff *d, const void *want, const void *have)
+{
+	return have ? 0 : op_add_rule(&d->plan, true, want);
+}
+
+static int visit_old_rule(struct diff *d, const void *want, const void *have)
+{
+	return want ? 0 : op_add_rule(&d->plan, false, have);
+}
+
+int diff_rules_add(struct diff *d)
+{
+	return walk_both(d, WALK_OF(d->want->rules, d->have->rules, rule_compare, visit_new_rule));
+}
+
+int diff_rules_remove(struct diff *d)
+{
+	return walk_both(d, WALK_OF(d->want->rules, d->have->rules, rule_compare, visit_old_rule));
 }
 
 static const struct state_sysctl *find_sysctl(const struct state *state, const char *path)

@@ -23,6 +23,17 @@ static int remove_routes(struct plan *plan, const struct state *have)
 	return 0;
 }
 
+static int remove_rules(struct plan *plan, const struct state *have)
+{
+	const struct state_rule *rule;
+	int r = 0;
+
+	array_for_each(rule, &have->rules)
+		if (!r)
+			r = op_add_rule(plan, false, rule);
+	return r;
+}
+
 static int remove_lan_addresses(struct plan *plan, const struct state *have)
 {
 	const struct state_lan_address *address;
@@ -119,8 +130,8 @@ static int remove_programs(struct plan *plan, const struct state *have)
 int plan_build_down(const struct state *have, struct plan *out, struct err *err)
 {
 	static int (*const steps[])(struct plan *, const struct state *) = {
-		remove_routes,  remove_link,     remove_lan_addresses, detach_all,
-		detach_sockets, restore_sysctls, remove_programs,
+		remove_routes, remove_rules,   remove_link,     remove_lan_addresses,
+		detach_all,    detach_sockets, restore_sysctls, remove_programs,
 	};
 	struct plan plan = { .have = have };
 	size_t i;

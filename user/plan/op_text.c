@@ -59,6 +59,11 @@ static void put_exempt(char *buf, const struct exempt_row *row)
 	snprintf(buf, OP_OBJECT_SIZE, "exempt netns %llu", (unsigned long long)row->cookie);
 }
 
+static void put_rule_name(char *buf, const struct state_rule *rule)
+{
+	snprintf(buf, OP_OBJECT_SIZE, "rule ipv%d %u", rule->v6 ? 6 : 4, rule->priority);
+}
+
 static void put_attachment(char *buf, const struct state_attachment *attachment)
 {
 	snprintf(buf, OP_OBJECT_SIZE, "program %s on %s", state_program_name(attachment->hook),
@@ -89,6 +94,8 @@ const char *op_object(char *buf, const struct plan *plan, const struct op *op)
 	case OP_LAN_ADDRESS_REMOVE: put_address(buf, &args->lan_address->addr); break;
 	case OP_ROUTE_ADD:
 	case OP_ROUTE_REMOVE: put_prefix(buf, "route", &args->route->prefix); break;
+	case OP_RULE_ADD:
+	case OP_RULE_REMOVE: put_rule_name(buf, args->rule); break;
 	case OP_SYSCTL_SET:
 	case OP_SYSCTL_RESTORE: sprintf(buf, "sysctl %s", args->sysctl->path); break;
 	case OP_DEVICE_SET:
@@ -210,14 +217,30 @@ static void put_route(char *buf, const char *device, const struct state_route *r
 {
 	bool has_src = is_add && !addr_is_zero(&route->prefsrc);
 	char mtu[sizeof(" mtu lock 4294967295")] = "", metric[sizeof(" metric 4294967295")] = "";
+	char table[sizeof(" table 4294967295")] = "";
 	char src[ADDR_TEXT_SIZE];
 
 	if (is_add && route->mtu)
 		snprintf(mtu, sizeof(mtu), " mtu lock %u", route->mtu);
 	if (route->metric != TP_RT_METRIC) /* an older version's */
 		snprintf(metric, sizeof(metric), " metric %u", route->metric);
-	snprintf(buf, OP_DETAILS_SIZE, "dev %s proto %d%s%s%s%s", device, TP_RTPROT, metric,
-		 has_src ? " src " : "", has_src ? addr_put(src, &route->prefsrc) : "", mtu);
+	if (route->table != STATE_TABLE_MAIN)
+		snprintf(table, sizeof(table), " table %u", route->table);
+	snprintf(buf, OP_DETAILS_SIZE, "dev %s proto %d%s%s%s%s%s", device, TP_RTPROT, table,
+		 metric, has_src ? " src " : "", has_src ? addr_put(src, &route->prefsrc) : "",
+		 mtu);
+}
+
+/* As `ip rule` has it. */
+static void put_rule(char *buf, const struct state_rule *rule)
+{
+	char table[sizeof("4294967295")] = "main", suppress[48] = "";
+
+	if (rule->table != STATE_TABLE_MAIN)
+		snprintf(table, sizeof(table), "%u", rule->table);
+	if (rule->suppress != STATE_RULE_WHOLE)
+		snprintf(suppress, sizeof(suppress), " suppress_prefixlength %u", rule->suppress);
+	snprintf(buf, OP_DETAILS_SIZE, "lookup %s%s proto %d", table, suppress, TP_RTPROT);
 }
 
 static void put_device(char *buf, const struct tp_device *device)
@@ -302,6 +325,7 @@ static void put_details(char *buf, const struct plan *plan, const struct op *op)
 	case OP_LAN_ADDRESS_ADD:
 	case OP_LAN_ADDRESS_REMOVE: sprintf(buf, "dev %s", op->args.lan_address->device); break;
 	case OP_ROUTE_ADD: put_route(buf, want->tunnel.name, op->args.route, true); break;
+	case OP_RULE_ADD: put_rule(buf, op->args.rule); break;
 	case OP_SYSCTL_SET: sprintf(buf, "%d", op->args.sysctl->value); break;
 	case OP_SYSCTL_RESTORE: sprintf(buf, "%d", op->args.sysctl->before); break;
 	case OP_DEVICE_SET: put_device(buf, &op->args.device->device); break;

@@ -27,6 +27,8 @@ enum op_kind {
 	OP_LAN_ADDRESS_REMOVE,  /* lan_address */
 	OP_ROUTE_ADD,           /* route, through the tunnel */
 	OP_ROUTE_REMOVE,        /* route */
+	OP_RULE_ADD,            /* rule, that leads to routes of ours */
+	OP_RULE_REMOVE,         /* rule */
 	OP_DEVICE_SET,          /* device: row of tp_devices */
 	OP_DEVICE_REMOVE,       /* device */
 	OP_LIMITS_SET,          /* want->limits */
@@ -69,6 +71,7 @@ struct op {
 		const struct addr *addr;
 		const struct state_lan_address *lan_address;
 		const struct state_route *route;
+		const struct state_rule *rule;
 		const struct state_sysctl *sysctl;
 		const struct state_device *device;
 		const struct state_attachment *attachment;

@@ -16,6 +16,9 @@ struct op *op_add(struct plan *plan, enum op_phase phase, enum op_kind kind, con
 /* OP_LAN_ADDRESS_ADD or _REMOVE: 0 or -ENOMEM. */
 int op_add_lan_address(struct plan *plan, bool is_add, const struct state_lan_address *address);
 
+/* OP_RULE_ADD or _REMOVE: 0 or -ENOMEM. */
+int op_add_rule(struct plan *plan, bool is_add, const struct state_rule *rule);
+
 /* When anything of the set is attached: 0 or -ENOMEM. */
 int op_add_socket_detach(struct plan *plan, const struct socket_lb *have, enum socket_set set);
 
@@ -54,6 +57,8 @@ int diff_link_set(struct diff *d);
 
 int diff_routes_add(struct diff *d);
 int diff_routes_remove(struct diff *d);
+int diff_rules_add(struct diff *d);
+int diff_rules_remove(struct diff *d);
 int diff_sysctls(struct diff *d);
 
 int diff_devices_set(struct diff *d);

@@ -318,6 +318,26 @@ static int report_peers(struct look *look)
 	return r ? r : report_orphans(look, carried);
 }
 
+/* Somebody has removed a rule: nothing looks into our table any more, or before all others. */
+static int report_rules(struct look *look)
+{
+	const struct state *have = look->status->have;
+	const struct state_route *route;
+	const struct state_rule *rule;
+	size_t wanted[2] = { 0 }, found[2] = { 0 };
+
+	array_for_each(route, &have->routes)
+		if (route->table == TP_RT_TABLE)
+			wanted[prefix_is_v4(&route->prefix)] = 2;
+	array_for_each(rule, &have->rules)
+		found[!rule->v6]++;
+	if (found[0] >= wanted[0] && found[1] >= wanted[1])
+		return 0;
+	return status_add_problem(&look->out->lost, apply_again,
+				  "a rule that leads to the routes of the mesh (table %d) is gone",
+				  TP_RT_TABLE);
+}
+
 /* ---- all of it ---------------------------------------------------------------------------------
  */
 
@@ -335,7 +355,7 @@ static int look_at_all(struct look *look)
 		r = report_taken_keys(look);
 	if (!r && look->status->have->tunnel.exists)
 		r = report_peers(look);
-	return r;
+	return r ? r : report_rules(look);
 }
 
 int status_routes_build(const struct status *status, const struct facts *facts,

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel/rt_rule.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "kernel/nl.h"
+#include "kernel/rt_codec.h"
+
+static int take_rule(const struct nlmsghdr *msg, void *data)
+{
+	struct rt_rules *rules = data;
+	struct state_rule *added;
+	struct state_rule rule;
+	int r = rt_read_rule(msg, &rule);
+
+	if (r)
+		return r == -ENOENT || r == -EAFNOSUPPORT ? 0 : r;
+	added = array_add(rules);
+	if (!added)
+		return -ENOMEM;
+	*added = rule;
+	return 0;
+}
+
+static void forget_rules(void *data)
+{
+	struct rt_rules *rules = data;
+
+	array_clear(rules);
+}
+
+int rt_dump_rules(struct nl *nl, struct rt_rules *out, struct err *err)
+{
+	struct nl_reader reader = { .read = take_rule, .restart = forget_rules, .data = out };
+	union nl_message buf;
+	struct nlmsghdr *msg = rt_put_rule_dump(&buf, sizeof(buf), AF_UNSPEC);
+	int r = msg ? nl_dump(nl, msg, &reader, err) : err_sys(err, -EMSGSIZE, "netlink");
+
+	return r ? err_wrap(err, r, "list rules of policy routing") : 0;
+}
+
+static int request(struct nl *nl, struct nlmsghdr *msg, struct err *err)
+{
+	return msg ? nl_request(nl, msg, err) : err_sys(err, -EMSGSIZE, "netlink");
+}
+
+int rt_add_rule(struct nl *nl, const struct state_rule *rule, struct err *err)
+{
+	union nl_message buf;
+	int r = request(nl, rt_put_rule_add(&buf, sizeof(buf), rule), err);
+
+	if (!r || r == -EEXIST) /* adding twice is how we converge */
+		return 0;
+	return err_wrap(err, r, "add the rule at %u for IPv%d", rule->priority, rule->v6 ? 6 : 4);
+}
+
+int rt_remove_rule(struct nl *nl, const struct state_rule *rule, struct err *err)
+{
+	union nl_message buf;
+	int r = request(nl, rt_put_rule_remove(&buf, sizeof(buf), rule), err);
+
+	if (!r || r == -ENOENT) /* gone is what was wanted */
+		return 0;
+	return err_wrap(err, r, "remove the rule at %u for IPv%d", rule->priority,
+			rule->v6 ? 6 : 4);
+}
