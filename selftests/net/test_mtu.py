@@ -326,9 +326,9 @@ def what_this_machine_has_learned_holds_nothing_up(lab):
 
 
 def routes_of(lab):
+    ours = ["route", "show", "table", "all", "proto", "116"]
     return [line.split() for family in ("-4", "-6")
-            for line in run("ip", family, "-n", lab.netns("router"), "route", "show", "table", "all",
-                            "proto", "116").stdout.splitlines()]
+            for line in run("ip", family, "-n", lab.netns("router"), *ours).stdout.splitlines()]
 
 
 def locked_mtus(lab):
