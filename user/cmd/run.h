@@ -14,7 +14,7 @@
 #include "daemon/kernel_watch.h"
 #include "daemon/loop.h"
 #include "daemon/notify.h"
-#include "daemon/pin_watch.h"
+#include "daemon/dir_watch.h"
 #include "daemon/watch.h"
 #include "kernel/bpf_hold.h"
 #include "kernel/lan_watch.h"
@@ -59,7 +59,7 @@ struct run_local_vips {
 /* What is pinned, and a watch over its directories. */
 struct run_pins {
 	struct bpf_hold hold;
-	struct pin_watch watch;
+	struct dir_watch watch;
 	struct err failure; /* what was last said; no text: nothing, or all is well again */
 };
 
