@@ -87,28 +87,30 @@ static enum running_object object_of(enum op_kind kind)
 	}
 }
 
-/* A namespace that comes or goes is no damage. */
-static bool is_repair(const struct op *op)
+/* A namespace or a cgroup that comes or goes is no damage. */
+static bool is_repair(const struct pipeline *p, const struct op *op)
 {
+	if (op->kind == OP_SOCKET_ATTACH)
+		return op->args.socket_set != SOCKET_SET_HIDE || !p->have.socket_lb.grows;
 	return op->kind != OP_EXEMPT_SET && op->kind != OP_EXEMPT_REMOVE;
 }
 
-static size_t count_steps(const struct plan *plan)
+static size_t count_steps(const struct pipeline *p)
 {
 	const struct op *op;
 	size_t steps = 0;
 
-	array_for_each(op, &plan->ops)
-		steps += is_repair(op);
+	array_for_each(op, &p->plan.ops)
+		steps += is_repair(p, op);
 	return steps;
 }
 
-static void count_repairs(struct run *run, const struct plan *plan)
+static void count_repairs(struct run *run, const struct pipeline *p)
 {
 	const struct op *op;
 
-	array_for_each(op, &plan->ops)
-		if (is_repair(op))
+	array_for_each(op, &p->plan.ops)
+		if (is_repair(p, op))
 			run->running.repairs[object_of(op->kind)]++;
 }
 
@@ -153,7 +155,7 @@ static enum look replan(struct run *run, bool repair)
 
 	run_pipeline_start(run, &p);
 	status = plan_good(run, &p);
-	steps = count_steps(&p.plan);
+	steps = count_steps(&p);
 	if (steps && repair)
 		log_warn("the kernel is not as it was left; steps to put that right: %zu", steps);
 	if (status == EXIT_DONE)
@@ -164,7 +166,7 @@ static enum look replan(struct run *run, bool repair)
 	else
 		run_note_failure(run, &p);
 	if (status == EXIT_DONE && repair)
-		count_repairs(run, &p.plan);
+		count_repairs(run, &p);
 	run_pipeline_end(run, &p);
 	if (status != EXIT_DONE)
 		return LOOK_FAILED;

@@ -94,11 +94,19 @@ struct facts_dead {
 	struct tp_addr backend;
 };
 
+/* How the kernel can run a program before those of others. */
+enum facts_order {
+	FACTS_ORDER_UNKNOWN, /* nobody needs it, or it could not be found out */
+	FACTS_ORDER_FIRST,   /* in the cgroup itself, BPF_F_PREORDER */
+	FACTS_ORDER_BELOW,   /* in the cgroups below alone */
+};
+
 /* The cgroup that the policy's socket load balancer belongs in. */
 struct facts_cgroup {
 	uint64_t id; /* 0: the policy wants none */
 	char path[TP_CGROUP_SIZE];
-	bool goes_first; /* the kernel can run a program before those of others there */
+	enum facts_order order;
+	bool holds_us; /* and none below it does */
 };
 
 /* What a DNS name of an endpoint resolved to; looked up in cmd/. */

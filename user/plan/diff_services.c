@@ -26,12 +26,21 @@ static int set_settings(struct diff *d)
 	return op_add(&d->plan, PHASE_ADD, OP_SOCKET_SETTINGS_SET, "set") ? 0 : -ENOMEM;
 }
 
+/* Whether it was judged by what is wanted that it is in force. */
+static bool is_hung_alike(const struct socket_lb *want, const struct socket_lb *have,
+			  enum socket_set set)
+{
+	return set != SOCKET_SET_HIDE ||
+	       !((want->settings.hide ^ have->settings.hide) & TP_HIDE_BELOW);
+}
+
 static int attach(struct diff *d, enum socket_set set)
 {
 	const struct socket_lb *want = &d->want->socket_lb, *have = &d->have->socket_lb;
 	struct op *op;
 
-	if (!want->cgroup_id[set] || (!d->fresh && want->cgroup_id[set] == have->cgroup_id[set]))
+	if (!want->cgroup_id[set] || (!d->fresh && want->cgroup_id[set] == have->cgroup_id[set] &&
+				      is_hung_alike(want, have, set)))
 		return 0;
 	op = op_add(&d->plan, PHASE_ADD, OP_SOCKET_ATTACH, "attach");
 	if (!op)
