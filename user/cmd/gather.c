@@ -243,8 +243,8 @@ static int gather_order(const struct config *config, struct facts_cgroup *cgroup
 	return 0;
 }
 
-static int gather_socket_lb(const struct policy *policy, const struct policy_member *self,
-			    struct facts *facts, struct err *err)
+int gather_sockets(const struct policy *policy, const struct policy_member *self,
+		   struct facts *facts, struct err *err)
 {
 	const struct config *config = policy->config;
 	int r;
@@ -268,7 +268,5 @@ int gather_facts(const struct policy *policy, const struct policy_member *self,
 	bpf_object_hash(facts->object_hash);
 	if (resolve_endpoints(policy, names, facts))
 		return err_sys(err, -ENOMEM, "resolve endpoints");
-	if (gather_socket_lb(policy, self, facts, err))
-		return err->code;
 	return read_secrets(policy, self, keys, facts, err);
 }

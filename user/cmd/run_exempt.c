@@ -64,6 +64,8 @@ void run_exempt_follow(struct run *run, const struct pipeline *p)
 {
 	struct run_exempt *exempt = &run->exempt;
 
+	if (p->want.socket_lb.stays)
+		return;
 	exempts_free(&exempt->rules);
 	loop_timer_disarm(&exempt->timer);
 	if (!p->want.socket_lb.settings.cgroup[0])

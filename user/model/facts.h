@@ -144,6 +144,7 @@ struct facts {
 	ARRAY_OF(struct facts_dead) dead;
 	struct exempt_rows exempt; /* network namespaces that the policy exempts, as far as found */
 	struct facts_cgroup cgroup;
+	bool sockets_unknown;  /* neither of these could be found out */
 	bool closes_sockets;   /* the kernel can close sockets of others for us */
 	uint64_t netns_cookie; /* of the one that towpath runs in */
 	ARRAY_OF(struct facts_host) hosts;

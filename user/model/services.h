@@ -84,6 +84,8 @@ struct socket_stray {
 struct socket_lb {
 	/* want: connected UDP sockets of backends that go are to be closed, and can be */
 	bool closes;
+	/* want: the cgroup or who is exempt is not known, and what have has of that stays */
+	bool stays;
 	/* 0: nowhere; have: where all of a set's programs are, and in force */
 	uint64_t cgroup_id[SOCKET_SETS];
 	struct tp_socket_lb settings;

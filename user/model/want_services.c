@@ -252,7 +252,7 @@ static int want_closing(struct want_builder *b)
 	bool can = b->view->facts->closes_sockets;
 
 	/* turned off, or on "down", nobody is led anywhere else: what goes on, goes on */
-	if (b->view->policy->config->socket_lb.mode == LB_MODE_OFF)
+	if (b->view->policy->config->socket_lb.mode == LB_MODE_OFF || b->out->socket_lb.stays)
 		return 0;
 	b->out->socket_lb.closes = can;
 	if (can || !b->out->socket_lb.services.count)
@@ -280,7 +280,8 @@ int want_services(struct want_builder *b)
 {
 	int r = add_services(b);
 
-	if (!r && b->view->facts->cgroup.id)
+	b->out->socket_lb.stays = b->view->facts->sockets_unknown;
+	if (!r && b->view->facts->cgroup.id && !b->out->socket_lb.stays)
 		r = want_sockets(b);
 	socket_lb_sort(&b->out->socket_lb);
 	/* without any service there is no cgroup, and what they led somewhere is closed */
