@@ -6,7 +6,8 @@
  * destination back. The other tool sees nothing to translate, so there is nothing to undo on the
  * way back.
  *
- * Should the second program be missing, the socket gets an error and never a backend.
+ * Should either be missing, an exempt socket gets an error and never a backend: without the second
+ * one it goes nowhere, and what the first one has not seen, the second one refuses.
  */
 #include <linux/bpf.h>
 #include <linux/errno.h>
@@ -35,7 +36,7 @@ static __always_inline bool is_exempt(struct bpf_sock_addr *ctx)
 	__u32 zero = 0;
 
 	lb = bpf_map_lookup_elem(&tp_socket_lb, &zero);
-	return lb && lb->hide == TP_HIDE_EXEMPT && bpf_map_lookup_elem(&tp_exempt, &cookie);
+	return lb && lb->hide & TP_HIDE_EXEMPT && bpf_map_lookup_elem(&tp_exempt, &cookie);
 }
 
 /* The policy says that other tools translate it for exempt sockets as well. */
@@ -47,11 +48,10 @@ static __always_inline bool is_left_to_others(const struct peer *peer)
 	return foreign && foreign->v4 == addr_is_mapped(&peer->addr);
 }
 
-static __always_inline bool is_hidden_from_others(struct bpf_sock_addr *ctx,
-						  const struct peer *peer)
+/* Others translate no other protocols. */
+static __always_inline bool is_translated(const struct bpf_sock_addr *ctx)
 {
-	return ctx->sk && (ctx->protocol == IPPROTO_TCP || ctx->protocol == IPPROTO_UDP) &&
-	       (is_probe(ctx) || (is_exempt(ctx) && !is_left_to_others(peer)));
+	return ctx->sk && (ctx->protocol == IPPROTO_TCP || ctx->protocol == IPPROTO_UDP);
 }
 
 static __always_inline struct tp_sock_hidden *hidden_of(const struct bpf_sock_addr *ctx, bool make)
@@ -61,14 +61,23 @@ static __always_inline struct tp_sock_hidden *hidden_of(const struct bpf_sock_ad
 		       : NULL;
 }
 
-/* What is still hidden was never put back: the second program was not there. */
-static __always_inline int leave(const struct bpf_sock_addr *ctx)
+static __always_inline int refuse(int error)
 {
-	struct tp_sock_hidden *hidden = hidden_of(ctx, false);
+	bpf_set_retval(error);
+	return REFUSE;
+}
+
+/*
+ * What is still hidden was never put back: the second program was not there. exempt: that one
+ * refuses what we have not seen.
+ */
+static __always_inline int leave(const struct bpf_sock_addr *ctx, bool exempt)
+{
+	struct tp_sock_hidden *hidden = hidden_of(ctx, exempt);
 
 	if (hidden)
-		hidden->now = 0;
-	return GO_ON;
+		hidden->named = TP_NAMED_DONE;
+	return hidden || !exempt ? GO_ON : refuse(-ENOMEM);
 }
 
 /*
@@ -92,38 +101,52 @@ static __always_inline struct peer nowhere(enum family family)
  * Nor is it hidden twice: while a repair has the program there two times, or another instance's is
  * there as well, the first one has kept the destination and what belongs to it puts that back.
  */
+static __always_inline int leave_twice(const struct bpf_sock_addr *ctx, bool exempt)
+{
+	const struct tp_sock_hidden *hidden = hidden_of(ctx, false);
+
+	return hidden && hidden->named == TP_NAMED_HIDDEN ? GO_ON : leave(ctx, exempt);
+}
+
 static __always_inline int hide(struct bpf_sock_addr *ctx, enum family family)
 {
 	const struct peer to = nowhere(family);
 	struct tp_sock_hidden *hidden;
 	struct peer peer;
+	bool exempt;
 
+	if (!is_translated(ctx))
+		return GO_ON;
+	exempt = is_exempt(ctx);
 	peer_read(&peer, ctx, family);
 	if (!peer.port && addr_same(&peer.addr, &to.addr))
-		return GO_ON;
-	if (!is_hidden_from_others(ctx, &peer))
-		return leave(ctx);
+		return leave_twice(ctx, exempt);
+	if (!is_probe(ctx) && (!exempt || is_left_to_others(&peer)))
+		return leave(ctx, exempt);
 	hidden = hidden_of(ctx, true);
-	if (!hidden) {
-		bpf_set_retval(-ENOMEM);
-		return REFUSE;
-	}
+	if (!hidden)
+		return refuse(-ENOMEM);
 	hidden->addr = peer.addr;
 	hidden->port = peer.port;
-	hidden->now = 1;
+	hidden->named = TP_NAMED_HIDDEN;
 	peer_write(ctx, family, &to.addr, to.port);
 	return GO_ON;
 }
 
-/* By what was hidden and not by tp_exempt, which may have changed in between. */
+/*
+ * By what was hidden and not by tp_exempt, which may have changed in between. A probe that nothing
+ * could hide asks a backend all the same: all would count as dead.
+ */
 static __always_inline int restore(struct bpf_sock_addr *ctx, enum family family)
 {
 	struct tp_sock_hidden *hidden = hidden_of(ctx, false);
 
-	if (!hidden || !hidden->now)
-		return GO_ON;
-	hidden->now = 0;
-	peer_write(ctx, family, &hidden->addr, hidden->port);
+	if (!hidden || hidden->named == TP_NAMED_UNSEEN)
+		return is_translated(ctx) && is_exempt(ctx) && !is_probe(ctx) ? refuse(-EACCES)
+									      : GO_ON;
+	if (hidden->named == TP_NAMED_HIDDEN)
+		peer_write(ctx, family, &hidden->addr, hidden->port);
+	hidden->named = TP_NAMED_DONE;
 	return GO_ON;
 }
 

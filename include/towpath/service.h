@@ -68,18 +68,19 @@ enum tp_socket_mode {
 	TP_SOCKET_HOST_ONLY = 2, /* only sockets of the network namespace that towpath runs in */
 };
 
-/* Whom other tools' load balancers are kept away from. */
+/* Whom other tools' load balancers are kept away from, and how: bits. */
 enum tp_socket_hide {
 	TP_HIDE_NOTHING = 0,
 	TP_HIDE_EXEMPT = 1, /* sockets of exempt network namespaces, and our own probes */
 	TP_HIDE_PROBES = 2, /* our own probes alone */
+	TP_HIDE_BELOW = 4,  /* what hides hangs on the cgroups below, for want of BPF_F_PREORDER */
 };
 
 /* The one row of tp_socket_lb. */
 struct tp_socket_lb {
 	__u64 host_cookie;           /* of the network namespace that towpath runs in */
 	__u32 mode;                  /* enum tp_socket_mode */
-	__u32 hide;                  /* enum tp_socket_hide */
+	__u32 hide;                  /* of enum tp_socket_hide */
 	char cgroup[TP_CGROUP_SIZE]; /* for people: where the programs are */
 };
 
@@ -109,11 +110,18 @@ struct tp_led {
 	struct tp_sock_rev rev;
 };
 
+/* What became of the destination that a socket has named last. */
+enum tp_sock_named {
+	TP_NAMED_UNSEEN = 0, /* none came by what hides it */
+	TP_NAMED_HIDDEN = 1, /* and was not put back yet */
+	TP_NAMED_DONE = 2,   /* put back; or not to be hidden by us */
+};
+
 /* Where a socket wants to go, while other tools' programs do not see it. */
 struct tp_sock_hidden {
 	struct tp_addr addr;
 	__be16 port;
-	__u16 now; /* 1: hidden, and not put back yet */
+	__u16 named; /* enum tp_sock_named */
 };
 
 /* Of an unconnected UDP socket: as many services as one socket can talk to at a time. */

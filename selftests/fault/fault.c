@@ -10,6 +10,8 @@
  *	FAULT_PROGRAM=X	the BPF program X is loaded with a first instruction that no verifier lets
  *			through: it reads a register that was never written
  *
+ *	FAULT_NO_FLAG=X	an older kernel, whose BPF_LINK_CREATE knows no flag of the bits X
+ *
  * Counted is what the program asks of the kernel by a function of libc: bpf(2) of libbpf, netlink
  * and other sockets, files that it opens, writes, renames and removes, mounts and new processes.
  * Calls that libc makes on its own behalf are not.
@@ -155,6 +157,14 @@ static void spoil(int command, union bpf_attr *attr)
 	attr->insns = (uintptr_t)copy;
 }
 
+static bool lacks_flag(int command, const union bpf_attr *attr)
+{
+	const char *flags = getenv("FAULT_NO_FLAG");
+
+	return flags && command == BPF_LINK_CREATE &&
+	       attr->link_create.flags & strtoul(flags, NULL, 0);
+}
+
 /* libbpf's way to bpf(2). Six words are as many as a call of the kernel takes. */
 long syscall(long number, ...)
 {
@@ -170,6 +180,10 @@ long syscall(long number, ...)
 		real = REAL(syscall);
 	if (number == SYS_bpf && fails("bpf"))
 		return -1;
+	if (number == SYS_bpf && lacks_flag((int)words[0], (const union bpf_attr *)words[1])) {
+		errno = EINVAL;
+		return -1;
+	}
 	if (number == SYS_bpf)
 		spoil((int)words[0], (union bpf_attr *)words[1]);
 	return real(number, words[0], words[1], words[2], words[3], words[4], words[5]);

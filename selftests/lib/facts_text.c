@@ -227,9 +227,16 @@ static void read_service_id(struct words *words, struct facts *facts)
 
 static void read_cgroup(struct words *words, struct facts *facts)
 {
+	const char *order;
+
 	facts->cgroup.id = number(words);
 	snprintf(facts->cgroup.path, sizeof(facts->cgroup.path), "%s", word(words));
-	facts->cgroup.goes_first = !strcmp(word(words), "goes-first");
+	order = word(words);
+	if (!strcmp(order, "goes-first"))
+		facts->cgroup.order = FACTS_ORDER_FIRST;
+	else if (!strcmp(order, "below"))
+		facts->cgroup.order = FACTS_ORDER_BELOW;
+	facts->cgroup.holds_us = !strcmp(word(words), "holds-us");
 }
 
 static void read_exempt(struct words *words, struct facts *facts)

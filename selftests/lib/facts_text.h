@@ -13,7 +13,7 @@
  *	peer-id KEY ID
  *	route-id PREFIX NODE ID
  *	service-id NAME ID
- *	cgroup ID PATH [goes-first]
+ *	cgroup ID PATH [goes-first | below [holds-us]]
  *	closes-sockets
  *	exempt COOKIE NETNS		(by that name)
  *	clock NOW JIFFIES HZ

@@ -16,11 +16,23 @@ OBJECT = os.path.join(TOP, "build", "bpf", "sock_standin.bpf.o")
 OBJ_GET, PROG_ATTACH, PROG_DETACH, LINK_UPDATE = 7, 8, 9, 29
 ALLOW_MULTI, REPLACE = 1 << 1, 1 << 2
 # which the kernel may not have
-PLACES = {"": 0, "before": 1 << 3, "after": 1 << 4, "preorder": 1 << 6,
-          "preorder before": 1 << 6 | 1 << 3}
+PREORDER = 1 << 6
+PLACES = {"": 0, "before": 1 << 3, "after": 1 << 4, "preorder": PREORDER,
+          "preorder before": PREORDER | 1 << 3}
 HOOKS = {"connect4": 10, "connect6": 11, "sendmsg4": 14, "sendmsg6": 15,
          "recvmsg4": 19, "recvmsg6": 20}
 WAYS = ("link", "multi")
+
+
+@contextlib.contextmanager
+def older_kernel():
+    """One without BPF_F_PREORDER, as those before 6.15, for whatever this process starts."""
+    os.environ.update(LD_PRELOAD=os.path.join(TOP, "build", "fault.so"),
+                      FAULT_NO_FLAG=str(PREORDER))
+    try:
+        yield
+    finally:
+        del os.environ["LD_PRELOAD"], os.environ["FAULT_NO_FLAG"]
 
 
 def _place(address, port):

@@ -24,29 +24,41 @@ def cgroup_mount():
     return None
 
 
-def _move_to(directory):
+def move_to(directory):
     with open(f"{directory}/cgroup.procs", "w", encoding="ascii") as file:
         file.write(str(os.getpid()))
 
 
-@contextlib.contextmanager
-def own_cgroup():
-    """This process in a cgroup of its own; sockets that it makes meanwhile belong there."""
-    path = f"{cgroup_mount()}/towpath-test-{os.getpid()}"
+def our_cgroup():
     with open("/proc/self/cgroup", encoding="utf-8") as file:
-        home = next(line.split("::", 1)[1].strip() for line in file if line.startswith("0::"))
+        return cgroup_mount() + next(line.split("::", 1)[1].strip() for line in file
+                                     if line.startswith("0::"))
+
+
+@contextlib.contextmanager
+def new_cgroup(path):
+    """This process in it; sockets that it makes meanwhile belong there."""
+    home = our_cgroup()
     os.mkdir(path)
     try:
-        _move_to(path)
+        move_to(path)
         yield path
     finally:
-        _move_to(cgroup_mount() + home)
+        move_to(home)
         os.rmdir(path)
 
 
-def cgroup_programs(lab):
-    text = run("bpftool", "-j", "cgroup", "show", lab.cgroup, ok=False).stdout
+def own_cgroup():
+    return new_cgroup(f"{cgroup_mount()}/towpath-test-{os.getpid()}")
+
+
+def programs_of(cgroup):
+    text = run("bpftool", "-j", "cgroup", "show", cgroup, ok=False).stdout
     return sorted(p["name"] for p in json.loads(text.strip() or "[]"))
+
+
+def cgroup_programs(lab):
+    return programs_of(lab.cgroup)
 
 
 class Servers:

@@ -11,8 +11,8 @@ import time
 from daemon import Daemon
 from lib import (DEADLINE_S, TOWPATH, Lab, Skip, bound_socket, case, check, check_equal, main, run,
                  wait_until)
-from other_lb import WAYS, OtherLb
-from services import TCP, UDP, VIP, VIP6, Row, service_policy, served, socket_in
+from other_lb import WAYS, OtherLb, older_kernel
+from services import TCP, UDP, VIP, VIP6, Row, new_cgroup, service_policy, served, socket_in
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 PROBE = {"interval_ms": 200, "fail": 3, "rise": 2}
@@ -235,9 +235,9 @@ def the_resolver_is_another_within_three_intervals(lab):
         lab.servers.start_on(("web",))
 
 
-def asked_elsewhere(lab, backends, foreign="off"):
+def asked_elsewhere(lab, backends, **socket_lb):
     """Services whose backends are nobody's own addresses: who is asked there, does not answer."""
-    policy = service_policy(lab, lab.cgroup, foreign=foreign)
+    policy = service_policy(lab, lab.cgroup, **socket_lb)
     for name, (vip, backend) in backends.items():
         policy["services"][name] = {
             "vip": vip, "ports": [{"port": 80, "protocol": "tcp"}], "backends": [backend],
@@ -259,29 +259,50 @@ def a_probe_is_no_client_of_a_service(lab):
     lab.apply(service_policy(lab, lab.cgroup))
 
 
-@case
-def a_probe_is_not_answered_by_another_tool(lab):
-    dead = {"asked": ("100.80.0.86", "10.10.30.99"), "asked6": ("fd7a:70::86", "fd10:30::99")}
-    said = lab.towpath("apply", lab.write_policy(asked_elsewhere(lab, dead))).stderr
-    if "no BPF_F_PREORDER" in said:
-        raise Skip("this kernel has no BPF_F_PREORDER, and apply has warned of it")
+DEAD = {"asked": ("100.80.0.86", "10.10.30.99"), "asked6": ("fd7a:70::86", "fd10:30::99")}
+
+
+def warns_of_probes(lab, **socket_lb):
+    said = lab.towpath("apply", lab.write_policy(asked_elsewhere(lab, DEAD, **socket_lb))).stderr
+    return "BPF_F_PREORDER" in said
+
+
+def check_found_dead(lab, ways):
+    """Though who asks by another way is answered."""
     with OtherLb(lab.name, lab.cgroup) as other:
-        for (_, address), alive in zip(dead.values(), (Lab.WEB, Lab.WEB6)):
+        for (_, address), alive in zip(DEAD.values(), (Lab.WEB, Lab.WEB6)):
             other.serve(address, 80, alive, 8880)
-        for way in WAYS:
+        for way in ways:
             other.attach(way)
-            for foreign in ("off", "hide"):
+            for socket_lb in ({}, {"foreign": "hide"}, {"foreign": "hide", "mode": "off"}):
                 lab.apply(service_policy(lab, lab.cgroup))
-                with Daemon(lab, lab.write_policy(asked_elsewhere(lab, dead, foreign))):
-                    for family, (_, address) in zip((V4, V6), dead.values()):
+                with Daemon(lab, lab.write_policy(asked_elsewhere(lab, DEAD, **socket_lb))):
+                    for family, (_, address) in zip((V4, V6), DEAD.values()):
                         with socket_in(lab, "router", TCP, family) as sock:
                             check_equal(sock.connect_ex((address, 80)), 0, "the other tool answers")
-                    for name in dead:
+                    for name in DEAD:
                         wait_until(lambda n=name: healthy(lab, n) == [False],
-                                   f"{name} to be found dead, {way}, foreign {foreign}")
+                                   f"{name} to be found dead, {way}, {socket_lb}")
                     check(lab.json("status")["healthy"], "status")
             other.detach()
     lab.apply(service_policy(lab, lab.cgroup))
+
+
+@case
+def a_probe_is_not_answered_by_another_tool(lab):
+    if warns_of_probes(lab):
+        raise Skip("this kernel has no BPF_F_PREORDER, and apply has warned of it")
+    check_found_dead(lab, WAYS)
+
+
+@case
+def nor_without_preorder_in_a_cgroup_below(lab):
+    with older_kernel():
+        check(warns_of_probes(lab) and warns_of_probes(lab, foreign="hide", mode="off"),
+              "warned of in the cgroup itself")
+        with new_cgroup(lab.cgroup + "/pod"):
+            check(not warns_of_probes(lab), "warned of below")
+            check_found_dead(lab, WAYS[:1])
 
 
 if __name__ == "__main__":

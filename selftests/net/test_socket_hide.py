@@ -5,18 +5,21 @@ attached, before and after ours, updated in place, dropped and attached anew."""
 
 import contextlib
 import errno
+import glob
 import json
 import os
 import socket
 import struct
+import subprocess
 import threading
 
 from daemon import Daemon
-from lib import (DEADLINE_S, SO_RCVBUFFORCE, Lab, Skip, bound_socket, case, check, check_equal,
-                 main, run, wait_until)
-from other_lb import HOOKS, PLACES, WAYS, OtherLb
+from lib import (DEADLINE_S, SLOWNESS, SO_RCVBUFFORCE, Lab, Skip, bound_socket, case, check,
+                 check_equal, main, run, wait_until)
+from other_lb import HOOKS, PLACES, PREORDER, WAYS, OtherLb, older_kernel
 from scenes import open_policy
-from services import TCP, UDP, cgroup_programs, own_cgroup, socket_in, true_peers
+from services import (TCP, UDP, cgroup_programs, move_to, new_cgroup, own_cgroup, programs_of,
+                      socket_in, true_peers)
 from standin import LINK_CREATE, bpf
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
@@ -77,6 +80,16 @@ def is_hidden(lab):
     return lab.json("status")["healthy"]
 
 
+def is_reached(lab, short, address):
+    """Whether connect() leads there as it is: no other tool led it elsewhere, nobody refused."""
+    with socket_in(lab, short, UDP, V4) as sock:
+        return not sock.connect_ex((address, 80)) and true_peers(lab, short, sock)[0] == address
+
+
+def hide_pins(lab):
+    return glob.glob(f"{lab.pins}/links/cgroup-*tp_hide_*")
+
+
 def check_lost(lab, what):
     status = lab.json("status")
     check_equal([p["what"] for p in status["problems"]],
@@ -85,7 +98,7 @@ def check_lost(lab, what):
 
 @case
 def whoever_comes_first_and_however_it_is_attached(lab):
-    for way in WAYS:
+    for way in WAYS if EVERY_ORDER or not lab.below else WAYS[:1]:
         with other_lb(lab) as other:
             other.attach(way)
             check_equal(reached(lab, "phone", TCP, V4, OTHERS), (BACKEND, 8081), "not hidden yet")
@@ -128,6 +141,8 @@ def wherever_it_is_attached_among_others(lab):
     tried = 0
     for way in WAYS if EVERY_ORDER else WAYS[:1]:
         for place in PLACES if EVERY_ORDER else ("", "after", "preorder before"):
+            if lab.below and "preorder" in place:
+                continue    # which a kernel without it cannot do
             what = f"{way} {place}"
             with other_lb(lab) as other:
                 if not takes(other, way, place):
@@ -266,6 +281,10 @@ def without_what_puts_back_nothing_goes_anywhere(lab):
         check_hidden(lab, other, "after the next apply")
 
 
+def our_programs(lab):
+    return [p for cgroup in (lab.cgroup, lab.pod) for p in programs_of(cgroup) if "tp_" in p]
+
+
 @case
 def run_notices_who_attaches_anew(lab):
     with other_lb(lab) as other:
@@ -276,20 +295,120 @@ def run_notices_who_attaches_anew(lab):
             other.attach("multi")
             wait_until(lambda: is_hidden(lab), "the exemption to be in force", 4 * DEADLINE_S)
             check_hidden(lab, other, "after the repair")
-            check_equal(sum("tp_" in p for p in cgroup_programs(lab)), 8, "our programs, each once")
+            check_equal(len(our_programs(lab)), 8, "our programs, each once")
 
 
-PREORDER, PROG_GET_FD_BY_ID = 1 << 6, 13
+def check_refused(lab, other, what):
+    """The phone's sockets, wherever they want to; the router's are the other tool's."""
+    for family, address, backend in FAMILIES:
+        for kind in (TCP, UDP):
+            with socket_in(lab, "phone", kind, family) as sock:
+                check_equal(sock.connect_ex((address, 80)), errno.EACCES, f"{what}: {kind.name}")
+            check_equal(reached(lab, "router", kind, family, address), (backend, 8081),
+                        f"{what}: the router's")
+        with socket_in(lab, "phone", UDP, family) as sock:
+            try:
+                sock.sendto(b"lost", (address, 80))
+                check(False, f"{what}: sendto {address} went on")
+            except OSError as error:
+                check_equal(error.errno, errno.EACCES, f"{what}: sendto")
+
+
+@case
+def without_what_hides_nothing_goes_anywhere(lab):
+    with other_lb(lab) as other:
+        other.attach("link")
+        lab.apply(hiding(lab))
+        for pin in hide_pins(lab):
+            os.unlink(pin)
+        wait_until(lambda: not any("tp_hide" in p for p in our_programs(lab)),
+                   "the kernel to have detached them")
+        check_refused(lab, other, "not hidden")
+        check_lost(lab, "status")
+        lab.apply(hiding(lab))
+        check_hidden(lab, other, "after the next apply")
+
+
+def somebody_in_phone(lab):
+    return subprocess.Popen(["nsenter", f"--net=/run/netns/{lab.netns('phone')}", "sleep", "1000"])
+
+
+@case
+def who_is_in_the_cgroup_itself(lab):
+    """Where nothing comes before the other tool, without PREORDER."""
+    with other_lb(lab) as other:
+        other.attach("link")
+        lab.apply(hiding(lab))
+        move_to(lab.cgroup)
+        try:
+            if not lab.below:
+                check_hidden(lab, other, "in the cgroup itself")
+                return
+            check_refused(lab, other, "in the cgroup itself")
+            check(is_hidden(lab), "no process is there that is exempt")
+            with somebody_in_phone(lab) as process:
+                wait_until(lambda: not is_hidden(lab), "it to be seen")
+                problems = [p["what"] for p in lab.json("status")["problems"]]
+                check_equal(len(problems), 1, problems)
+                check(f"process {process.pid} (sleep) are refused: it is in {lab.cgroup} itself"
+                      in problems[0], problems)
+                check_equal(lab.json("plan", lab.write_policy(hiding(lab)))["ops"], [], "plan")
+                process.kill()
+            check(is_hidden(lab), "it is gone")
+        finally:
+            move_to(lab.pod)
+
+
+@case
+def run_follows_cgroups_as_they_come_and_go(lab):
+    with other_lb(lab) as other:
+        other.attach("link")
+        with Daemon(lab, lab.write_policy(hiding(lab))) as daemon:
+            for name in ("other", "third.slice", "other"):
+                with new_cgroup(f"{lab.cgroup}/{name}"):
+                    wait_until(lambda: is_reached(lab, "phone", OTHERS), "its sockets to be hidden",
+                               3 * SLOWNESS)
+                    check_hidden(lab, other, f"{name}, made anew")
+                    check(is_hidden(lab), "status")
+                check(is_hidden(lab), "status, when it is gone")
+            check(" warn: " not in daemon.log(), daemon.log())
+        check(len(hide_pins(lab)) <= 8, f"links of cgroups that are gone: {hide_pins(lab)}")
+        lab.apply(open_policy(lab))
+        check_equal((our_programs(lab), hide_pins(lab)), ([], []), "afterwards")
+
+
+@case
+def another_tool_in_the_cgroup_below(lab):
+    """Which nothing can be attached before, without PREORDER; said of whom it is."""
+    with other_lb(lab, lab.pod) as other:
+        other.attach("multi")
+        lab.apply(hiding(lab))
+        if not lab.below:
+            check_hidden(lab, other, "attached below")
+            return
+        problems = [p["what"] for p in lab.json("status")["problems"]]
+        check_equal(len(problems), 1, problems)
+        check(f"program in {lab.pod} comes before" in problems[0], problems)
+        check_equal(lab.json("plan", lab.write_policy(hiding(lab)))["ops"], [], "plan")
+        other.detach()
+        other.attach("multi")
+        check(is_hidden(lab), "it comes behind ours now")
+        check_hidden(lab, other, "attached below, behind ours")
+
+
+PROG_GET_FD_BY_ID = 13
 
 
 def attach_again(lab, name, hook):
     """What `run` does in a repair: the earlier link goes when this one is there."""
-    pin = f"{lab.pins}/links/cgroup-tp_{name}"
+    below = f"{os.stat(lab.pod).st_ino}-" if lab.below else ""
+    pin = f"{lab.pins}/links/cgroup-{below}tp_{name}"
     shown = json.loads(run("bpftool", "-j", "link", "show", "pinned", pin).stdout)
     program = bpf(PROG_GET_FD_BY_ID, struct.pack("=III", shown["prog_id"], 0, 0))
-    cgroup = os.open(lab.cgroup, os.O_RDONLY | os.O_DIRECTORY)
+    cgroup = os.open(lab.pod if lab.below else lab.cgroup, os.O_RDONLY | os.O_DIRECTORY)
+    flags = 0 if lab.below else PREORDER
     try:
-        return bpf(LINK_CREATE, struct.pack("=IIII", program, cgroup, HOOKS[hook], PREORDER))
+        return bpf(LINK_CREATE, struct.pack("=IIII", program, cgroup, HOOKS[hook], flags))
     finally:
         os.close(cgroup)
         os.close(program)
@@ -397,8 +516,8 @@ def turned_off_it_leaves_the_other_tool_alone(lab):
 
 
 @contextlib.contextmanager
-def other_lb(lab):
-    with OtherLb(lab.name, lab.cgroup) as other:
+def other_lb(lab, cgroup=None):
+    with OtherLb(lab.name, cgroup or lab.cgroup) as other:
         for address, empty, backend in ((OTHERS, EMPTY, BACKEND), (OTHERS6, EMPTY6, BACKEND6)):
             other.serve(address, 80, backend, 8081)
             other.serve(empty, 80, None, 0)
@@ -408,17 +527,30 @@ def other_lb(lab):
             lab.apply(open_policy(lab))     # and not down, after which the phone has to call anew
 
 
+def hides_below(lab):
+    """Whether it does so where this process is, or in the cgroup above, which others hang on."""
+    places = {a["device"] for a in lab.json("status")["attachments"] if "hide" in a["program"]}
+    check(places in ({lab.pod}, {lab.cgroup}), f"hides in {places}")
+    return places == {lab.pod}
+
+
 @contextlib.contextmanager
-def prepared():
-    with own_cgroup() as cgroup, Lab() as lab:
-        lab.cgroup = cgroup
-        done = lab.script("towpath", "apply", lab.write_policy(hiding(lab)), ok=False)
-        if done.returncode == 6:
-            raise Skip(done.stderr.strip().rpartition("\n")[2])
-        check_equal(done.returncode, 0, done.stderr)
-        lab.apply(open_policy(lab))
-        yield lab
+def prepared(way=""):
+    """The way that this kernel has; "below.": what it had if it were an older one."""
+    with own_cgroup() as cgroup, new_cgroup(cgroup + "/pod") as pod, Lab() as lab:
+        lab.cgroup, lab.pod = cgroup, pod
+        lab.apply(hiding(lab))
+        lab.below = hides_below(lab)
+        if way and lab.below:
+            raise Skip("this kernel has no other way")
+        with older_kernel() if way else contextlib.nullcontext():
+            if way:
+                lab.apply(hiding(lab))
+                lab.below = hides_below(lab)
+                check(lab.below, "hides below, once it cannot in the cgroup itself")
+            lab.apply(open_policy(lab))
+            yield lab
 
 
 if __name__ == "__main__":
-    main(prepared)
+    main(prepared, ("", "below."))

@@ -5,6 +5,7 @@ namespaces."""
 
 import ctypes
 import errno
+import json
 import os
 import socket
 import struct
@@ -403,29 +404,31 @@ def cookie_of(netns):
             return struct.unpack("=Q", sock.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8))[0]
 
 
+def cookies(lab):
+    return [row["cookie"] for row in lab.json("status")["exempt"]]
+
+
 @case
 def run_follows_namespaces_as_they_come_and_go(lab):
-    def cookies():
-        return [row["cookie"] for row in lab.json("status")["exempt"]]
-
     remake_aside(lab)
     exempt = [{"netns": aside(lab)}, {"interface": "late*"}]
     path = lab.write_policy(service_policy(lab, lab.cgroup, exempt=exempt))
     try:
         with Daemon(lab, path) as daemon:
             first = cookie_of(aside(lab))
-            check_equal(cookies(), [first], "exempt at the start")
+            check_equal(cookies(lab), [first], "exempt at the start")
             remake_aside(lab)
             second = cookie_of(aside(lab))
             check(second != first, "another namespace")
-            wait_until(lambda: cookies() == [second], "the new namespace to be exempt")
+            wait_until(lambda: cookies(lab) == [second], "the new namespace to be exempt")
             check(not is_translated(lab, "aside"), "its sockets are left alone")
             run("ip", "-n", lab.netns("phone"), "link", "add", "late0", "type",
                 "veth", "peer", "name", "other0")
             phone = cookie_of(lab.netns("phone"))
-            wait_until(lambda: cookies() == sorted([second, phone]), "the device to exempt its own")
+            wait_until(lambda: cookies(lab) == sorted([second, phone]),
+                       "the device to exempt its own")
             run("ip", "-n", lab.netns("phone"), "link", "del", "late0")
-            wait_until(lambda: cookies() == [second], "it to be exempt no more")
+            wait_until(lambda: cookies(lab) == [second], "it to be exempt no more")
             repairs = daemon.metrics().values("towpath_repairs_total")
             check_equal(sum(repairs.values()), 0, "repairs")
     finally:
@@ -521,6 +524,39 @@ def a_part_of_the_cgroups_is_not_taken_for_the_root(lab):
     check(f"{mount} is not the root of all cgroups" in done.stderr and
           "mount the host's" in done.stderr, done.stderr)
     check_equal(lab.towpath("plan", path).returncode, 0, "with the real one")
+
+
+def addresses(lab):
+    shown = json.loads(run("ip", "-j", "-n", lab.netns("router"), "address", "show", "dev",
+                           lab.tunnel).stdout)
+    return {a["local"] for a in shown[0]["addr_info"]}
+
+
+@case
+def run_repairs_all_else_while_the_cgroup_is_gone(lab):
+    """An address of the tunnel; the cgroup's own programs as soon as there is one again."""
+    cgroup = f"{lab.cgroup}/gone"
+    os.mkdir(cgroup)
+    policy = service_policy(lab, cgroup, exempt=[{"netns": lab.netns("phone")}])
+    with Daemon(lab, lab.write_policy(policy)) as daemon:
+        check_equal((cookies(lab), programs(lab)), ([cookie_of(lab.netns("phone"))], 8),
+                    "exempt, and programs")
+        os.rmdir(cgroup)
+        wait_until(lambda: any(f"there is no cgroup {cgroup}" in p["what"]
+                               for p in lab.json("status")["problems"]), "it to be said",
+                   2 * DEADLINE_S)
+        for address in (lab.ROUTER, lab.ROUTER6):
+            run("ip", "-n", lab.netns("router"), "address", "del",
+                address + ("/128" if ":" in address else "/32"), "dev", lab.tunnel)
+            wait_until(lambda a=address: a in addresses(lab), f"{address} to be back")
+        check(not lab.json("status")["healthy"], "healthy again")
+        check_equal(cookies(lab), [cookie_of(lab.netns("phone"))], "exempt meanwhile")
+        check_equal(daemon.log().count("there is no cgroup"), 1, "it is said once")
+        os.mkdir(cgroup)
+        wait_until(lambda: lab.json("status")["healthy"], "all to be well", 2 * DEADLINE_S)
+        check_equal(programs(lab), 8, "programs")
+    lab.apply(service_policy(lab, lab.cgroup))
+    os.rmdir(cgroup)
 
 
 if __name__ == "__main__":

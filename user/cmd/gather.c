@@ -11,7 +11,7 @@
 #include "cmd/lookup.h"
 #include "kernel/bpf_netns.h"
 #include "kernel/bpf_object.h"
-#include "kernel/bpf_socket_link.h"
+#include "kernel/bpf_socket_order.h"
 #include "kernel/cgroup.h"
 #include "kernel/stale.h"
 
@@ -230,16 +230,21 @@ uint64_t gather_jiffies(uint32_t hz)
 /* Needed where exempt sockets are to be hidden; for probes, which would else go as others do. */
 static int gather_order(const struct config *config, struct facts_cgroup *cgroup, struct err *err)
 {
-	bool needed = config->socket_lb.foreign == FOREIGN_HIDE;
-	int r = needed || config_find_probed(config) ? bpf_socket_can_go_first(cgroup->path, err)
-						     : -EOPNOTSUPP;
+	bool needed = config->socket_lb.foreign == FOREIGN_HIDE, first = false;
+	int r;
 
-	cgroup->goes_first = !r;
-	return needed ? r : 0;
+	if (!needed && !config_find_probed(config))
+		return 0;
+	r = bpf_socket_can_go_first(cgroup->path, &first, err);
+	if (r)
+		return needed ? r : 0;
+	cgroup->order = first ? FACTS_ORDER_FIRST : FACTS_ORDER_BELOW;
+	cgroup->holds_us = cgroup_holds_us(cgroup->path);
+	return 0;
 }
 
-static int gather_socket_lb(const struct policy *policy, const struct policy_member *self,
-			    struct facts *facts, struct err *err)
+int gather_sockets(const struct policy *policy, const struct policy_member *self,
+		   struct facts *facts, struct err *err)
 {
 	const struct config *config = policy->config;
 	int r;
@@ -263,7 +268,5 @@ int gather_facts(const struct policy *policy, const struct policy_member *self,
 	bpf_object_hash(facts->object_hash);
 	if (resolve_endpoints(policy, names, facts))
 		return err_sys(err, -ENOMEM, "resolve endpoints");
-	if (gather_socket_lb(policy, self, facts, err))
-		return err->code;
 	return read_secrets(policy, self, keys, facts, err);
 }

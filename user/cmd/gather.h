@@ -38,7 +38,10 @@ struct gather_names {
 int gather_facts(const struct policy *policy, const struct policy_member *self,
 		 const struct gather_names *names, const struct gather_keys *keys,
 		 struct facts *facts, struct err *err);
-/* The same for jiffies alone. */
+/* Of services and the socket load balancer: its cgroup, and exempt network namespaces. */
+int gather_sockets(const struct policy *policy, const struct policy_member *self,
+		   struct facts *facts, struct err *err);
+/* Jiffies alone. */
 uint64_t gather_jiffies(uint32_t hz);
 
 #endif

@@ -248,6 +248,17 @@ static int observe_inside(struct pipeline *p, struct err *err)
 	return r;
 }
 
+static int observe_sockets(struct pipeline *p, struct err *err)
+{
+	int r = gather_sockets(p->policy, p->self, &p->facts, err);
+
+	if (!r || !p->repairs)
+		return r;
+	p->sockets = *err;
+	p->facts.sockets_unknown = true;
+	return 0;
+}
+
 int pipeline_observe(struct pipeline *p, bool make)
 {
 	struct err err;
@@ -264,6 +275,8 @@ int pipeline_observe(struct pipeline *p, bool make)
 		p->facts.private_key_set = true;
 		r = gather_facts(p->policy, p->self, p->names, p->keys, &p->facts, &err);
 	}
+	if (!r && p->self)
+		r = observe_sockets(p, &err);
 	if (!r && p->seen && seen_tell(p->seen, &p->have, &p->facts))
 		r = err_set(&err, -ENOMEM, "out of memory");
 	return r ? pipeline_leave(p, &err) : EXIT_DONE;

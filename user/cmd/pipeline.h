@@ -28,11 +28,13 @@ struct pipeline {
 	bool quiet;      /* problems are collected, not printed */
 	bool silent;     /* nor is logged why a step ended it all: that is in failure */
 	bool unattended; /* nobody is there whose session could be cut off */
+	bool repairs;    /* what is in force: what cannot be told of sockets stops nothing else */
 	bool removing;   /* `down`: also what a network namespace left that is gone */
 	const struct gather_names *names; /* of endpoints; NULL: waits for the resolver */
 	const struct gather_keys *keys;   /* known already; NULL: the files have them */
 	const struct seen *seen;          /* peers, before; NULL: nobody has looked */
 	struct err failure;
+	struct err sockets; /* with repairs: why those are left as they are; 0: they are not */
 	struct err unsaved; /* why the text of the policy in force could not be kept; 0: it is */
 	struct config *config;
 	struct policy *policy;

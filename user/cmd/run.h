@@ -10,11 +10,11 @@
 #include "cmd/pipeline.h"
 #include "cmd/run_endpoints.h"
 #include "daemon/control.h"
+#include "daemon/dir_watch.h"
 #include "daemon/http.h"
 #include "daemon/kernel_watch.h"
 #include "daemon/loop.h"
 #include "daemon/notify.h"
-#include "daemon/pin_watch.h"
 #include "daemon/watch.h"
 #include "kernel/bpf_hold.h"
 #include "kernel/lan_watch.h"
@@ -32,6 +32,7 @@ struct run_netns {
 /* The exempt network namespaces of the policy in force. */
 struct run_exempt {
 	struct loop_timer timer;
+	struct dir_watch below; /* a cgroup that is made has nothing yet that hides */
 	struct exempts rules;
 	struct exempt_rows seen; /* at the last look */
 };
@@ -59,7 +60,7 @@ struct run_local_vips {
 /* What is pinned, and a watch over its directories. */
 struct run_pins {
 	struct bpf_hold hold;
-	struct pin_watch watch;
+	struct dir_watch watch;
 	struct err failure; /* what was last said; no text: nothing, or all is well again */
 };
 

@@ -25,8 +25,8 @@ static void follow(struct run *run, const struct bpf *bpf)
 	bpf_fs_link_dir(links, bpf->bpffs, bpf->instance);
 	bpf_fs_map_dir(maps, bpf->bpffs, bpf->instance);
 	/* where that fails, they are still looked for every few seconds */
-	(void)pin_watch_add(&run->pins.watch, links);
-	(void)pin_watch_add(&run->pins.watch, maps);
+	(void)dir_watch_add(&run->pins.watch, links, DIR_WATCH_GONE);
+	(void)dir_watch_add(&run->pins.watch, maps, DIR_WATCH_GONE);
 }
 
 void run_pins_drop(struct run *run)
@@ -92,11 +92,11 @@ static void gone(void *data)
 
 int run_pins_open(struct run *run, struct err *err)
 {
-	return pin_watch_open(&run->pins.watch, &run->loop, gone, run, err);
+	return dir_watch_open(&run->pins.watch, &run->loop, gone, run, err);
 }
 
 void run_pins_close(struct run *run)
 {
-	pin_watch_close(&run->pins.watch);
+	dir_watch_close(&run->pins.watch);
 	bpf_hold_drop(&run->pins.hold);
 }

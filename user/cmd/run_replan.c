@@ -39,6 +39,16 @@ void run_pipeline_end(struct run *run, struct pipeline *p)
 	malloc_trim(0); /* a library keeps what was freed for the next time, which may be never */
 }
 
+/* Each reason is logged once, until it is another or none. */
+static void complain(struct run *run, const char *why)
+{
+	if (run->running.failure && !strcmp(run->running.failure, why))
+		return;
+	log_error("run: the policy in force: %s", why);
+	free(run->running.failure);
+	run->running.failure = mem_copy_string(why); /* NULL: then only the log knows */
+}
+
 void run_in_force(struct run *run, const struct pipeline *p, bool said)
 {
 	run_mind_saved(run, p);
@@ -54,8 +64,10 @@ void run_in_force(struct run *run, const struct pipeline *p, bool said)
 	if (seen_note(&run->seen, &p->want, &p->have))
 		log_error("run: out of memory: where peers are is not noted");
 	run->retry_s = 0;
-	free(run->running.failure);
-	run->running.failure = NULL;
+	if (p->sockets.code) /* it is tried again at every look */
+		complain(run, p->sockets.text);
+	else
+		free(TAKE(run->running.failure));
 }
 
 /* ---- what was repaired ---- */
@@ -89,28 +101,30 @@ static enum running_object object_of(enum op_kind kind)
 	}
 }
 
-/* A namespace that comes or goes is no damage. */
-static bool is_repair(const struct op *op)
+/* A namespace or a cgroup that comes or goes is no damage. */
+static bool is_repair(const struct pipeline *p, const struct op *op)
 {
+	if (op->kind == OP_SOCKET_ATTACH)
+		return op->args.socket_set != SOCKET_SET_HIDE || !p->have.socket_lb.grows;
 	return op->kind != OP_EXEMPT_SET && op->kind != OP_EXEMPT_REMOVE;
 }
 
-static size_t count_steps(const struct plan *plan)
+static size_t count_steps(const struct pipeline *p)
 {
 	const struct op *op;
 	size_t steps = 0;
 
-	array_for_each(op, &plan->ops)
-		steps += is_repair(op);
+	array_for_each(op, &p->plan.ops)
+		steps += is_repair(p, op);
 	return steps;
 }
 
-static void count_repairs(struct run *run, const struct plan *plan)
+static void count_repairs(struct run *run, const struct pipeline *p)
 {
 	const struct op *op;
 
-	array_for_each(op, &plan->ops)
-		if (is_repair(op))
+	array_for_each(op, &p->plan.ops)
+		if (is_repair(p, op))
 			run->running.repairs[object_of(op->kind)]++;
 }
 
@@ -132,18 +146,13 @@ static void give_back(struct run *run, struct pipeline *p)
 	run->good = TAKE(p->text);
 }
 
-/* Each reason is logged once, until it is another or none. */
 void run_note_failure(struct run *run, const struct pipeline *p)
 {
 	const char *why = p->failure.code ? p->failure.text : "it is not valid any more";
 
 	run->retry_s = run_retry_after(run->retry_s);
 	loop_timer_arm_at(&run->expiry, time(NULL) + run->retry_s);
-	if (run->running.failure && !strcmp(run->running.failure, why))
-		return;
-	log_error("run: the policy in force: %s", why);
-	free(run->running.failure);
-	run->running.failure = mem_copy_string(why); /* NULL: then only the log knows */
+	complain(run, why);
 }
 
 /* Should it fail: again later. */
@@ -154,8 +163,9 @@ static enum look replan(struct run *run, bool repair)
 	int status;
 
 	run_pipeline_start(run, &p);
+	p.repairs = true;
 	status = plan_good(run, &p);
-	steps = count_steps(&p.plan);
+	steps = count_steps(&p);
 	if (steps && repair)
 		log_warn("the kernel is not as it was left; steps to put that right: %zu", steps);
 	if (status == EXIT_DONE)
@@ -166,7 +176,7 @@ static enum look replan(struct run *run, bool repair)
 	else
 		run_note_failure(run, &p);
 	if (status == EXIT_DONE && repair)
-		count_repairs(run, &p.plan);
+		count_repairs(run, &p);
 	run_pipeline_end(run, &p);
 	if (status != EXIT_DONE)
 		return LOOK_FAILED;

@@ -275,7 +275,10 @@ void config_free(struct config *config);
 
 /* Whether anything of it needs programs of sockets, and so a cgroup. */
 bool config_uses_cgroup(const struct config *config);
-/* A service that sockets use, and whose backends are probed; NULL: there is none. */
+/*
+ * A service whose backends are probed, where programs of sockets keep other tools away from that;
+ * NULL: there is none.
+ */
 const struct config_service *config_find_probed(const struct config *config);
 
 #endif

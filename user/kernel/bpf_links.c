@@ -203,9 +203,8 @@ int bpf_read_attachments(const struct bpf *bpf, const struct facts *facts, struc
 			have->exists = true;
 		}
 	}
-	bpf_read_sockets(bpf, have);
 	if (have->attachments.count)
 		qsort(have->attachments.items, have->attachments.count,
 		      sizeof(*have->attachments.items), compare_devices);
-	return 0;
+	return bpf_read_sockets(bpf, have, err);
 }

@@ -10,13 +10,17 @@
 /* Loads all of them and makes their maps, unless that is done. */
 int bpf_load_sockets(struct bpf *bpf, const struct state *want, struct err *err);
 
+/* Once they are loaded. */
+int bpf_socket_program_fd(const struct bpf *bpf, enum socket_program program);
+
 /* Whether their maps are all pinned: without one of them, attached programs read another. */
 bool bpf_sockets_have_maps(const struct bpf *bpf);
 
 /*
  * Attaches a set to want's cgroup. A link that is there, and where it belongs, is updated in place;
  * another goes when the new one is in force. Beside other tools' programs, never instead of them:
- * -EPERM when one of those was attached without flags, so that it tolerates none beside it.
+ * -EPERM when one of those was attached without flags, so that it tolerates none beside it. With
+ * TP_HIDE_BELOW, what hides is attached to each cgroup right below that one.
  */
 int bpf_attach_sockets(struct bpf *bpf, const struct state *want, enum socket_set set,
 		       struct err *err);
@@ -28,6 +32,6 @@ int bpf_detach_sockets(const struct bpf *bpf, enum socket_set set, struct err *e
  * Fills have's link ids, and where each set is in force: all of it attached to one cgroup; and of
  * those that hide, all others' programs between the two of each hook. After bpf_read_rows.
  */
-void bpf_read_sockets(const struct bpf *bpf, struct state *have);
+int bpf_read_sockets(const struct bpf *bpf, struct state *have, struct err *err);
 
 #endif

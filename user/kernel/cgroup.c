@@ -50,6 +50,14 @@ static int find_mount(char out[TP_CGROUP_SIZE], struct err *err)
 	return r ? err_sys(err, r, "find the cgroup2 mount") : 0;
 }
 
+/* Also of one that is gone. */
+static bool is_below(const char *path, const char *mount)
+{
+	size_t length = strlen(mount);
+
+	return !strncmp(path, mount, length) && path[length] == '/';
+}
+
 int cgroup_find(const char *wanted, struct facts_cgroup *out, struct err *err)
 {
 	struct facts_cgroup found = { 0 };
@@ -61,7 +69,7 @@ int cgroup_find(const char *wanted, struct facts_cgroup *out, struct err *err)
 		return r;
 	if (!strcmp(wanted, "auto"))
 		length = snprintf(found.path, sizeof(found.path), "%s", mount);
-	else if (is_cgroup2(wanted))
+	else if (is_cgroup2(wanted) || is_below(wanted, mount))
 		length = snprintf(found.path, sizeof(found.path), "%s", wanted);
 	else
 		length = snprintf(found.path, sizeof(found.path), "%s%s", mount, wanted);

@@ -94,11 +94,19 @@ struct facts_dead {
 	struct tp_addr backend;
 };
 
+/* How the kernel can run a program before those of others. */
+enum facts_order {
+	FACTS_ORDER_UNKNOWN, /* nobody needs it, or it could not be found out */
+	FACTS_ORDER_FIRST,   /* in the cgroup itself, BPF_F_PREORDER */
+	FACTS_ORDER_BELOW,   /* in the cgroups below alone */
+};
+
 /* The cgroup that the policy's socket load balancer belongs in. */
 struct facts_cgroup {
 	uint64_t id; /* 0: the policy wants none */
 	char path[TP_CGROUP_SIZE];
-	bool goes_first; /* the kernel can run a program before those of others there */
+	enum facts_order order;
+	bool holds_us; /* and none below it does */
 };
 
 /* What a DNS name of an endpoint resolved to; looked up in cmd/. */
@@ -136,6 +144,7 @@ struct facts {
 	ARRAY_OF(struct facts_dead) dead;
 	struct exempt_rows exempt; /* network namespaces that the policy exempts, as far as found */
 	struct facts_cgroup cgroup;
+	bool sockets_unknown;  /* neither of these could be found out */
 	bool closes_sockets;   /* the kernel can close sockets of others for us */
 	uint64_t netns_cookie; /* of the one that towpath runs in */
 	ARRAY_OF(struct facts_host) hosts;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "model/services.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +78,7 @@ void socket_lb_clear(struct socket_lb *lb)
 	array_clear(&lb->backends);
 	array_clear(&lb->exempt);
 	array_clear(&lb->foreign);
+	array_clear(&lb->below);
 	*lb = (struct socket_lb){ 0 };
 }
 
@@ -112,11 +114,23 @@ bool socket_lb_leads(const struct socket_lb *lb, uint8_t protocol, const struct 
 
 unsigned int socket_lb_links(const struct socket_lb *lb, enum socket_set set)
 {
+	const struct socket_below *below;
 	unsigned int count = 0, i;
 
 	for (i = 0; i < SOCKET_SET_SIZE; i++)
 		count += lb->link_ids[set * SOCKET_SET_SIZE + i] != 0;
+	if (set == SOCKET_SET_HIDE)
+		array_for_each(below, &lb->below)
+			for (i = 0; i < SOCKET_HIDES; i++)
+				count += below->link_ids[i] != 0;
 	return count;
+}
+
+const char *socket_below_path(char out[SOCKET_BELOW_PATH_SIZE], const struct socket_lb *lb,
+			      const struct socket_below *below)
+{
+	snprintf(out, SOCKET_BELOW_PATH_SIZE, "%s/%s", lb->settings.cgroup, below->name);
+	return out;
 }
 
 const char *socket_program_name(enum socket_program program)

@@ -174,25 +174,43 @@ static int add_foreign(struct want_builder *b)
 }
 
 /* With whom other tools' programs shall not interfere, as far as the kernel lets us. */
-static enum tp_socket_hide want_hide(const struct want_builder *b)
+static uint32_t want_hide(const struct want_builder *b)
 {
 	const struct config *config = b->view->policy->config;
+	enum facts_order order = b->view->facts->cgroup.order;
+	uint32_t below = order == FACTS_ORDER_BELOW ? TP_HIDE_BELOW : 0;
 
 	if (config->socket_lb.foreign == FOREIGN_HIDE)
-		return TP_HIDE_EXEMPT;
-	return config_find_probed(config) && b->view->facts->cgroup.goes_first ? TP_HIDE_PROBES
-									       : TP_HIDE_NOTHING;
+		return TP_HIDE_EXEMPT | below;
+	if (!config_find_probed(config) || order == FACTS_ORDER_UNKNOWN)
+		return TP_HIDE_NOTHING;
+	return TP_HIDE_PROBES | below;
+}
+
+/* Why other tools' programs may see what this process asks backends; NULL: they do not. */
+static const char *why_probes_show(const struct want_builder *b)
+{
+	const struct facts_cgroup *cgroup = &b->view->facts->cgroup;
+
+	if (cgroup->order == FACTS_ORDER_UNKNOWN)
+		return "no cgroup can be made there to find out how to keep it away from probes";
+	if (cgroup->order == FACTS_ORDER_BELOW && cgroup->holds_us)
+		return "without BPF_F_PREORDER it is kept away from probes of processes in cgroups "
+		       "below alone, and towpath is in none";
+	return NULL;
 }
 
 static int warn_of_probes(struct want_builder *b)
 {
 	const struct config_service *probed = config_find_probed(b->view->policy->config);
+	const char *why = why_probes_show(b);
 
-	if (!probed || b->out->socket_lb.settings.hide)
+	if (!probed || !why)
 		return 0;
 	if (problems_add(b->warnings, probed->health.place,
-			 "where another tool translates sockets, it may answer for a dead backend: "
-			 "this kernel has no BPF_F_PREORDER to keep it away from probes"))
+			 "another tool in %s that translates sockets may answer for a dead "
+			 "backend: %s",
+			 b->view->facts->cgroup.path, why))
 		return want_no_memory(b);
 	return 0;
 }
@@ -234,7 +252,7 @@ static int want_closing(struct want_builder *b)
 	bool can = b->view->facts->closes_sockets;
 
 	/* turned off, or on "down", nobody is led anywhere else: what goes on, goes on */
-	if (b->view->policy->config->socket_lb.mode == LB_MODE_OFF)
+	if (b->view->policy->config->socket_lb.mode == LB_MODE_OFF || b->out->socket_lb.stays)
 		return 0;
 	b->out->socket_lb.closes = can;
 	if (can || !b->out->socket_lb.services.count)
@@ -262,7 +280,8 @@ int want_services(struct want_builder *b)
 {
 	int r = add_services(b);
 
-	if (!r && b->view->facts->cgroup.id)
+	b->out->socket_lb.stays = b->view->facts->sockets_unknown;
+	if (!r && b->view->facts->cgroup.id && !b->out->socket_lb.stays)
 		r = want_sockets(b);
 	socket_lb_sort(&b->out->socket_lb);
 	/* without any service there is no cgroup, and what they led somewhere is closed */

@@ -26,12 +26,21 @@ static int set_settings(struct diff *d)
 	return op_add(&d->plan, PHASE_ADD, OP_SOCKET_SETTINGS_SET, "set") ? 0 : -ENOMEM;
 }
 
+/* Whether it was judged by what is wanted that it is in force. */
+static bool is_hung_alike(const struct socket_lb *want, const struct socket_lb *have,
+			  enum socket_set set)
+{
+	return set != SOCKET_SET_HIDE ||
+	       !((want->settings.hide ^ have->settings.hide) & TP_HIDE_BELOW);
+}
+
 static int attach(struct diff *d, enum socket_set set)
 {
 	const struct socket_lb *want = &d->want->socket_lb, *have = &d->have->socket_lb;
 	struct op *op;
 
-	if (!want->cgroup_id[set] || (!d->fresh && want->cgroup_id[set] == have->cgroup_id[set]))
+	if (!want->cgroup_id[set] || (!d->fresh && want->cgroup_id[set] == have->cgroup_id[set] &&
+				      is_hung_alike(want, have, set)))
 		return 0;
 	op = op_add(&d->plan, PHASE_ADD, OP_SOCKET_ATTACH, "attach");
 	if (!op)
@@ -40,23 +49,35 @@ static int attach(struct diff *d, enum socket_set set)
 	return 0;
 }
 
+/* Whose sockets are left alone. */
+static int set_left(struct diff *d)
+{
+	const struct socket_lb *want = &d->want->socket_lb, *have = &d->have->socket_lb;
+	int r;
+
+	if (want->stays)
+		return 0;
+	r = diff_rows_set(d, &exempt_rows,
+			  WALK_OF(want->exempt, have->exempt, exempt_compare, NULL));
+	return r ? r
+		 : diff_rows_set(d, &foreign_rows,
+				 WALK_OF(want->foreign, have->foreign, foreign_compare, NULL));
+}
+
 int diff_services_set(struct diff *d)
 {
 	const struct socket_lb *want = &d->want->socket_lb, *have = &d->have->socket_lb;
-	int r = diff_rows_set(d, &exempt_rows,
-			      WALK_OF(want->exempt, have->exempt, exempt_compare, NULL));
+	int r = set_left(d);
 
-	if (!r)
-		r = diff_rows_set(d, &foreign_rows,
-				  WALK_OF(want->foreign, have->foreign, foreign_compare, NULL));
 	if (!r)
 		r = diff_rows_set(d, &backends_rows,
 				  WALK_OF(want->backends, have->backends, backends_compare, NULL));
 	if (!r)
 		r = diff_rows_set(d, &service_rows,
 				  WALK_OF(want->services, have->services, service_compare, NULL));
-	if (!r)
-		r = set_settings(d);
+	if (r || want->stays)
+		return r;
+	r = set_settings(d);
 	if (!r)
 		r = attach(d, SOCKET_SET_LB);
 	return r ? r : attach(d, SOCKET_SET_HIDE);
@@ -120,10 +141,24 @@ static int close_sockets(struct diff *d)
 	return 0;
 }
 
+static int remove_left(struct diff *d)
+{
+	const struct socket_lb *want = &d->want->socket_lb, *have = &d->have->socket_lb;
+	int r;
+
+	if (want->stays)
+		return 0;
+	r = diff_rows_remove(d, OP_FOREIGN_REMOVE,
+			     WALK_OF(want->foreign, have->foreign, foreign_compare, NULL));
+	return r ? r
+		 : diff_rows_remove(d, OP_EXEMPT_REMOVE,
+				    WALK_OF(want->exempt, have->exempt, exempt_compare, NULL));
+}
+
 int diff_services_remove(struct diff *d)
 {
 	const struct socket_lb *want = &d->want->socket_lb, *have = &d->have->socket_lb;
-	int r = detach(d);
+	int r = want->stays ? 0 : detach(d);
 
 	if (!r)
 		r = diff_rows_remove(
@@ -134,10 +169,6 @@ int diff_services_remove(struct diff *d)
 			d, OP_BACKENDS_REMOVE,
 			WALK_OF(want->backends, have->backends, backends_compare, NULL));
 	if (!r)
-		r = diff_rows_remove(d, OP_FOREIGN_REMOVE,
-				     WALK_OF(want->foreign, have->foreign, foreign_compare, NULL));
-	if (!r)
-		r = diff_rows_remove(d, OP_EXEMPT_REMOVE,
-				     WALK_OF(want->exempt, have->exempt, exempt_compare, NULL));
+		r = remove_left(d);
 	return r ? r : close_sockets(d);
 }

@@ -296,12 +296,12 @@ static void put_sockets(char *buf, const struct tp_socket_lb *settings)
 	static const char *const modes[] = { [TP_SOCKET_OFF] = "off",
 					     [TP_SOCKET_ALL] = "all",
 					     [TP_SOCKET_HOST_ONLY] = "host-only" };
-	static const char *const hides[] = {
-		[TP_HIDE_NOTHING] = "off", [TP_HIDE_EXEMPT] = "hide", [TP_HIDE_PROBES] = "probes"
-	};
+	const char *hides = settings->hide & TP_HIDE_EXEMPT   ? "hide"
+			    : settings->hide & TP_HIDE_PROBES ? "probes"
+							      : "off";
 
-	snprintf(buf, OP_DETAILS_SIZE, "mode %s foreign %s", modes[settings->mode],
-		 hides[settings->hide]);
+	snprintf(buf, OP_DETAILS_SIZE, "mode %s foreign %s%s", modes[settings->mode], hides,
+		 settings->hide & TP_HIDE_BELOW ? " below" : "");
 }
 
 /* Leaves buf alone where the object says it all. */

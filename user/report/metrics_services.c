@@ -26,13 +26,24 @@ void metrics_print_services(FILE *out, const struct status *status)
 	}
 }
 
+static void print_link(FILE *out, const char *cgroup, enum socket_program program, uint32_t link_id)
+{
+	if (link_id)
+		metrics_sample(out, "towpath_attached", 1,
+			       METRICS_LABELS({ "device", cgroup },
+					      { "program", socket_program_name(program) }));
+}
+
 void metrics_print_sockets(FILE *out, const struct socket_lb *lb)
 {
-	enum socket_program program;
+	char path[SOCKET_BELOW_PATH_SIZE];
+	const struct socket_below *below;
+	unsigned int i;
 
-	for (program = 0; program < SOCKET_PROGRAMS; program++)
-		if (lb->link_ids[program])
-			metrics_sample(out, "towpath_attached", 1,
-				       METRICS_LABELS({ "device", lb->settings.cgroup },
-						      { "program", socket_program_name(program) }));
+	for (i = 0; i < SOCKET_PROGRAMS; i++)
+		print_link(out, lb->settings.cgroup, i, lb->link_ids[i]);
+	array_for_each(below, &lb->below)
+		for (i = 0; i < SOCKET_HIDES; i++)
+			print_link(out, socket_below_path(path, lb, below),
+				   SOCKET_HIDE_CONNECT4 + i, below->link_ids[i]);
 }

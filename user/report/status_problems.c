@@ -253,6 +253,28 @@ static int check_waiting(const struct running *running, struct status_problems *
 					    "%s", running->waiting);
 }
 
+/* What no apply can mend. */
+static int check_below(const struct socket_lb *lb, struct status_problems *out)
+{
+	const struct socket_below *below;
+	int r = 0;
+
+	if (lb->stray.pid)
+		r = status_add_problem(
+			out, "start it in a cgroup below, as systemd does",
+			"exempt sockets of process %u (%s) are refused: it is in %s itself, where "
+			"nothing can be hidden without BPF_F_PREORDER",
+			lb->stray.pid, lb->stray.name, lb->settings.cgroup);
+	array_for_each(below, &lb->below)
+		if (!r && below->overtaken)
+			r = status_add_problem(
+				out, "detach it, and attach it again",
+				"another tool's program in %s/%s comes before what hides sockets "
+				"from it",
+				lb->settings.cgroup, below->name);
+	return r;
+}
+
 static int check_sockets(const struct socket_lb *lb, const char *mend, struct status_problems *out)
 {
 	unsigned int links = socket_lb_links(lb, SOCKET_SET_LB);
@@ -265,9 +287,9 @@ static int check_sockets(const struct socket_lb *lb, const char *mend, struct st
 	if (!r && lb->settings.hide && !lb->cgroup_id[SOCKET_SET_HIDE])
 		r = status_add_problem(
 			out, mend, "%s are not hidden from other tools' programs in %s",
-			lb->settings.hide == TP_HIDE_PROBES ? "probes" : "exempt sockets",
+			lb->settings.hide & TP_HIDE_PROBES ? "probes" : "exempt sockets",
 			lb->settings.cgroup);
-	return r;
+	return r ? r : check_below(lb, out);
 }
 
 int status_find_problems(const struct status *status, struct status_problems *out)

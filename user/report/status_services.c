@@ -130,22 +130,33 @@ void status_add_services(cJSON *root, const struct socket_lb *lb)
 	}
 }
 
+static void add_link(cJSON *attachments, const char *cgroup, enum socket_program program,
+		     uint32_t link_id)
+{
+	cJSON *item;
+
+	if (!link_id)
+		return;
+	item = json_out_item(attachments);
+	cJSON_AddStringToObject(item, "hook", "cgroup");
+	cJSON_AddStringToObject(item, "device", cgroup);
+	cJSON_AddStringToObject(item, "program", socket_program_name(program));
+	cJSON_AddStringToObject(item, "mode", "multi");
+	json_out_number(item, "link_id", link_id);
+}
+
 void status_add_socket_links(cJSON *attachments, const struct socket_lb *lb)
 {
-	enum socket_program program;
+	char path[SOCKET_BELOW_PATH_SIZE];
+	const struct socket_below *below;
+	unsigned int i;
 
-	for (program = 0; program < SOCKET_PROGRAMS; program++) {
-		cJSON *item;
-
-		if (!lb->link_ids[program])
-			continue;
-		item = json_out_item(attachments);
-		cJSON_AddStringToObject(item, "hook", "cgroup");
-		cJSON_AddStringToObject(item, "device", lb->settings.cgroup);
-		cJSON_AddStringToObject(item, "program", socket_program_name(program));
-		cJSON_AddStringToObject(item, "mode", "multi");
-		json_out_number(item, "link_id", lb->link_ids[program]);
-	}
+	for (i = 0; i < SOCKET_PROGRAMS; i++)
+		add_link(attachments, lb->settings.cgroup, i, lb->link_ids[i]);
+	array_for_each(below, &lb->below)
+		for (i = 0; i < SOCKET_HIDES; i++)
+			add_link(attachments, socket_below_path(path, lb, below),
+				 SOCKET_HIDE_CONNECT4 + i, below->link_ids[i]);
 }
 
 static void print_backends(FILE *out, const struct tp_backends *backends)
