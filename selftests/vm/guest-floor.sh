@@ -17,6 +17,7 @@ snapshot()
 	ip -n router -o link
 	ip -n router -o address
 	ip -n router -4 route show table all
+	ip -n router -4 rule
 	inside router tc qdisc show
 	inside router grep -r . /proc/sys/net/ipv4/conf 2>/dev/null | sort
 	find /sys/fs/bpf /run/towpath /run/wireguard 2>/dev/null

@@ -21,6 +21,8 @@ snapshot()
 	ip -n router -o address | sed 's/^[0-9]*: //; s/ *valid_lft.*//'
 	ip -n router -4 route show table all
 	ip -n router -6 route show table all | sort
+	ip -n router -4 rule
+	ip -n router -6 rule
 	inside router tc qdisc show
 	for dev in wan0 lan0; do
 		inside router tc filter show dev "$dev" ingress
@@ -310,7 +312,7 @@ many_peers_and_prefixes_fit()
 	plan_is_empty "$edited"
 	equal "peers" "$(dump 1 | wc -l)" 122
 	equal "allowed ips" "$(dump 4 "$(head -1 "$RUN/many.pub")" | tr , '\n' | wc -l)" 501
-	equal "routes" "$(ip -n router -4 route show dev towpath0 | grep -c '\.7\.0/24')" 250
+	equal "routes" "$(ip -n router -4 route show table 116 | grep -c '\.7\.0/24')" 250
 	holds pings "$LAN4"
 	holds towpath apply "$POLICY"
 	plan_is_empty "$POLICY"
