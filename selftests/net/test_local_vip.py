@@ -12,7 +12,7 @@ import socket
 import struct
 import time
 
-from daemon import Daemon
+from daemon import HTTP_PORT, Daemon
 from lb import LoadBalancer, TC_ACT_OK, TC_ACT_UNSPEC
 from lib import (DEADLINE_S, SLOWNESS, Lab, bound_socket, case, check, check_equal, client_socket,
                  inject_frame, inside, main, run, wait_until)
@@ -81,7 +81,8 @@ class Scene(Lab):
     def running(self, attach="auto", **node):
         """A daemon that has found out that nobody has the VIPs."""
         self.path = self.write_policy(self.vip_policy(**node))
-        with Daemon(self, self.path, "--tc-attach", attach) as daemon:
+        with Daemon(self, self.path, "--tc-attach", attach,
+                    "--metrics-listen", f"127.0.0.1:{HTTP_PORT}") as daemon:
             self.wait_for_tunnel()
             for vip in (VIP, VIP6):
                 self.is_at(vip, HERE)
@@ -311,12 +312,14 @@ def flow_goes_to_pod(lab, vip, phone, pod, sport, text):
 @case
 def follows_the_address_to_another_machine_and_back(lab):
     """The same flow, from the same port: by where the address is at the time."""
-    with lab.running(), lab.balanced():
+    with lab.running() as daemon, lab.balanced():
         for phone, vip, pod, router, _ in families(lab):
             sport = lab.port()
             flow_goes_to_pod(lab, vip, phone, pod, sport, b"first here")
+            check_equal(daemon.metrics().value("towpath_local_vip_here", vip), 1, "metrics")
             with held_by(lab, "dns", vip):
                 lab.is_at(vip, ELSEWHERE)
+                check_equal(daemon.metrics().value("towpath_local_vip_here", vip), 0, "metrics")
                 lan_is_reached(lab, vip, phone, router, sport, b"then there")
             lab.is_at(vip, HERE)
             flow_goes_to_pod(lab, vip, phone, pod, sport, b"and here again")
