@@ -262,6 +262,26 @@ def is_translated_once_when_we_are_first_again(lab):
                 all_are_reached(lab, lb)
 
 
+@case
+def a_filter_before_ours_on_the_tunnel_is_told(lab):
+    """Filters have no first place to take. On a LAN device the load balancer may have it."""
+    def told():
+        return [p["what"] for p in lab.json("status")["problems"]
+                if "runs before ours" in p["what"]]
+
+    with lab.running("clsact") as daemon:
+        for first, adopted in ((False, True), (True, False)):
+            with lab.balanced(False, first, adopted=adopted):
+                check_equal(told(), [], f"first {first}, on the tunnel {adopted}")
+        with lab.balanced(False, True, adopted=True):
+            what = "a filter of priority 1 that is not towpath's runs before ours on the "
+            check_equal(told(), [what + f"{way} of {lab.tunnel}" for way in ("ingress", "egress")],
+                        "first there")
+            check_equal(daemon.fetch("/readyz")[0], 503, "/readyz")
+            check_equal(lab.json("plan", lab.path)["ops"], [], "plan")
+        check_equal(told(), [], "after it")
+
+
 # ---- where it is -------------------------------------------------------------------------------
 
 @contextlib.contextmanager
