@@ -235,6 +235,70 @@ def the_resolver_is_another_within_three_intervals(lab):
         lab.servers.start_on(("web",))
 
 
+class Resolver:
+    """Answers the probes of a host; once dead it asks the service instead, for each of them."""
+
+    def __init__(self, lab, host, address, family, vip):
+        self.vip, self.dead, self.ended, self.asked = vip, False, False, []
+        self.sock = bound_socket(lab, host, UDP, address, 5399)
+        self.sock.settimeout(0.2)
+        self.client = socket_in(lab, "router", UDP, family)
+        self.client.settimeout(0.05)
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self):
+        while not self.ended:
+            try:
+                query, client = self.sock.recvfrom(512)
+                if self.dead:
+                    self.asked.append(self._ask())
+                else:
+                    self.sock.sendto(query[:2] + b"\x81\x85" + query[4:], client)    # refused
+            except OSError:
+                continue
+
+    def _ask(self):
+        try:
+            self.client.sendto(b"who", (self.vip, 80))
+            return self.client.recv(2048).split()[0].decode()
+        except OSError:
+            return None
+
+    def close(self):
+        self.ended = True
+        self.thread.join()
+        self.sock.close()
+        self.client.close()
+
+
+@case
+def three_probes_without_an_answer_are_enough(lab):
+    """By what the dead one counts, so however slow the machine is: the fourth meets the second."""
+    policy = service_policy(lab, lab.cgroup)
+    health = {"probe": "udp:5399", **PROBE}
+    policy["services"] = {name: {**policy["services"][name], "health": health}
+                          for name in ("vip", "vip6")}     # one probe a backend
+    first = [Resolver(lab, "web", Lab.WEB, V4, VIP), Resolver(lab, "web", Lab.WEB6, V6, VIP6)]
+    second = [Resolver(lab, "dns", Lab.DNS, V4, VIP), Resolver(lab, "dns", Lab.DNS6, V6, VIP6)]
+    try:
+        with Daemon(lab, lab.write_policy(policy)):
+            wait_for(lab, [True, True])
+            lab.servers.stop()
+            lab.servers.start_on(("dns",))
+            for resolver in first:
+                resolver.dead = True
+            for resolver in first:
+                wait_until(lambda r=resolver: len(r.asked) > 3, "four probes", 3 * DEADLINE_S)
+                check_equal(resolver.asked[:2], [None] * 2, "after one probe and after two")
+                check_equal(resolver.asked[3], "dns-udp", "when the fourth comes")
+    finally:
+        for resolver in first + second:
+            resolver.close()
+        lab.servers.start_on(("web",))
+    lab.apply(service_policy(lab, lab.cgroup))
+
+
 def asked_elsewhere(lab, backends, **socket_lb):
     """Services whose backends are nobody's own addresses: who is asked there, does not answer."""
     policy = service_policy(lab, lab.cgroup, **socket_lb)

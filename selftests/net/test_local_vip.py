@@ -12,7 +12,7 @@ import socket
 import struct
 import time
 
-from daemon import Daemon
+from daemon import HTTP_PORT, Daemon
 from lb import LoadBalancer, TC_ACT_OK, TC_ACT_UNSPEC
 from lib import (DEADLINE_S, SLOWNESS, Lab, bound_socket, case, check, check_equal, client_socket,
                  inject_frame, inside, main, run, wait_until)
@@ -81,7 +81,8 @@ class Scene(Lab):
     def running(self, attach="auto", **node):
         """A daemon that has found out that nobody has the VIPs."""
         self.path = self.write_policy(self.vip_policy(**node))
-        with Daemon(self, self.path, "--tc-attach", attach) as daemon:
+        with Daemon(self, self.path, "--tc-attach", attach,
+                    "--metrics-listen", f"127.0.0.1:{HTTP_PORT}") as daemon:
             self.wait_for_tunnel()
             for vip in (VIP, VIP6):
                 self.is_at(vip, HERE)
@@ -261,6 +262,26 @@ def is_translated_once_when_we_are_first_again(lab):
                 all_are_reached(lab, lb)
 
 
+@case
+def a_filter_before_ours_on_the_tunnel_is_told(lab):
+    """Filters have no first place to take. On a LAN device the load balancer may have it."""
+    def told():
+        return [p["what"] for p in lab.json("status")["problems"]
+                if "runs before ours" in p["what"]]
+
+    with lab.running("clsact") as daemon:
+        for first, adopted in ((False, True), (True, False)):
+            with lab.balanced(False, first, adopted=adopted):
+                check_equal(told(), [], f"first {first}, on the tunnel {adopted}")
+        with lab.balanced(False, True, adopted=True):
+            what = "a filter of priority 1 that is not towpath's runs before ours on the "
+            check_equal(told(), [what + f"{way} of {lab.tunnel}" for way in ("ingress", "egress")],
+                        "first there")
+            check_equal(daemon.fetch("/readyz")[0], 503, "/readyz")
+            check_equal(lab.json("plan", lab.path)["ops"], [], "plan")
+        check_equal(told(), [], "after it")
+
+
 # ---- where it is -------------------------------------------------------------------------------
 
 @contextlib.contextmanager
@@ -311,12 +332,14 @@ def flow_goes_to_pod(lab, vip, phone, pod, sport, text):
 @case
 def follows_the_address_to_another_machine_and_back(lab):
     """The same flow, from the same port: by where the address is at the time."""
-    with lab.running(), lab.balanced():
+    with lab.running() as daemon, lab.balanced():
         for phone, vip, pod, router, _ in families(lab):
             sport = lab.port()
             flow_goes_to_pod(lab, vip, phone, pod, sport, b"first here")
+            check_equal(daemon.metrics().value("towpath_local_vip_here", vip), 1, "metrics")
             with held_by(lab, "dns", vip):
                 lab.is_at(vip, ELSEWHERE)
+                check_equal(daemon.metrics().value("towpath_local_vip_here", vip), 0, "metrics")
                 lan_is_reached(lab, vip, phone, router, sport, b"then there")
             lab.is_at(vip, HERE)
             flow_goes_to_pod(lab, vip, phone, pod, sport, b"and here again")

@@ -3,6 +3,7 @@
 """The socket load balancer: real sockets, TCP and UDP, both families, in real cgroups and network
 namespaces."""
 
+import contextlib
 import ctypes
 import errno
 import json
@@ -236,6 +237,49 @@ def source_gives_a_client_one_backend(lab):
     lab.apply(service_policy(lab, lab.cgroup))
 
 
+def make_pod(name):
+    run("ip", "netns", "add", name)
+    run("ip", "-n", name, "link", "set", "lo", "up")
+    run("ip", "-n", name, "route", "add", "default", "dev", "lo")
+    run("ip", "-n", name, "-6", "route", "add", "default", "dev", "lo")
+
+
+@contextlib.contextmanager
+def namespaces(lab, count):
+    """As many pods; what one of them sends goes nowhere."""
+    names = [f"{lab.name}many{i}" for i in range(count)]
+    try:
+        for name in names:
+            make_pod(name)
+        yield names
+    finally:
+        for name in names:
+            run("ip", "netns", "del", name, ok=False)
+
+
+def led_to(lab, netns, family, kind, vip):
+    """Whose address a socket of that namespace is led to, by what the kernel has."""
+    with inside(netns), socket.socket(family, kind) as sock:
+        sock.setblocking(False)
+        sock.connect_ex((vip, 80))
+        return true_peers(lab, netns.removeprefix(lab.name), sock)[0]
+
+
+@case
+def source_tells_namespaces_apart(lab):
+    """Each is a client: its sockets share a backend, and all of them do not share one."""
+    lab.apply(service_policy(lab, lab.cgroup, "source"))
+    with namespaces(lab, 16) as pods:
+        for family, vip, *backends in FAMILIES:
+            seen = set()
+            for pod in pods:
+                mine = {led_to(lab, pod, family, kind, vip) for kind in 3 * (TCP, UDP)}
+                check_equal(len(mine), 1, f"backends of one namespace: {mine}")
+                seen |= mine
+            check_equal(seen, set(backends), "backends of 16 namespaces")
+    lab.apply(service_policy(lab, lab.cgroup))
+
+
 def is_translated(lab, short):
     """Whether connect() in that namespace leads to a backend, by what the kernel has."""
     results = set()
@@ -392,10 +436,7 @@ def aside(lab):
 def remake_aside(lab):
     """A namespace of that name that was not there before, as a pod that starts again has it."""
     run("ip", "netns", "del", aside(lab), ok=False)
-    run("ip", "netns", "add", aside(lab))
-    run("ip", "-n", aside(lab), "link", "set", "lo", "up")
-    run("ip", "-n", aside(lab), "route", "add", "default", "dev", "lo")
-    run("ip", "-n", aside(lab), "-6", "route", "add", "default", "dev", "lo")
+    make_pod(aside(lab))
 
 
 def cookie_of(netns):

@@ -129,6 +129,33 @@ TEST(adds_up_the_rules_of_a_grant)
 	CHECK(strstr(text, "\ntowpath_rule_bytes_total{rule=\"3\",action=\"accept\"} 1200\n"));
 }
 
+TEST(tells_of_local_vips_that_packets_have_met)
+{
+	struct local_vip_row rows[] = {
+		{ .addr.bytes = { [10] = 0xff, [11] = 0xff, 10, 10, 30, 50 },
+		  .vip = { .used = 7, .where = TP_VIP_HERE } },
+		{ .addr.bytes = { [10] = 0xff, [11] = 0xff, 10, 10, 30, 51 },
+		  .vip = { .used = 7, .where = TP_VIP_ELSEWHERE } },
+		{ .addr.bytes = { [10] = 0xff, [11] = 0xff, 10, 10, 30, 52 },
+		  .vip = { .where = TP_VIP_HERE } },
+		{ .addr.bytes = { 0xfd, 0x10, [15] = 0x50 },
+		  .vip = { .used = 7, .where = TP_VIP_UNKNOWN } },
+	};
+	const struct state have = { .found_vips = { rows, ARRAY_SIZE(rows), ARRAY_SIZE(rows) } };
+	const struct stats stats = {};
+	const struct running running = {};
+	const struct status status = { .have = &have, .stats = &stats };
+	const struct metrics metrics = { .version = "1", .running = &running, .status = &status };
+	AUTO_FREE char *text = printed(&metrics);
+
+	REQUIRE(text);
+	CHECK(strstr(text, " gauge\n"
+			   "towpath_local_vip_here{address=\"10.10.30.50\"} 1\n"
+			   "towpath_local_vip_here{address=\"10.10.30.51\"} 0\n"
+			   "towpath_local_vip_here{address=\"fd10::50\"} 0\n"));
+	CHECK(!strstr(text, "10.10.30.52"));
+}
+
 TEST(finds_each_peers_device_by_its_key)
 {
 	struct state_peer device[] = {

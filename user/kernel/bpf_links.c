@@ -167,6 +167,22 @@ static int read_one(const struct bpf *bpf, const struct facts_link *device, enum
 	return 0;
 }
 
+/* Filters are listed for those that are one: tcx programs come before all of them. */
+static int find_filter_ahead(struct state_attachment *a, struct err *err)
+{
+	int first;
+
+	if (a->tcx || a->hook == HOOK_XDP_LAN)
+		return 0;
+	first = rt_filter_ahead(a->ifindex,
+				a->hook == HOOK_TC_EGRESS ? RT_FILTER_EGRESS : RT_FILTER_INGRESS,
+				TP_TC_PRIORITY, TP_TC_HANDLE, err);
+	if (first < 0)
+		return first;
+	a->filter_ahead = (uint16_t)first;
+	return 0;
+}
+
 bool bpf_is_attached(const struct bpf *bpf)
 {
 	enum bpf_pins pins = bpf_pins_state(bpf);
@@ -188,6 +204,7 @@ int bpf_read_attachments(const struct bpf *bpf, const struct facts *facts, struc
 {
 	const struct facts_link *device;
 	enum state_hook hook;
+	int r;
 
 	array_for_each(device, &facts->links) {
 		for (hook = 0; hook < STATE_HOOKS; hook++) {
@@ -196,6 +213,9 @@ int bpf_read_attachments(const struct bpf *bpf, const struct facts *facts, struc
 
 			if (read_one(bpf, device, hook, &found))
 				continue;
+			r = find_filter_ahead(&found, err);
+			if (r)
+				return r;
 			added = array_add(&have->attachments);
 			if (!added)
 				return err_sys(err, -ENOMEM, "list attachments");

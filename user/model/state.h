@@ -131,6 +131,7 @@ struct state_attachment {
 	bool tcx;           /* have: by tcx link; else a clsact filter */
 	uint32_t link_id;   /* have: of a tcx or XDP link, 0 = none */
 	char ahead[16]; /* have: somebody else's tcx program that runs before ours; empty: none */
+	uint16_t filter_ahead; /* have: the priority of somebody else's filter that does; 0: none */
 };
 
 /* A map that our programs use and nobody finds any more: its pin is gone. */

@@ -152,6 +152,7 @@ int metrics_print(FILE *out, const struct metrics *metrics)
 		metrics_print_routes(out, status);
 		metrics_print_rules(out, status);
 		metrics_print_services(out, status);
+		metrics_print_local_vips(out, status);
 	}
 	return fflush(out) || ferror(out) ? -EIO : 0;
 }

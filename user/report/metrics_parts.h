@@ -10,6 +10,9 @@ void metrics_print_peers(FILE *out, const struct status *status);
 void metrics_print_routes(FILE *out, const struct status *status);
 void metrics_print_rules(FILE *out, const struct status *status);
 
+/* metrics_local_vips.c */
+void metrics_print_local_vips(FILE *out, const struct status *status);
+
 /* metrics_services.c */
 void metrics_print_services(FILE *out, const struct status *status);
 /* Samples of towpath_attached, whose family is begun. */

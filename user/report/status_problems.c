@@ -92,6 +92,26 @@ static int check_first(const struct state *have, struct status_problems *out)
 	return r;
 }
 
+/*
+ * On a LAN device a load balancer may come first, as any client's packets are its own to answer.
+ * In the tunnel it would translate what nobody has judged.
+ */
+static int check_filters(const struct state *have, struct status_problems *out)
+{
+	const struct state_attachment *a;
+	int r = 0;
+
+	array_for_each(a, &have->attachments)
+		if (!r && a->filter_ahead && !strcmp(a->device, have->tunnel.name))
+			r = status_add_problem(
+				out, "keep the other program off that device",
+				"a filter of priority %u that is not towpath's runs before ours on "
+				"the %s of %s",
+				a->filter_ahead, a->hook == HOOK_TC_EGRESS ? "egress" : "ingress",
+				a->device);
+	return r;
+}
+
 static int check_device(const struct state *have, const struct state_device *device,
 			struct status_problems *out)
 {
@@ -324,6 +344,8 @@ int status_find_problems(const struct status *status, struct status_problems *ou
 		r = check_sockets(&have->socket_lb, mend, out);
 	if (!r)
 		r = check_first(have, out);
+	if (!r)
+		r = check_filters(have, out);
 	if (!r && have->limits.flows && status->stats->flows_current >= have->limits.flows)
 		r = status_add_problem(out, "raise limits.flows in the policy",
 				       "the flow table is full: %u flows", have->limits.flows);
