@@ -96,6 +96,7 @@ $(B)/$(1)/%.o: %.c | $(B)/version.h
 # the files that include the skeletons, and their test
 $(B)/$(1)/user/kernel/bpf_object.o $(B)/$(1)/user/kernel/bpf_sandbox.o \
 $(B)/$(1)/user/kernel/bpf_socket.o $(B)/$(1)/user/kernel/bpf_led.o \
+$(B)/$(1)/user/kernel/bpf_sink.o \
 $(B)/$(1)/selftests/packet/test_object.o: $$(SKEL)
 
 $(B)/$(1)/libtowpath.a: $$(USER_SRC:%.c=$(B)/$(1)/%.o)

@@ -37,6 +37,7 @@ BEGIN {
 	     "sock_lb.skel.h$ sock_hide.skel.h$")
 	rule("user/kernel/bpf_socket.c", "sock_lb.skel.h$ sock_hide.skel.h$")
 	rule("user/kernel/bpf_led.c", "sock_iter.skel.h$")
+	rule("user/kernel/bpf_sink.c", "sk_lookup.skel.h$")
 	rule("user/kernel/bpf_sandbox.c", "tc_router.skel.h$")
 	rule("user/report/", "report/ base/ secret/ model/ plan/ops.h$ <cjson/ " towpath)
 	rule("user/daemon/", "daemon/ base/ secret/ model/ plan/ kernel/ report/ " towpath)

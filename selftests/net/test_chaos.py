@@ -224,6 +224,14 @@ def unpin_all(lab, _):
         os.unlink(pin)
 
 
+def bare(lab, _):
+    """Both programs of a LAN device at once. Those of the tunnel go on: without them the stack
+    forwards what phones send as it is, and hosts reset what they do not know."""
+    for pin in pins(lab, "links"):
+        if "lan0" in os.path.basename(pin):
+            lab.exec("router", "bpftool", "link", "detach", "pinned", pin)
+
+
 DAMAGES = {
     "route": lambda lab, _: ip(lab, "route", "del", f"{lab.PHONE}/32"),
     "route6": lambda lab, _: ip(lab, "-6", "route", "del", f"{lab.PHONE6}/128"),
@@ -245,6 +253,8 @@ DAMAGES = {
     "pin": unpin_one,
     "pins": unpin_all,
 }
+if ATTACH != "clsact":
+    DAMAGES["bare"] = bare
 HELD = ("pin", "pins")      # by nobody but the daemon, until it has pinned them anew
 
 # What leaves the stack to itself on a whole device: it forwards as it is told to, resets what it

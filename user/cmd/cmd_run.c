@@ -163,6 +163,7 @@ static void close_sources(struct run *run)
 	run_health_close(run);
 	run_local_vips_close(run);
 	run_pins_close(run);
+	run_sink_drop(run);
 	kernel_watch_close(&run->kernel);
 	watch_close(&run->watch);
 	run_endpoints_close(&run->endpoints);
@@ -194,6 +195,7 @@ static int begin(struct run *run)
 	log_warn("run: the policy that is live in the kernel stays in force");
 	run_listen_take_over(run);
 	run_pins_take(run);
+	run_sink_keep(run);
 	kernel_watch_look(&run->kernel);
 	return EXIT_DONE;
 }
@@ -204,6 +206,7 @@ static int clean_up(struct run *run)
 	int status;
 
 	bpf_hold_drop(&run->pins.hold);
+	run_sink_drop(run);
 	pipeline_start(&p, run->args);
 	p.removing = true;
 	status = down_all(&p);

@@ -17,6 +17,7 @@
 #include "daemon/notify.h"
 #include "daemon/watch.h"
 #include "kernel/bpf_hold.h"
+#include "kernel/bpf_sink.h"
 #include "kernel/lan_watch.h"
 #include "kernel/netns.h"
 #include "model/local_vips.h"
@@ -64,6 +65,12 @@ struct run_pins {
 	struct err failure; /* what was last said; no text: nothing, or all is well again */
 };
 
+/* What takes answers that no program has taken. */
+struct run_sink {
+	struct bpf_sink sink;
+	struct err failure; /* as in run_pins */
+};
+
 struct run {
 	const struct args *args;
 	struct loop loop;
@@ -81,6 +88,7 @@ struct run {
 	struct run_health health;
 	struct run_local_vips local_vips;
 	struct run_pins pins;
+	struct run_sink sink;
 	struct notify notify;
 	struct control control;
 	struct http *http;         /* NULL: no metrics */
@@ -191,6 +199,12 @@ void run_pins_take(struct run *run);
 void run_pins_drop(struct run *run);
 /* Puts back pins that somebody has deleted; true when there were any. */
 bool run_pins_mend(struct run *run);
+
+/* ---- run_sink.c ---- */
+
+/* Makes it, or makes it anew when somebody has detached it, or the maps are others. */
+void run_sink_keep(struct run *run);
+void run_sink_drop(struct run *run); /* one that was never made is fine */
 
 /* ---- run_replan.c ---- */
 

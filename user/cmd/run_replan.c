@@ -31,8 +31,10 @@ void run_pipeline_start(struct run *run, struct pipeline *p)
 
 void run_pipeline_end(struct run *run, struct pipeline *p)
 {
-	if (p->cleared)
+	if (p->cleared) {
 		run_pins_drop(run);
+		run_sink_drop(run);
+	}
 	if (p->touched || p->cleared)
 		run_pins_take(run);
 	pipeline_end(p);
@@ -61,6 +63,7 @@ void run_in_force(struct run *run, const struct pipeline *p, bool said)
 		log_error("run: out of memory: not all names of endpoints are followed");
 	if (!run->pins.hold.pins.count)
 		run_pins_take(run);
+	run_sink_keep(run);
 	if (seen_note(&run->seen, &p->want, &p->have))
 		log_error("run: out of memory: where peers are is not noted");
 	run->retry_s = 0;
