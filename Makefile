@@ -226,6 +226,7 @@ nightly: deps
 	$(Q)EVERY_DAMAGE=1 selftests/net/test_damage.py
 	$(Q)EVERY_DAMAGE=1 selftests/net/test_pins.py
 	$(Q)NEXT_ABI=1 FAULT_CALLS=0 selftests/net/test_abi.py
+	$(Q)FAULT_CALLS=8 selftests/net/test_grow.py
 	$(Q)selftests/image.sh
 	$(Q)FOREIGN_FLOWS=1000000 selftests/net/test_collateral.py foreign_flows
 

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The daemon: which file is in force, what a bad one does (nothing), and how it comes and goes."""
 
-import base64
 import hashlib
 import json
 import os
@@ -441,18 +440,16 @@ def a_step_that_fails_is_taken_back(lab):
 
 
 @case
-def more_peers_than_the_maps_have_room_for_are_refused_whole(lab):
-    """Maps cannot grow: that is said before anything is touched."""
+def more_flows_than_the_maps_have_room_for_are_refused_whole(lab):
+    """Those of flows cannot grow: that is said before anything is touched."""
     with lab.running() as daemon:
         whole = snapshot.take(lab.netns("router"))
         policy = lab.policy()
-        for i in range(1100):
-            key = base64.b64encode(hashlib.sha256(b"%d" % i).digest()).decode()
-            policy["peers"][f"p{i}"] = {"public_key": key,
-                                        "addresses": [f"100.81.{i // 250}.{i % 250 + 1}"]}
+        policy["peers"]["tablet"] = TABLET
+        policy["limits"] = {"flows": 524288}
         lab.write(policy)
         rejected = wait_until(lambda: lab.json("status")["policy"]["rejected"], "the rejection")
-        check("tp_peer_stats was made for" in rejected["errors"][0]["message"], f"{rejected}")
+        check("tp_flow_state was made for" in rejected["errors"][0]["message"], f"{rejected}")
         check_equal(peers(lab), ["phone"], "peers")
         check_equal(snapshot.difference(whole, snapshot.take(lab.netns("router"))), [], "changed")
         check("back to" not in daemon.log(), "nothing had to be taken back")

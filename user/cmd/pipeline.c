@@ -17,6 +17,7 @@
 #include "kernel/bpf_fs_put.h"
 #include "kernel/bpf_repin.h"
 #include "kernel/bpf_rows.h"
+#include "kernel/bpf_size.h"
 #include "kernel/bpf_xdp.h"
 #include "kernel/observe.h"
 #include "model/unserved.h"

@@ -264,9 +264,9 @@ int apply_plan(const struct apply *apply, const struct plan *plan, struct err *e
 		done += count;
 	}
 	if (!r && apply->want)
-		r = bpf_note_applied(apply->bpf, apply->want, err);
-	if (!r && apply->want)
 		r = bpf_finish_take_over(apply->bpf, err);
+	if (!r && apply->want)
+		r = bpf_note_applied(apply->bpf, apply->want, err);
 	ops_net_close(&net);
 	return r;
 }

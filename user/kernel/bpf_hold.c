@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "kernel/bpf_pin.h"
 #include "kernel/bpf_socket_link.h"
-#include "kernel/bpf_take_over.h"
+#include "kernel/bpf_aside.h"
 
 /* A pin that has gone since the directory was read is none. */
 static int hold_one(struct bpf_hold *hold, const char *dir, const char *name, bool is_link)

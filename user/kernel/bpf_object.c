@@ -15,6 +15,7 @@
 #include "kernel/bpf_log.h"
 #include "kernel/bpf_owner.h"
 #include "kernel/bpf_repin.h"
+#include "kernel/bpf_size.h"
 #include "kernel/bpf_take_over.h"
 #include "sock_hide.skel.h"
 #include "sock_lb.skel.h"
@@ -82,123 +83,12 @@ static void raise_memlock(void)
 	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
 }
 
-static uint32_t room_for(size_t count)
-{
-	uint32_t room = 1024;
-
-	while (room < count + 1)
-		room *= 2;
-	return room;
-}
-
-static uint32_t highest_id(const struct state *want, bool peers)
-{
-	uint32_t id = 0;
-
-	if (peers && want->peer_info.count)
-		id = want->peer_info.items[want->peer_info.count - 1].id;
-	else if (!peers && want->route_info.count)
-		id = want->route_info.items[want->route_info.count - 1].id;
-	return id;
-}
-
-uint32_t bpf_map_size(const struct bpf *bpf, const char *name)
-{
-	struct bpf_map_info info = {};
-	__u32 length = sizeof(info);
-	AUTO_CLOSE int fd = bpf_map_open(bpf, name);
-
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &length))
-		return 0;
-	return info.max_entries;
-}
-
-static int refuse_size(const char *name, uint32_t pinned, uint32_t wanted, struct err *err)
-{
-	return err_set(err, -EBUSY,
-		       "map %s was made for %u rows and the policy now needs %u: run "
-		       "`towpath down`, then apply again",
-		       name, pinned, wanted);
-}
-
-/* pinned is 0 for a map that is not there. */
-static int check_size(const char *name, uint32_t pinned, uint32_t wanted, struct err *err)
-{
-	if (pinned && pinned < wanted)
-		return refuse_size(name, pinned, wanted, err);
-	return 0;
-}
-
-/* Sizes follow the policy when a map is new; one that is there keeps its size. */
-static int set_size(const struct bpf *bpf, struct bpf_map *map, uint32_t wanted, struct err *err)
-{
-	uint32_t pinned = bpf_map_size(bpf, bpf_map__name(map));
-	int r = check_size(bpf_map__name(map), pinned, wanted, err);
-
-	return r ? r : bpf_map__set_max_entries(map, pinned ? pinned : wanted);
-}
-
-struct map_size {
-	const char *name;
-	uint32_t rows;
-};
-
-#define SIZED_MAPS 9
-
-static void put_sizes(const struct state *want, struct map_size out[SIZED_MAPS])
-{
-	const uint32_t flows = want->limits.flows;
-	const struct map_size sizes[SIZED_MAPS] = {
-		{ "tp_flow_state", flows }, /* first: its rows are what the policy calls flows */
-		{ "tp_flows", 2 * flows },
-		{ "tp_free_slots", flows },
-		{ "tp_dead_slots", flows },
-		{ "tp_half_open", flows },
-		{ "tp_nat_out", flows },
-		{ "tp_nat_in", flows },
-		{ "tp_peer_stats", room_for(highest_id(want, true)) },
-		{ "tp_route_stats", room_for(highest_id(want, false)) },
-	};
-
-	memcpy(out, sizes, sizeof(sizes));
-}
-
-/* Of those maps that the object has. */
-static int set_sizes(const struct bpf *bpf, struct bpf_object *object, const struct state *want,
-		     struct err *err)
-{
-	struct map_size sizes[SIZED_MAPS];
-	size_t i;
-	int r = 0;
-
-	put_sizes(want, sizes);
-	for (i = 0; !r && i < SIZED_MAPS; i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(object, sizes[i].name);
-
-		if (map)
-			r = set_size(bpf, map, sizes[i].rows, err);
-	}
-	return r;
-}
-
-int bpf_check_sizes(const struct bpf *bpf, const struct state *want, struct err *err)
-{
-	struct map_size sizes[SIZED_MAPS];
-	size_t i;
-	int r = 0;
-
-	put_sizes(want, sizes);
-	for (i = 0; !r && i < SIZED_MAPS; i++)
-		r = check_size(sizes[i].name, bpf_map_size(bpf, sizes[i].name), sizes[i].rows, err);
-	return r;
-}
-
 /*
- * libbpf reuses what is pinned at a map's pin path, and pins what it makes. renew: some are made
- * anew, and pinned when all went well (bpf_take_over).
+ * libbpf reuses what is pinned at a map's pin path, and pins what it makes. But some are made anew,
+ * and pinned when all went well (bpf_take_over).
  */
-static int set_pin_paths(const struct bpf *bpf, struct bpf_object *object, bool renew,
-			 struct err *err)
+static int set_pin_paths(const struct bpf *bpf, struct bpf_object *object,
+			 const struct bpf_renewal *renewal, struct err *err)
 {
 	char path[BPF_FS_PATH_SIZE];
 	struct bpf_map *map;
@@ -206,7 +96,7 @@ static int set_pin_paths(const struct bpf *bpf, struct bpf_object *object, bool 
 
 	bpf_object__for_each_map(map, object)
 	{
-		if (bpf_map__is_internal(map) || (renew && bpf_is_renewed(bpf_map__name(map))))
+		if (bpf_map__is_internal(map) || bpf_is_renewed(renewal, bpf_map__name(map)))
 			continue;
 		bpf_fs_map_path(path, bpf->bpffs, bpf->instance, bpf_map__name(map));
 		r = bpf_map__set_pin_path(map, path);
@@ -311,17 +201,17 @@ static int remember_inner(struct bpf *bpf, struct err *err)
 }
 
 int bpf_prepare(const struct bpf *bpf, struct bpf_object *object, const struct state *want,
-		bool renew, struct err *err)
+		const struct bpf_renewal *renewal, struct err *err)
 {
-	int r = set_sizes(bpf, object, want, err);
+	int r = bpf_set_sizes(bpf, object, want, err);
 
-	return r ? r : set_pin_paths(bpf, object, renew, err);
+	return r ? r : set_pin_paths(bpf, object, renewal, err);
 }
 
 static int load_router(struct bpf *bpf, const struct state *want, struct err *err)
 {
-	bool older = false;
-	int r = bpf_is_older(bpf, &older, err);
+	struct bpf_renewal renewal = {};
+	int r = bpf_find_renewal(bpf, want, &renewal, err);
 
 	if (r)
 		return r;
@@ -329,7 +219,7 @@ static int load_router(struct bpf *bpf, const struct state *want, struct err *er
 	if (!bpf->skeleton)
 		return bpf_log_error(err, -errno);
 
-	r = bpf_prepare(bpf, bpf->skeleton->obj, want, older, err);
+	r = bpf_prepare(bpf, bpf->skeleton->obj, want, &renewal, err);
 	if (!r)
 		r = remember_inner(bpf, err);
 	if (r)
@@ -341,9 +231,7 @@ static int load_router(struct bpf *bpf, const struct state *want, struct err *er
 	bpf->btf_fd = bpf_object__btf_fd(bpf->skeleton->obj);
 	r = bpf_keep_own(bpf->skeleton->obj, bpf_program__fd(bpf->skeleton->progs.tp_tc_egress),
 			 err);
-	if (r)
-		return r;
-	return older ? bpf_take_over(bpf, bpf->skeleton->obj, err) : 0;
+	return r ? r : bpf_take_over(bpf, bpf->skeleton->obj, &renewal, err);
 }
 
 int bpf_load(struct bpf *bpf, const struct state *want, struct err *err)
@@ -375,7 +263,7 @@ static int load_xdp(struct bpf *bpf, const struct state *want, struct err *err)
 	if (!bpf->xdp)
 		return bpf_log_error(err, -errno);
 
-	r = bpf_prepare(bpf, bpf->xdp->obj, want, false, err);
+	r = bpf_prepare(bpf, bpf->xdp->obj, want, NULL, err);
 	if (r)
 		return r;
 	r = tp_xdp_lan__load(bpf->xdp);

@@ -15,6 +15,7 @@ struct tp_xdp_lan;
 struct tp_sock_lb;
 struct tp_sock_hide;
 struct bpf_object;
+struct bpf_renewal;
 
 /* The two-slot tables, by the name of their outer map. */
 enum bpf_table {
@@ -75,13 +76,7 @@ int bpf_load_xdp(struct bpf *bpf, const struct state *want, struct err *err);
 
 /* The objects differ in what they hold, not in how they come to their maps: sizes and pins. */
 int bpf_prepare(const struct bpf *bpf, struct bpf_object *object, const struct state *want,
-		bool renew, struct err *err);
-
-/*
- * -EBUSY when the pinned maps have not the room that want needs: none can grow. They may have more:
- * tp_limits says how much of it is used.
- */
-int bpf_check_sizes(const struct bpf *bpf, const struct state *want, struct err *err);
+		const struct bpf_renewal *renewal, struct err *err);
 
 /*
  * Takes a hook's program as it runs on some device, or did on one that is gone, so that the
@@ -93,8 +88,6 @@ int bpf_find(struct bpf *bpf, enum state_hook hook);
 /* A program by hook; it must have been loaded or found. */
 int bpf_program_fd(const struct bpf *bpf, enum state_hook hook);
 
-/* How many rows a pinned map has room for; 0: there is none. */
-uint32_t bpf_map_size(const struct bpf *bpf, const char *name);
 /* A new fd of a map that is pinned, or was; or -ENOENT. The caller closes it. */
 int bpf_map_open(const struct bpf *bpf, const char *name);
 

@@ -12,6 +12,7 @@
 #include "kernel/bpf_live.h"
 #include "kernel/bpf_rows.h"
 #include "kernel/bpf_service.h"
+#include "kernel/bpf_size.h"
 #include "kernel/sysctl.h"
 
 #define BATCH 512 /* rows that a system call brings */
@@ -235,6 +236,7 @@ int bpf_read_rows(const struct bpf *bpf, struct state *have, struct err *err)
 	memcpy(have->tables.hash, state.table_hash, HASH_SIZE);
 	if (!have->older_abi)
 		read_limits(bpf, have);
+	have->room = bpf_read_room(bpf);
 	r = read_tables(bpf, have);
 	leave_shared_sysctls(bpf, have);
 	if (r)

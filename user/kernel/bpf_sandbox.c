@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "kernel/bpf_flow.h"
 #include "kernel/bpf_live.h"
+#include "kernel/bpf_size.h"
 #include "tc_router.skel.h"
 #include "towpath/local_vip.h"
 

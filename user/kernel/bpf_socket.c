@@ -19,7 +19,7 @@ static int load_lb(struct bpf *bpf, const struct state *want, struct err *err)
 	bpf->sock_lb = tp_sock_lb__open();
 	if (!bpf->sock_lb)
 		return bpf_log_error(err, -errno);
-	r = bpf_prepare(bpf, bpf->sock_lb->obj, want, false, err);
+	r = bpf_prepare(bpf, bpf->sock_lb->obj, want, NULL, err);
 	if (!r && tp_sock_lb__load(bpf->sock_lb))
 		r = bpf_log_error(err, -errno);
 	if (r)
@@ -34,7 +34,7 @@ static int load_hide(struct bpf *bpf, const struct state *want, struct err *err)
 	bpf->sock_hide = tp_sock_hide__open();
 	if (!bpf->sock_hide)
 		return bpf_log_error(err, -errno);
-	r = bpf_prepare(bpf, bpf->sock_hide->obj, want, false, err);
+	r = bpf_prepare(bpf, bpf->sock_hide->obj, want, NULL, err);
 	if (!r && tp_sock_hide__load(bpf->sock_hide))
 		r = bpf_log_error(err, -errno);
 	if (r)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "kernel/bpf_counters.h"
 #include "towpath/flow.h"
 
 int bpf_read_percpu(int fd, uint32_t key, void *out, size_t size)
@@ -43,11 +44,11 @@ static int read_reasons(const struct bpf *bpf, struct stats *out)
 	return r;
 }
 
-static int read_routes(const struct bpf *bpf, const struct state *have, struct stats *out)
+static int add_routes(const struct bpf_counters *counters, const struct state *have,
+		      struct stats *out)
 {
-	AUTO_CLOSE int fd = bpf_map_open(bpf, "tp_route_stats");
 	const struct route_info_row *row;
-	int r = fd < 0 ? fd : 0;
+	int r = 0;
 
 	array_for_each(row, &have->route_info) {
 		struct stats_route *added = r ? NULL : array_add(&out->routes);
@@ -55,16 +56,27 @@ static int read_routes(const struct bpf *bpf, const struct state *have, struct s
 		if (!added)
 			return r ? r : -ENOMEM;
 		added->id = row->id;
-		r = bpf_read_percpu(fd, row->id, &added->counter, sizeof(added->counter));
+		r = bpf_counters_read(counters, row->id, &added->counter, sizeof(added->counter));
 	}
 	return r;
 }
 
-static int read_peers(const struct bpf *bpf, const struct state *have, struct stats *out)
+static int read_routes(const struct bpf *bpf, const struct state *have, struct stats *out)
 {
-	AUTO_CLOSE int fd = bpf_map_open(bpf, "tp_peer_stats");
+	struct bpf_counters counters = {};
+	int r = bpf_counters_open(bpf, "tp_route_stats", &counters);
+
+	if (!r)
+		r = add_routes(&counters, have, out);
+	bpf_counters_close(&counters);
+	return r;
+}
+
+static int add_peers(const struct bpf_counters *counters, const struct state *have,
+		     struct stats *out)
+{
 	const struct peer_info_row *row;
-	int r = fd < 0 ? fd : 0;
+	int r = 0;
 
 	array_for_each(row, &have->peer_info) {
 		struct stats_peer *added = r ? NULL : array_add(&out->peers);
@@ -72,8 +84,19 @@ static int read_peers(const struct bpf *bpf, const struct state *have, struct st
 		if (!added)
 			return r ? r : -ENOMEM;
 		added->id = row->id;
-		r = bpf_read_percpu(fd, row->id, &added->counter, sizeof(added->counter));
+		r = bpf_counters_read(counters, row->id, &added->counter, sizeof(added->counter));
 	}
+	return r;
+}
+
+static int read_peers(const struct bpf *bpf, const struct state *have, struct stats *out)
+{
+	struct bpf_counters counters = {};
+	int r = bpf_counters_open(bpf, "tp_peer_stats", &counters);
+
+	if (!r)
+		r = add_peers(&counters, have, out);
+	bpf_counters_close(&counters);
 	return r;
 }
 

@@ -3,20 +3,19 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <dirent.h>
 #include <errno.h>
 #include <linux/membarrier.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "kernel/bpf_abi.h"
+#include "kernel/bpf_aside.h"
+#include "kernel/bpf_counters.h"
 #include "kernel/bpf_rows.h"
+#include "kernel/bpf_size.h"
 #include "kernel/bpf_switch.h"
-
-#define OLD_PREFIX "old"
 
 /*
  * These may change from one ABI to the next without ending flows (TP_ABI_KEPT): each is either
@@ -28,7 +27,10 @@ static const char *const renewed[] = {
 	"tp_scratch", "tp_hints",      "tp_answer_rate",
 };
 
-int bpf_is_older(const struct bpf *bpf, bool *out, struct err *err)
+/* These may have become too small; what they have counted is added up in the end. */
+static const char *const counters[BPF_COUNTERS] = { "tp_peer_stats", "tp_route_stats" };
+
+static int is_older(const struct bpf *bpf, bool *out, struct err *err)
 {
 	struct tp_state state = {};
 	int r = bpf_read_state(bpf, &state, err);
@@ -39,36 +41,39 @@ int bpf_is_older(const struct bpf *bpf, bool *out, struct err *err)
 	return 0;
 }
 
-bool bpf_is_renewed(const char *map)
+int bpf_find_renewal(const struct bpf *bpf, const struct state *want, struct bpf_renewal *out,
+		     struct err *err)
 {
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(renewed); i++)
-		if (!strcmp(renewed[i], map))
+	for (i = 0; i < ARRAY_SIZE(counters); i++) {
+		out->outgrown[i] = bpf_is_outgrown(bpf, want, counters[i]);
+		out->grows |= out->outgrown[i];
+	}
+	return is_older(bpf, &out->older, err);
+}
+
+static bool is_among(const char *map, const char *const *maps, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (!strcmp(maps[i], map))
 			return true;
 	return false;
 }
 
-bool bpf_is_put_aside(const char *pin)
+/* Programs that go on with a map put aside go on among themselves: so has each its tp_stages. */
+bool bpf_is_renewed(const struct bpf_renewal *renewal, const char *map)
 {
-	return !strncmp(pin, OLD_PREFIX, strlen(OLD_PREFIX));
-}
+	size_t i;
 
-/* By its id, as a take-over that did not get to its end has left others behind. */
-static int put_aside(const char *path, const struct bpf *bpf, const char *map, struct err *err)
-{
-	char aside[BPF_FS_PATH_SIZE], name[64];
-	struct bpf_map_info info = {};
-	__u32 length = sizeof(info);
-	AUTO_CLOSE int fd = bpf_obj_get(path);
-
-	if (fd < 0 && errno == ENOENT)
-		return 0;
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &length))
-		return err_sys(err, -errno, "open map %s", map);
-	snprintf(name, sizeof(name), OLD_PREFIX "%u_%s", info.id, map);
-	bpf_fs_map_path(aside, bpf->bpffs, bpf->instance, name);
-	return rename(path, aside) ? err_sys(err, -errno, "rename %s", path) : 0;
+	for (i = 0; renewal && i < ARRAY_SIZE(counters); i++)
+		if (renewal->outgrown[i] && !strcmp(counters[i], map))
+			return true;
+	if (renewal && renewal->older && is_among(map, renewed, ARRAY_SIZE(renewed)))
+		return true;
+	return renewal && renewal->grows && !strcmp(map, "tp_stages");
 }
 
 static int renew(const struct bpf *bpf, const struct bpf_object *object, const char *name,
@@ -81,20 +86,41 @@ static int renew(const struct bpf *bpf, const struct bpf_object *object, const c
 	if (!map)
 		return err_set(err, -ENOENT, "the programs have no map %s", name);
 	bpf_fs_map_path(path, bpf->bpffs, bpf->instance, name);
-	r = put_aside(path, bpf, name, err);
+	r = bpf_put_aside(bpf, name, err);
 	if (!r && bpf_obj_pin(bpf_map__fd(map), path))
 		r = err_sys(err, -errno, "pin map %s", name);
 	return r;
 }
 
-int bpf_take_over(const struct bpf *bpf, const struct bpf_object *object, struct err *err)
+static int renew_those(const struct bpf *bpf, const struct bpf_object *object,
+		       const struct bpf_renewal *renewal, const char *const *maps, size_t count,
+		       struct err *err)
 {
 	size_t i;
-	int r = bpf_note_abi(bpf, TP_ABI | TP_ABI_MOVING, err);
+	int r = 0;
 
-	for (i = 0; !r && i < ARRAY_SIZE(renewed); i++)
-		r = renew(bpf, object, renewed[i], err);
+	for (i = 0; !r && i < count; i++)
+		if (bpf_is_renewed(renewal, maps[i]))
+			r = renew(bpf, object, maps[i], err);
 	return r;
+}
+
+/* Noted before anything changes its name: until it is done, the programs are none that we know. */
+static int note_begin(const struct bpf *bpf, const struct bpf_renewal *renewal, struct err *err)
+{
+	int r = renewal->older ? bpf_note_abi(bpf, TP_ABI | TP_ABI_MOVING, err) : 0;
+
+	return !r && renewal->grows ? bpf_forget_object(bpf, err) : r;
+}
+
+int bpf_take_over(const struct bpf *bpf, const struct bpf_object *object,
+		  const struct bpf_renewal *renewal, struct err *err)
+{
+	int r = note_begin(bpf, renewal, err);
+
+	if (!r)
+		r = renew_those(bpf, object, renewal, renewed, ARRAY_SIZE(renewed), err);
+	return r ? r : renew_those(bpf, object, renewal, counters, ARRAY_SIZE(counters), err);
 }
 
 /* A program that a packet is in goes on until it returns, and may go on to its next stage. */
@@ -105,33 +131,26 @@ static void wait_for_programs(void)
 		usleep(100000);
 }
 
-static int remove_aside(const struct bpf *bpf, struct err *err)
+static int carry_counters(const struct bpf *bpf, struct err *err)
 {
-	char path[BPF_FS_PATH_SIZE];
-	struct dirent *entry;
-	DIR *dir;
+	size_t i;
 	int r = 0;
 
-	bpf_fs_map_path(path, bpf->bpffs, bpf->instance, "");
-	dir = opendir(path);
-	if (!dir)
-		return err_sys(err, -errno, "open %s", path);
-	while (!r && (entry = readdir(dir)))
-		if (bpf_is_put_aside(entry->d_name) && unlinkat(dirfd(dir), entry->d_name, 0) &&
-		    errno != ENOENT)
-			r = err_sys(err, -errno, "unpin %s", entry->d_name);
-	closedir(dir);
+	for (i = 0; !r && i < ARRAY_SIZE(counters); i++)
+		r = bpf_counters_carry(bpf, counters[i], err);
 	return r;
 }
 
 int bpf_finish_take_over(const struct bpf *bpf, struct err *err)
 {
 	bool older = false;
-	int r = bpf_is_older(bpf, &older, err);
+	int r = is_older(bpf, &older, err);
 
-	if (r || !older)
+	if (r || (!older && !bpf_has_aside(bpf)))
 		return r;
 	wait_for_programs();
-	r = remove_aside(bpf, err);
-	return r ? r : bpf_note_abi(bpf, TP_ABI, err);
+	r = carry_counters(bpf, err);
+	if (!r)
+		r = bpf_remove_aside(bpf, err);
+	return !r && older ? bpf_note_abi(bpf, TP_ABI, err) : r;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Taking over what an older version has set up, with its flows. Programs of both share the maps
- * that matter: flows, mappings, counters, what `down` puts back. So there is nothing to copy, and
- * nothing is lost that is opened meanwhile. The other maps are made anew for the new programs, and
- * filled before the first of them is attached. The old programs go on with the old ones, whose
- * pins only change their name: without one the kernel would empty their tp_stages.
+ * Programs on maps other than those that are there, without an end to flows: an older version set
+ * these up, or those of counters have too few rows. Old and new programs share the maps that
+ * matter: flows, mappings, what `down` puts back. So there is nothing to copy, and nothing is lost
+ * that is opened meanwhile. The other maps are made anew for the new programs, and filled before
+ * the first of them is attached; the old programs go on with the old ones (bpf_aside.h).
  */
 #ifndef TP_KERNEL_BPF_TAKE_OVER_H
 #define TP_KERNEL_BPF_TAKE_OVER_H
@@ -16,22 +16,28 @@
 
 struct bpf_object;
 
-/* Whether the maps that are pinned are of an older version. No maps are of none. */
-int bpf_is_older(const struct bpf *bpf, bool *out, struct err *err);
+/* Why maps are made anew, as it is before programs are loaded. */
+#define BPF_COUNTERS 2 /* maps of counters that may be too small */
+struct bpf_renewal {
+	bool older; /* they are an older version's */
+	bool outgrown[BPF_COUNTERS];
+	bool grows; /* any of these */
+};
 
-/* Of a map's name: whether it is made anew. */
-bool bpf_is_renewed(const char *map);
+int bpf_find_renewal(const struct bpf *bpf, const struct state *want, struct bpf_renewal *out,
+		     struct err *err);
 
-/* Of a pin's name: whether it is a map's that was made anew, until no program is left of it. */
-bool bpf_is_put_aside(const char *pin);
+/* Of a map's name: whether it is made anew. NULL: none is. */
+bool bpf_is_renewed(const struct bpf_renewal *renewal, const char *map);
 
 /*
  * Once the programs are loaded, with new maps that are pinned nowhere yet: pins these. From here on
  * no older version takes the instance for its own, and this one begins again until it has finished.
  */
-int bpf_take_over(const struct bpf *bpf, const struct bpf_object *object, struct err *err);
+int bpf_take_over(const struct bpf *bpf, const struct bpf_object *object,
+		  const struct bpf_renewal *renewal, struct err *err);
 
-/* Once no older program is attached. Nothing to do where nothing was taken over. */
+/* Once no other program is attached. Nothing to do where nothing was taken over. */
 int bpf_finish_take_over(const struct bpf *bpf, struct err *err);
 
 #endif

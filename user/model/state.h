@@ -214,7 +214,16 @@ struct route_info_row {
 	struct addr snat_addr;
 };
 
+/* How many rows the maps of counters have, of which each peer and each route has one. */
+struct state_room {
+	uint32_t peers;
+	uint32_t routes;
+};
+
 struct state {
+	/* want: at least; have: 0 where there is no map */
+	struct state_room room;
+
 	bool exists; /* have: there is anything of ours at all */
 	char node[TP_NAME_SIZE];
 	struct state_tunnel tunnel;
@@ -240,6 +249,10 @@ struct state {
 	uint8_t policy_hash[HASH_SIZE];
 	uint8_t object_hash[HASH_SIZE]; /* of the BPF object; zero in have = not loaded */
 };
+
+/* Whether that many rows are more than there are; where there are none, a map is made with them. */
+bool state_room_grows(uint32_t want, uint32_t have);
+bool state_grows(const struct state *want, const struct state *have); /* any of its rooms */
 
 /* The program that belongs on a hook: "tp_tc_lan". */
 const char *state_program_name(enum state_hook hook);

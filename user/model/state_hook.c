@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "model/state.h"
 
+bool state_room_grows(uint32_t want, uint32_t have)
+{
+	return have && have < want;
+}
+
+bool state_grows(const struct state *want, const struct state *have)
+{
+	return state_room_grows(want->room.peers, have->room.peers) ||
+	       state_room_grows(want->room.routes, have->room.routes);
+}
+
 const char *state_program_name(enum state_hook hook)
 {
 	static const char *const names[STATE_HOOKS] = {

@@ -69,6 +69,24 @@ static int route_compare(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
+/* By steps, so that not every peer that comes is one too many. Row 0 is nobody's. */
+static uint32_t room_for(uint32_t highest_id)
+{
+	uint32_t room = 1024;
+
+	while (room <= highest_id)
+		room *= 2;
+	return room;
+}
+
+static void want_room(struct state *out)
+{
+	const size_t peers = out->peer_info.count, routes = out->route_info.count;
+
+	out->room.peers = room_for(peers ? out->peer_info.items[peers - 1].id : 0);
+	out->room.routes = room_for(routes ? out->route_info.items[routes - 1].id : 0);
+}
+
 int want_info(struct want_builder *b)
 {
 	const struct policy *policy = b->view->policy;
@@ -86,5 +104,6 @@ int want_info(struct want_builder *b)
 	if (b->out->route_info.count)
 		qsort(b->out->route_info.items, b->out->route_info.count,
 		      sizeof(*b->out->route_info.items), route_compare);
+	want_room(b->out);
 	return r;
 }

@@ -16,15 +16,25 @@ static bool is_zero(const uint8_t hash[HASH_SIZE])
 	return !memcmp(hash, zero, HASH_SIZE);
 }
 
+static bool is_other_object(const struct diff *d)
+{
+	return d->have->older_abi ||
+	       memcmp(d->want->object_hash, d->have->object_hash, HASH_SIZE) != 0;
+}
+
+static const char *load_verb(const struct diff *d)
+{
+	if (is_zero(d->have->object_hash))
+		return "load";
+	return is_other_object(d) ? "upgrade" : "grow";
+}
+
 static int load_programs(struct diff *d)
 {
 	if (!d->fresh)
 		return 0;
 
-	return op_add(&d->plan, PHASE_ADD, OP_PROGRAMS_LOAD,
-		      is_zero(d->have->object_hash) ? "load" : "upgrade")
-		       ? 0
-		       : -ENOMEM;
+	return op_add(&d->plan, PHASE_ADD, OP_PROGRAMS_LOAD, load_verb(d)) ? 0 : -ENOMEM;
 }
 
 static int set_limits(struct diff *d)
@@ -146,7 +156,7 @@ int plan_build(const struct state *want, const struct state *have, struct plan *
 	struct diff d = { .want = want, .have = have, .plan = { .want = want, .have = have } };
 	int r;
 
-	d.fresh = have->older_abi || memcmp(want->object_hash, have->object_hash, HASH_SIZE) != 0;
+	d.fresh = is_other_object(&d) || state_grows(want, have);
 	d.plan.new_link = !have->tunnel.exists || want->tunnel.backend != have->tunnel.backend ||
 			  strcmp(want->tunnel.name, have->tunnel.name) != 0;
 

@@ -125,15 +125,27 @@ const char *op_object(char *buf, const struct plan *plan, const struct op *op)
 
 /* ---- with which values ------------------------------------------------------------------- */
 
+/* Gives where it ends. */
+static char *put_growth(char *at, const char *end, const char *what, uint32_t want, uint32_t have)
+{
+	if (!state_room_grows(want, have))
+		return at;
+	return at + snprintf(at, (size_t)(end - at), " %s %u to %u", what, have, want);
+}
+
 static void put_programs(char *buf, const struct plan *plan)
 {
-	char hash[2 * HASH_SIZE + 1], abi[48] = "";
+	const struct state_room *want = &plan->want->room, *have = &plan->have->room;
+	char hash[2 * HASH_SIZE + 1], abi[48] = "", growth[96] = "", *at = growth;
+	const char *end = growth + sizeof(growth);
 
 	hash_put(hash, plan->want->object_hash);
 	if (plan->have->older_abi)
 		snprintf(abi, sizeof(abi), " abi %u to %d", plan->have->older_abi, TP_ABI);
-	snprintf(buf, OP_DETAILS_SIZE, "object %.12s flows %u%s", hash, plan->want->limits.flows,
-		 abi);
+	at = put_growth(at, end, "peers", want->peers, have->peers);
+	put_growth(at, end, "routes", want->routes, have->routes);
+	snprintf(buf, OP_DETAILS_SIZE, "object %.12s flows %u%s%s", hash, plan->want->limits.flows,
+		 abi, growth);
 }
 
 static void put_limits(char *buf, const struct tp_limits *limits)
