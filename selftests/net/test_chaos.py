@@ -255,7 +255,7 @@ DAMAGES = {
 }
 if ATTACH != "clsact":
     DAMAGES["bare"] = bare
-HELD = ("pin", "pins")      # by nobody but the daemon, until it has pinned them anew
+HELD = ("pin", "pins", "bare")      # by nobody but the daemon, until it is repaired
 
 # What leaves the stack to itself on a whole device: it forwards as it is told to, resets what it
 # does not know, and so no connection is safe until the programs are back.

@@ -195,7 +195,6 @@ static int begin(struct run *run)
 	log_warn("run: the policy that is live in the kernel stays in force");
 	run_listen_take_over(run);
 	run_pins_take(run);
-	run_sink_keep(run);
 	kernel_watch_look(&run->kernel);
 	return EXIT_DONE;
 }

@@ -202,8 +202,11 @@ bool run_pins_mend(struct run *run);
 
 /* ---- run_sink.c ---- */
 
-/* Makes it, or makes it anew when somebody has detached it, or the maps are others. */
-void run_sink_keep(struct run *run);
+/*
+ * Makes it, or makes it anew when somebody has detached it or the maps are others. netns: where the
+ * devices are.
+ */
+void run_sink_keep(struct run *run, const struct netns *netns);
 void run_sink_drop(struct run *run); /* one that was never made is fine */
 
 /* ---- run_replan.c ---- */

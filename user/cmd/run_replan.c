@@ -63,7 +63,7 @@ void run_in_force(struct run *run, const struct pipeline *p, bool said)
 		log_error("run: out of memory: not all names of endpoints are followed");
 	if (!run->pins.hold.pins.count)
 		run_pins_take(run);
-	run_sink_keep(run);
+	run_sink_keep(run, &p->netns);
 	if (seen_note(&run->seen, &p->want, &p->have))
 		log_error("run: out of memory: where peers are is not noted");
 	run->retry_s = 0;

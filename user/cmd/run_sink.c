@@ -13,17 +13,28 @@ static void say(struct run_sink *sink, const struct err *err)
 	sink->failure = *err;
 }
 
-void run_sink_keep(struct run *run)
+static int keep(struct run *run, struct err *err)
+{
+	struct bpf bpf;
+	int r = bpf_open(&bpf, run->args->bpffs, run->args->instance, false, err);
+
+	if (r)
+		return r;
+	r = bpf_sink_keep(&run->sink.sink, &bpf, err);
+	bpf_close(&bpf);
+	return r;
+}
+
+/* Not inside tunnel.netns: a socket of ours would keep that namespace from going. */
+void run_sink_keep(struct run *run, const struct netns *netns)
 {
 	struct err err = { 0 };
-	struct bpf bpf;
-	int r = bpf_open(&bpf, run->args->bpffs, run->args->instance, false, &err);
 
-	if (!r) {
-		r = bpf_sink_keep(&run->sink.sink, &bpf, &err);
-		bpf_close(&bpf);
+	if (!netns_is_home(netns)) {
+		run_sink_drop(run);
+		return;
 	}
-	if (r)
+	if (keep(run, &err))
 		say(&run->sink, &err);
 	else
 		run->sink.failure = (struct err){ 0 };
