@@ -366,11 +366,21 @@ def is_named(lab, *words):
 @case
 def who_takes_our_place_is_reported_and_left_alone(lab):
     """Somebody's `ip route replace` with our metric: the one key that two routes cannot share."""
+    for table in ("main", "116"):
+        somebody_is_in_our_place(lab, table)
+
+
+def routes_by(lab, table):
+    return [lab.ip(family, "route", "show", "table", table, "dev", DEVICE, "proto", "static").stdout
+            for family in ("-4", "-6")]
+
+
+def somebody_is_in_our_place(lab, table):
     lab.cable()
     meshes = [TABLE["equal", family][1] for family in (4, 6)]
     for mesh in meshes:
-        lab.ip("route", "replace", mesh, "dev", DEVICE, "proto", "static", *KEY)
-    shown = lab.ip("route", "show", "dev", DEVICE).stdout, has_route(lab, meshes[1])
+        lab.ip("route", "replace", mesh, "dev", DEVICE, "proto", "static", *KEY, "table", table)
+    shown = routes_by(lab, table)
     for what in ("before the apply", "after it", "after another"):
         for mesh in meshes:
             state, reason = lab.states()[mesh]
@@ -379,8 +389,8 @@ def who_takes_our_place_is_reported_and_left_alone(lab):
             is_named(lab, "has the metric of towpath's", f"ip route del {mesh} dev {DEVICE}")
         lab.again()
         lab.is_settled(what)
-    check_equal((lab.ip("route", "show", "dev", DEVICE).stdout, has_route(lab, meshes[1])), shown,
-                "their routes")
+    check(all(shown), f"{shown}")
+    check_equal(routes_by(lab, table), shown, "their routes")
     lab.ip("link", "del", DEVICE)
     lab.again()
     check_equal(problems(lab), [], "when it has gone")

@@ -58,31 +58,48 @@ static int read_addrs(struct nl *nl, struct facts *facts, struct err *err)
 	return r;
 }
 
-static int read_routes(struct nl *nl, struct facts *facts, struct err *err)
+/* Another instance's have the same mark; a default route in our table is none of the machine's. */
+static bool is_the_machines(const struct facts *facts, const struct rt_route *route)
 {
-	const struct rt_route_filter main_table = { .table = STATE_TABLE_MAIN };
+	const struct facts_link *link = facts_find_ifindex(facts, route->facts.ifindex);
+
+	if (route->facts.protocol == TP_RTPROT && link && link->ours)
+		return false;
+	return route->table == STATE_TABLE_MAIN || !prefix_is_default(&route->facts.prefix);
+}
+
+static int read_table(struct nl *nl, uint32_t table, struct facts *facts, struct err *err)
+{
+	const struct rt_route_filter filter = { .table = table };
 	struct rt_routes routes = { 0 };
 	struct rt_route *route;
-	int r = rt_dump_routes(nl, &main_table, &routes, err);
+	int r = rt_dump_routes(nl, &filter, &routes, err);
 
 	array_for_each(route, &routes) {
-		const struct facts_link *link = facts_find_ifindex(facts, route->facts.ifindex);
 		struct facts_route *added;
 
 		if (r)
 			break;
-		/* another instance's have the same mark */
-		if (route->facts.protocol == TP_RTPROT && link && link->ours)
+		if (!is_the_machines(facts, route))
 			continue;
 		added = array_add(&facts->routes);
-		if (!added)
+		if (!added) {
 			r = err_sys(err, -ENOMEM, "list routes");
-		else
-			*added = route->facts;
+			break;
+		}
+		*added = route->facts;
+		added->table = table == STATE_TABLE_MAIN ? 0 : table;
 	}
 
 	array_clear(&routes);
 	return r;
+}
+
+static int read_routes(struct nl *nl, struct facts *facts, struct err *err)
+{
+	int r = read_table(nl, STATE_TABLE_MAIN, facts, err);
+
+	return r ? r : read_table(nl, TP_RT_TABLE, facts, err);
 }
 
 /* What we look at of each device, and of "all". */

@@ -57,6 +57,7 @@ struct facts_route {
 	struct addr gateway; /* zero: connected */
 	struct addr prefsrc; /* zero: none */
 	uint32_t metric;
+	uint32_t table;   /* 0: main; TP_RT_TABLE: somebody's among those of the mesh */
 	uint8_t protocol; /* RTPROT_*; TP_RTPROT: of another instance */
 	uint8_t type;     /* RTN_* */
 };
@@ -135,7 +136,7 @@ struct facts_seen {
 struct facts {
 	ARRAY_OF(struct facts_link) links;
 	ARRAY_OF(struct facts_addr) addrs;
-	ARRAY_OF(struct facts_route) routes; /* main table */
+	ARRAY_OF(struct facts_route) routes; /* main table, and what others put into ours */
 	ARRAY_OF(struct facts_sysctl) sysctls;
 	ARRAY_OF(struct facts_id) peer_ids;
 	ARRAY_OF(struct facts_route_id) route_ids;

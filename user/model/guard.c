@@ -124,11 +124,14 @@ const char *guard_put_route(char *buf, const struct guard *guard, const struct f
 {
 	const struct facts_link *link = facts_find_ifindex(guard->facts, route->ifindex);
 	char text[PREFIX_TEXT_SIZE], metric[sizeof(" metric 4294967295")] = "";
+	char table[sizeof(" table 4294967295")] = "";
 
 	if (route->metric)
 		snprintf(metric, sizeof(metric), " metric %u", route->metric);
-	snprintf(buf, GUARD_ROUTE_SIZE, "%s %s %s%s", prefix_put(text, &route->prefix),
-		 link ? "dev" : "without", link ? link->name : "device", metric);
+	if (route->table)
+		snprintf(table, sizeof(table), " table %u", route->table);
+	snprintf(buf, GUARD_ROUTE_SIZE, "%s %s %s%s%s", prefix_put(text, &route->prefix),
+		 link ? "dev" : "without", link ? link->name : "device", metric, table);
 	return buf;
 }
 

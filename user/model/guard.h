@@ -44,7 +44,7 @@ bool guard_is_in_blackhole(const struct guard *guard, const struct prefix *prefi
 const struct facts_route *guard_find_route(const struct guard *guard, const struct prefix *prefix);
 
 /* "10.0.0.0/8 dev eth0 metric 100"; buf of GUARD_ROUTE_SIZE, returned. */
-#define GUARD_ROUTE_SIZE 104
+#define GUARD_ROUTE_SIZE 122
 const char *guard_put_route(char *buf, const struct guard *guard, const struct facts_route *route);
 
 /* A tunnel of ours, also one that does not exist yet or has its name from an older policy. */
