@@ -133,6 +133,25 @@ const char *socket_below_path(char out[SOCKET_BELOW_PATH_SIZE], const struct soc
 	return out;
 }
 
+void socket_lb_each_link(const struct socket_lb *lb,
+			 void (*each)(void *data, const char *cgroup, enum socket_program program,
+				      uint32_t link_id),
+			 void *data)
+{
+	char path[SOCKET_BELOW_PATH_SIZE];
+	const struct socket_below *below;
+	unsigned int i;
+
+	for (i = 0; i < SOCKET_PROGRAMS; i++)
+		if (lb->link_ids[i])
+			each(data, lb->settings.cgroup, i, lb->link_ids[i]);
+	array_for_each(below, &lb->below)
+		for (i = 0; i < SOCKET_HIDES; i++)
+			if (below->link_ids[i])
+				each(data, socket_below_path(path, lb, below),
+				     SOCKET_HIDE_CONNECT4 + i, below->link_ids[i]);
+}
+
 const char *socket_program_name(enum socket_program program)
 {
 	static const char *const names[SOCKET_PROGRAMS] = {

@@ -125,6 +125,12 @@ bool socket_lb_leads(const struct socket_lb *lb, uint8_t protocol, const struct 
 const char *socket_below_path(char out[SOCKET_BELOW_PATH_SIZE], const struct socket_lb *lb,
 			      const struct socket_below *below);
 
+/* Calls each for every link that there is, with the cgroup that it hangs on. */
+void socket_lb_each_link(const struct socket_lb *lb,
+			 void (*each)(void *data, const char *cgroup, enum socket_program program,
+				      uint32_t link_id),
+			 void *data);
+
 /* "tp_connect4" and so on. */
 const char *socket_program_name(enum socket_program program);
 const char *socket_set_name(enum socket_set set); /* "socket-lb", "socket-hide" */

@@ -26,24 +26,15 @@ void metrics_print_services(FILE *out, const struct status *status)
 	}
 }
 
-static void print_link(FILE *out, const char *cgroup, enum socket_program program, uint32_t link_id)
+static void print_link(void *out, const char *cgroup, enum socket_program program, uint32_t link_id)
 {
-	if (link_id)
-		metrics_sample(out, "towpath_attached", 1,
-			       METRICS_LABELS({ "device", cgroup },
-					      { "program", socket_program_name(program) }));
+	(void)link_id;
+	metrics_sample(
+		out, "towpath_attached", 1,
+		METRICS_LABELS({ "device", cgroup }, { "program", socket_program_name(program) }));
 }
 
 void metrics_print_sockets(FILE *out, const struct socket_lb *lb)
 {
-	char path[SOCKET_BELOW_PATH_SIZE];
-	const struct socket_below *below;
-	unsigned int i;
-
-	for (i = 0; i < SOCKET_PROGRAMS; i++)
-		print_link(out, lb->settings.cgroup, i, lb->link_ids[i]);
-	array_for_each(below, &lb->below)
-		for (i = 0; i < SOCKET_HIDES; i++)
-			print_link(out, socket_below_path(path, lb, below),
-				   SOCKET_HIDE_CONNECT4 + i, below->link_ids[i]);
+	socket_lb_each_link(lb, print_link, out);
 }

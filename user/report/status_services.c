@@ -130,14 +130,11 @@ void status_add_services(cJSON *root, const struct socket_lb *lb)
 	}
 }
 
-static void add_link(cJSON *attachments, const char *cgroup, enum socket_program program,
+static void add_link(void *attachments, const char *cgroup, enum socket_program program,
 		     uint32_t link_id)
 {
-	cJSON *item;
+	cJSON *item = json_out_item(attachments);
 
-	if (!link_id)
-		return;
-	item = json_out_item(attachments);
 	cJSON_AddStringToObject(item, "hook", "cgroup");
 	cJSON_AddStringToObject(item, "device", cgroup);
 	cJSON_AddStringToObject(item, "program", socket_program_name(program));
@@ -147,16 +144,7 @@ static void add_link(cJSON *attachments, const char *cgroup, enum socket_program
 
 void status_add_socket_links(cJSON *attachments, const struct socket_lb *lb)
 {
-	char path[SOCKET_BELOW_PATH_SIZE];
-	const struct socket_below *below;
-	unsigned int i;
-
-	for (i = 0; i < SOCKET_PROGRAMS; i++)
-		add_link(attachments, lb->settings.cgroup, i, lb->link_ids[i]);
-	array_for_each(below, &lb->below)
-		for (i = 0; i < SOCKET_HIDES; i++)
-			add_link(attachments, socket_below_path(path, lb, below),
-				 SOCKET_HIDE_CONNECT4 + i, below->link_ids[i]);
+	socket_lb_each_link(lb, add_link, attachments);
 }
 
 static void print_backends(FILE *out, const struct tp_backends *backends)
