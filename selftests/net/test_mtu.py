@@ -113,8 +113,10 @@ def the_first_packet_of_a_flow_is_cut_up(lab):
 
 
 def opened_from_the_phone(lab, end, web):
-    """A flow that the member has opened: gives what the LAN host answers to."""
-    with lab.capture("web") as at_web:
+    """A flow that the member has opened: gives what the LAN host answers to. Somebody listens
+    there, or that host's own error would come to the phone sooner or later."""
+    with lab.capture("web") as at_web, client_socket(lab, "web", socket.SOCK_DGRAM, web) as host:
+        host.bind((web, 9))
         text = b"open from %s %d" % (end.encode(), port(lab))
         lab.from_phone(udp(end, web, lab.next_port, 9, text))
         got = at_web.expect_payload(text)
