@@ -118,6 +118,26 @@ TEST(a_route_of_an_older_version_is_made_anew)
 	pair_free(&pair);
 }
 
+/*
+ * Without the first rule the second one leads into the tunnel whatever the machine has itself, and
+ * it may stay so: whoever removes them may be killed in between.
+ */
+TEST(rules_go_when_no_route_is_behind_them)
+{
+	struct pair pair;
+
+	REQUIRE(pair_build(&pair));
+	REQUIRE(pair.want.want.routes.count == 3 && pair.want.want.rules.count == 2);
+	memmove(pair.want.want.routes.items, pair.want.want.routes.items + 1,
+		2 * sizeof(*pair.want.want.routes.items));
+	pair.want.want.routes.count--;
+	pair.want.want.rules.count = 0;
+	pair_check(&pair, "remove: remove route 10.1.0.0/24 dev towpath0 proto 116 table 116\n"
+			  "remove: remove rule ipv4 32116\n"
+			  "remove: remove rule ipv4 32117\n");
+	pair_free(&pair);
+}
+
 /* A rule is not changed: one that is otherwise than wanted goes once the wanted one is there. */
 TEST(a_rule_that_differs_is_made_anew)
 {

@@ -132,8 +132,8 @@ static int run_steps(struct diff *d)
 		diff_rules_add,
 		diff_lan_addresses_add,
 		switch_policy,
+		diff_routes_remove, /* before the rules: the second one alone puts them first */
 		diff_rules_remove,
-		diff_routes_remove,
 		diff_peers_remove,
 		diff_addresses_remove,
 		diff_lan_addresses_remove,
