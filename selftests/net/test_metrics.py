@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import os
 import re
+import select
 import socket
 import time
 
@@ -160,6 +161,20 @@ def clients_that_say_nothing_keep_nobody_waiting(lab):
     finally:
         for sock in idle:
             sock.close()
+
+
+@case
+def clients_that_take_no_answer_are_timed_out(lab):
+    """However much they have asked for, or they could keep the places of all others."""
+    with contextlib.closing(lab.daemon.connect()) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                sock.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        ends = select.poll()
+        ends.register(sock, 0)
+        check(ends.poll(15000), "the daemon hung up")
 
 
 @case

@@ -17,12 +17,17 @@
 #define CLIENT_TIMEOUT_S   5U
 #define CLIENT_MEMORY_SIZE 8192U /* request line, headers, and a piece of the answer */
 
+struct client {
+	struct MHD_Connection *connection; /* NULL: there is none */
+	int left;                          /* bytes that were not read when last there was time */
+};
+
 struct http {
 	struct MHD_Daemon *daemon;
 	struct loop *loop;
 	struct loop_source source; /* the daemon's own epoll descriptor */
 	struct loop_timer timer;
-	struct MHD_Connection *clients[CLIENTS_MAX]; /* NULL where there is none */
+	struct client clients[CLIENTS_MAX];
 	http_respond respond;
 	void *data;
 };
@@ -96,37 +101,46 @@ static void keep_client(void *data, struct MHD_Connection *connection, void **co
 	unsigned int i = 0;
 
 	(void)context;
-	while (i < CLIENTS_MAX && http->clients[i] != (comes ? NULL : connection))
+	while (i < CLIENTS_MAX && http->clients[i].connection != (comes ? NULL : connection))
 		i++;
 	if (i < CLIENTS_MAX)
-		http->clients[i] = comes ? connection : NULL;
+		http->clients[i] = (struct client){ comes ? connection : NULL, 0 };
 }
 
-static bool has_spoken(struct MHD_Connection *client)
+static int count_unread(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(client, MHD_CONNECTION_INFO_CONNECTION_FD);
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	int unread;
 
-	return info && !ioctl(info->connect_fd, FIONREAD, &unread) && unread > 0;
+	return info && !ioctl(info->connect_fd, FIONREAD, &unread) ? unread : 0;
 }
 
 /*
  * The library hangs up on who was silent for too long before it reads what has come. A client that
- * spoke while this loop was busy was not silent; a timeout that was off begins anew.
+ * spoke while this loop was busy was not silent; a timeout that was off begins anew. What it leaves
+ * unread, as of one who takes no answer, is no news.
  */
 static void hear_clients(const struct http *http)
 {
-	unsigned int i;
+	const struct client *client;
 
-	for (i = 0; i < CLIENTS_MAX; i++) {
-		struct MHD_Connection *client = http->clients[i];
-
-		if (!client || !has_spoken(client))
+	for (client = http->clients; client < http->clients + CLIENTS_MAX; client++) {
+		if (!client->connection || count_unread(client->connection) <= client->left)
 			continue;
-		MHD_set_connection_option(client, MHD_CONNECTION_OPTION_TIMEOUT, 0U);
-		MHD_set_connection_option(client, MHD_CONNECTION_OPTION_TIMEOUT, CLIENT_TIMEOUT_S);
+		MHD_set_connection_option(client->connection, MHD_CONNECTION_OPTION_TIMEOUT, 0U);
+		MHD_set_connection_option(client->connection, MHD_CONNECTION_OPTION_TIMEOUT,
+					  CLIENT_TIMEOUT_S);
 	}
+}
+
+static void note_unread(struct http *http)
+{
+	struct client *client;
+
+	for (client = http->clients; client < http->clients + CLIENTS_MAX; client++)
+		if (client->connection)
+			client->left = count_unread(client->connection);
 }
 
 /* ---- the loop ---- */
@@ -154,6 +168,7 @@ static void run(void *data)
 		hear_clients(http);
 		before = count_clients(http);
 		MHD_run(http->daemon);
+		note_unread(http);
 	} while (count_clients(http) < before);
 	if (MHD_get_timeout(http->daemon, &timeout_ms) != MHD_YES)
 		loop_timer_disarm(&http->timer);
