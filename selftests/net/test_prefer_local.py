@@ -443,6 +443,19 @@ def rules_that_are_gone_come_back(lab):
 
 
 @case
+def a_rule_of_ours_that_no_policy_wants_goes_alone(lab):
+    """Whichever the kernel has first at that priority."""
+    shown = rules(lab)
+    ours = ("pref", "32116", "lookup", "main", "protocol", "116")
+    for family in ("-4", "-6"):
+        lab.ip(family, "rule", "del", "pref", "32116")
+        for length in ("5", "3"):
+            lab.ip(family, "rule", "add", *ours, "suppress_prefixlength", length)
+    lab.again()
+    check_equal(rules(lab), shown, "rules")
+
+
+@case
 def run_puts_rules_back_at_once(lab):
     shown = rules(lab)
     with Daemon(lab, lab.file) as daemon:

@@ -8,16 +8,6 @@
 #include "kernel/rt_rule.h"
 #include "towpath/layout.h"
 
-static int compare_rules(const void *a, const void *b)
-{
-	const struct state_rule *left = a;
-	const struct state_rule *right = b;
-
-	if (left->v6 != right->v6)
-		return left->v6 - right->v6;
-	return (left->priority > right->priority) - (left->priority < right->priority);
-}
-
 /* A rule has no device whose mark would tell of which instance it is. */
 static int look_who_uses_them(struct nl *nl, bool *used, struct err *err)
 {
@@ -43,7 +33,7 @@ static int take_rules(struct state *have, const struct rt_rules *rules, struct e
 	}
 	if (have->rules.count)
 		qsort(have->rules.items, have->rules.count, sizeof(struct state_rule),
-		      compare_rules);
+		      state_rule_compare);
 	return 0;
 }
 

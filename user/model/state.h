@@ -87,6 +87,12 @@ struct state_rule {
 #define STATE_RULE_WHOLE UINT32_MAX
 
 /*
+ * For qsort: by family, then priority, then all else. One with another table or the like is another
+ * rule: the kernel changes none.
+ */
+int state_rule_compare(const void *a, const void *b);
+
+/*
  * A fixed SNAT address, as a host prefix on a LAN device. The kernel keeps TP_RTPROT with it
  * (IFA_PROTO), which is how have knows those that are ours.
  */
@@ -228,7 +234,7 @@ struct state {
 	char node[TP_NAME_SIZE];
 	struct state_tunnel tunnel;
 	ARRAY_OF(struct state_route) routes;              /* by prefix, table, metric */
-	ARRAY_OF(struct state_rule) rules;                /* by family, then priority */
+	ARRAY_OF(struct state_rule) rules;                /* by state_rule_compare */
 	ARRAY_OF(struct state_lan_address) lan_addresses; /* sorted by device, then address */
 	ARRAY_OF(struct state_local_vips) local_vips;     /* want only: the daemon's */
 	ARRAY_OF(struct local_vip_row) found_vips;        /* have only; sorted by address */

@@ -66,20 +66,6 @@ int diff_routes_remove(struct diff *d)
 	return walk_routes(d, visit_remove);
 }
 
-/* One with another table or the like is another rule: the kernel changes none. */
-static int rule_compare(const void *a, const void *b)
-{
-	const struct state_rule *x = a, *y = b;
-
-	if (x->v6 != y->v6)
-		return x->v6 - y->v6;
-	if (x->priority != y->priority)
-		return x->priority > y->priority ? 1 : -1;
-	if (x->table != y->table)
-		return x->table > y->table ? 1 : -1;
-	return (x->suppress > y->suppress) - (x->suppress < y->suppress);
-}
-
 int op_add_rule(struct plan *plan, bool is_add, const struct state_rule *rule)
 {
 	struct op *op = op_add(plan, is_add ? PHASE_ADD : PHASE_REMOVE,
@@ -103,12 +89,14 @@ static int visit_old_rule(struct diff *d, const void *want, const void *have)
 
 int diff_rules_add(struct diff *d)
 {
-	return walk_both(d, WALK_OF(d->want->rules, d->have->rules, rule_compare, visit_new_rule));
+	return walk_both(
+		d, WALK_OF(d->want->rules, d->have->rules, state_rule_compare, visit_new_rule));
 }
 
 int diff_rules_remove(struct diff *d)
 {
-	return walk_both(d, WALK_OF(d->want->rules, d->have->rules, rule_compare, visit_old_rule));
+	return walk_both(
+		d, WALK_OF(d->want->rules, d->have->rules, state_rule_compare, visit_old_rule));
 }
 
 static const struct state_sysctl *find_sysctl(const struct state *state, const char *path)
