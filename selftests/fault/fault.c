@@ -12,6 +12,8 @@
  *
  *	FAULT_NO_FLAG=X	an older kernel, whose BPF_LINK_CREATE knows no flag of the bits X
  *
+ *	FAULT_NO_RULES=1	a kernel without policy routing
+ *
  * Counted is what the program asks of the kernel by a function of libc: bpf(2) of libbpf, netlink
  * and other sockets, files that it opens, writes, renames and removes, mounts and new processes.
  * Calls that libc makes on its own behalf are not.
@@ -20,6 +22,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/rtnetlink.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -85,10 +88,6 @@ FAIL_SOMETIMES(int, setsockopt,
 	       (fd, level, option, value, length))
 FAIL_SOMETIMES(ssize_t, send, (int fd, const void *data, size_t length, int flags),
 	       (fd, data, length, flags))
-FAIL_SOMETIMES(ssize_t, sendto,
-	       (int fd, const void *data, size_t length, int flags, const struct sockaddr *to,
-		socklen_t to_length),
-	       (fd, data, length, flags, to, to_length))
 FAIL_SOMETIMES(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),
 	       (fd, message, flags))
 FAIL_SOMETIMES(ssize_t, recv, (int fd, void *data, size_t length, int flags),
@@ -110,6 +109,27 @@ FAIL_SOMETIMES(pid_t, fork, (void), ())
 ssize_t write(int fd, const void *data, size_t length)
 {
 	return fd > STDERR_FILENO && fails("write") ? -1 : REAL(write)(fd, data, length);
+}
+
+static bool is_about_rules(const void *data, size_t length, const struct sockaddr *to)
+{
+	const struct nlmsghdr *header = data;
+
+	return to && to->sa_family == AF_NETLINK && length >= sizeof(*header) &&
+	       header->nlmsg_type >= RTM_NEWRULE && header->nlmsg_type <= RTM_GETRULE;
+}
+
+/* libmnl's way to netlink. */
+ssize_t sendto(int fd, const void *data, size_t length, int flags, const struct sockaddr *to,
+	       socklen_t to_length)
+{
+	if (fails("sendto"))
+		return -1;
+	if (getenv("FAULT_NO_RULES") && is_about_rules(data, length, to)) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	return REAL(sendto)(fd, data, length, flags, to, to_length);
 }
 
 static mode_t mode_of(int flags, va_list list)

@@ -9,12 +9,13 @@ LAN and out of the tunnel, and are looked for at both ends."""
 
 import contextlib
 import json
+import os
 import shutil
 import socket
 import struct
 import time
 
-from lib import (Capture, Lab, case, check, check_equal, client_socket, inside, main, run,
+from lib import (TOP, Capture, Lab, case, check, check_equal, client_socket, inside, main, run,
                  wait_until)
 from daemon import Daemon
 from packets import udp
@@ -491,6 +492,29 @@ def who_needs_no_rules_has_none(lab):
     finally:
         lab.ip("rule", "del", "pref", "32116", "to", "198.51.100.0/24")
     lab.wait_for_tunnel()
+
+
+@contextlib.contextmanager
+def kernel_without_rules():
+    if os.path.exists(f"{TOP}/Makefile"):   # a guest has it, and no compiler
+        run("make", "-C", TOP, "build/fault.so")
+    os.environ.update(LD_PRELOAD=os.path.join(TOP, "build", "fault.so"), FAULT_NO_RULES="1")
+    try:
+        yield
+    finally:
+        del os.environ["LD_PRELOAD"], os.environ["FAULT_NO_RULES"]
+
+
+@case
+def a_kernel_that_has_no_rules_is_refused(lab):
+    """Before anything is touched."""
+    shown = rules(lab)
+    with kernel_without_rules():
+        for command in ("plan", "apply"):
+            done = lab.towpath(command, lab.file, status=6)
+            check("CONFIG_IP_MULTIPLE_TABLES" in done.stderr, done.stderr)
+    check_equal(rules(lab), shown, "rules")
+    lab.is_settled("refused")
 
 
 @case

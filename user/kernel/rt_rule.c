@@ -30,6 +30,13 @@ static void forget_rules(void *data)
 	array_clear(rules);
 }
 
+static int lacks_rules(bool v6, struct err *err)
+{
+	return err_set(err, -EOPNOTSUPP, "this kernel has no policy routing for IPv%d (%s)",
+		       v6 ? 6 : 4,
+		       v6 ? "CONFIG_IPV6_MULTIPLE_TABLES" : "CONFIG_IP_MULTIPLE_TABLES");
+}
+
 int rt_dump_rules(struct nl *nl, struct rt_rules *out, struct err *err)
 {
 	struct nl_reader reader = { .read = take_rule, .restart = forget_rules, .data = out };
@@ -37,6 +44,8 @@ int rt_dump_rules(struct nl *nl, struct rt_rules *out, struct err *err)
 	struct nlmsghdr *msg = rt_put_rule_dump(&buf, sizeof(buf), AF_UNSPEC);
 	int r = msg ? nl_dump(nl, msg, &reader, err) : err_sys(err, -EMSGSIZE, "netlink");
 
+	if (r == -EOPNOTSUPP) /* not for any family */
+		lacks_rules(false, err);
 	return r ? err_wrap(err, r, "list rules of policy routing") : 0;
 }
 
@@ -52,6 +61,8 @@ int rt_add_rule(struct nl *nl, const struct state_rule *rule, struct err *err)
 
 	if (!r || r == -EEXIST) /* adding twice is how we converge */
 		return 0;
+	if (r == -EAFNOSUPPORT)
+		r = lacks_rules(rule->v6, err);
 	return err_wrap(err, r, "add the rule at %u for IPv%d", rule->priority, rule->v6 ? 6 : 4);
 }
 
