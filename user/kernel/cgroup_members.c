@@ -37,6 +37,13 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+static bool is_one_below(const struct dirent *entry)
+{
+	return entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 &&
+	       strcmp(entry->d_name, "..") != 0 &&
+	       strncmp(entry->d_name, CGROUP_TRIAL, strlen(CGROUP_TRIAL)) != 0;
+}
+
 int cgroup_read_below(const char *path, struct socket_belows *out)
 {
 	DIR *dir = opendir(path);
@@ -46,8 +53,7 @@ int cgroup_read_below(const char *path, struct socket_belows *out)
 	if (!dir)
 		return -errno;
 	while (!r && (entry = readdir(dir)))
-		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
-		    strncmp(entry->d_name, CGROUP_TRIAL, strlen(CGROUP_TRIAL)) != 0)
+		if (is_one_below(entry))
 			r = add_below(dir, entry->d_name, out);
 	closedir(dir);
 	if (!r && out->count)
