@@ -103,6 +103,14 @@ def inside(netns):
         os.close(home)
 
 
+def listens(netns, path):
+    """Whether a socket of that path listens in the namespace, without a connection to it: `wg`
+    deletes a socket that refuses it, as it does between bind() and listen() too."""
+    with inside(netns), open("/proc/thread-self/net/unix", encoding="utf-8") as file:
+        rows = [line.split() for line in file]
+    return any(row[3] == "00010000" and row[-1] == path for row in rows)
+
+
 def run(*command, ok=True, **options):
     """Runs it; with ok=True an exit status other than 0 fails the case, with the output."""
     done = subprocess.run([str(c) for c in command], text=True, stdin=subprocess.DEVNULL,
