@@ -14,7 +14,7 @@ import os
 import shutil
 import subprocess
 
-from lib import TOWPATH, Capture, Lab, inject_frame, inject_ip, run, wait_until
+from lib import TOWPATH, Capture, Lab, inject_frame, inject_ip, listens, run, wait_until
 
 UAPI_DIR = "/var/run/wireguard"
 NFT = """table inet cgn {
@@ -140,6 +140,7 @@ class HubLab(Lab):
                               "--foreground", device], stdin=subprocess.DEVNULL,
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                              env=dict(os.environ, LOG_LEVEL="silent"))
+            wait_until(lambda: listens(netns, f"{UAPI_DIR}/{device}.sock"), "it to listen")
             wait_until(lambda: not self.exec("phone", "wg", "show", device, ok=False).returncode,
                        "the phone's tunnel")
         path = f"{self.run_dir}/phone.key"

@@ -10,7 +10,7 @@ import shutil
 import socket
 import struct
 
-from lib import TOP, inside, run
+from lib import TOP, build, inside, run
 from standin import LINK_CREATE, TCX, bpf
 
 OBJECT = os.path.join(TOP, "build", "bpf", "lb_standin.bpf.o")
@@ -41,7 +41,7 @@ class LoadBalancer:
         self.links = []
 
     def __enter__(self):
-        run("make", "-C", TOP, "build/bpf/lb_standin.bpf.o")
+        build("build/bpf/lb_standin.bpf.o")
         os.mkdir(self.pins)
         run("bpftool", "prog", "loadall", OBJECT, f"{self.pins}/progs", "pinmaps",
             f"{self.pins}/maps")

@@ -12,6 +12,7 @@ nothing fails; Skip ends one with its reason."""
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import re
@@ -30,6 +31,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 TOWPATH = os.environ.get("TOWPATH", os.path.join(TOP, "build", "towpath"))
 SLOWNESS = int(os.environ.get("SLOWNESS", "1"))      # of an emulated machine: 1 is a real one
 DEADLINE_S = 10 * SLOWNESS
+BUILD_S = 900       # all of towpath, on a machine with much to do
 CLONE_NEWNET = 0x40000000
 ETH_P_ALL = 3
 PACKET_OUTGOING = 4
@@ -103,14 +105,31 @@ def inside(netns):
         os.close(home)
 
 
-def run(*command, ok=True, **options):
+def listens(netns, path):
+    """Whether a socket of that path listens in the namespace, without a connection to it: `wg`
+    deletes a socket that refuses it, as it does between bind() and listen() too."""
+    with inside(netns), open("/proc/thread-self/net/unix", encoding="utf-8") as file:
+        rows = [line.split() for line in file]
+    return any(row[3] == "00010000" and row[-1] == path for row in rows)
+
+
+def run(*command, ok=True, timeout=120 * SLOWNESS, **options):
     """Runs it; with ok=True an exit status other than 0 fails the case, with the output."""
     done = subprocess.run([str(c) for c in command], text=True, stdin=subprocess.DEVNULL,
-                          capture_output=True, timeout=120 * SLOWNESS, check=False, **options)
+                          capture_output=True, timeout=timeout, check=False, **options)
     if ok and done.returncode:
         raise Failed(f"{' '.join(map(str, command))}: exit status {done.returncode}\n"
                      f"{done.stdout}{done.stderr}")
     return done
+
+
+def build(*targets):
+    """By make, one program at a time: those that run side by side would read what the other one
+    is just writing."""
+    os.makedirs(f"{TOP}/build", exist_ok=True)
+    with open(f"{TOP}/build/net.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        run("make", "-C", TOP, *targets, timeout=BUILD_S)
 
 
 class Capture:

@@ -9,7 +9,7 @@ import os
 import socket
 import struct
 
-from lib import TOP, run
+from lib import TOP, build, run
 from standin import LINK_CREATE, bpf
 
 OBJECT = os.path.join(TOP, "build", "bpf", "sock_standin.bpf.o")
@@ -53,7 +53,7 @@ class OtherLb:
 
     def __enter__(self):
         if os.path.exists(f"{TOP}/Makefile"):   # a guest has the object, and no compiler
-            run("make", "-C", TOP, "build/bpf/sock_standin.bpf.o")
+            build("build/bpf/sock_standin.bpf.o")
         self.cgroup_fd = os.open(self.cgroup, os.O_RDONLY | os.O_DIRECTORY)
         os.mkdir(self.pins)
         for copy in ("old", "new"):     # two loads: a program and what takes its place

@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import os
 import signal
 
 from daemon import Daemon
@@ -87,3 +88,22 @@ def tunnel_process(lab):
             if b"wireguard-go" in file.read():
                 return int(pid)
     return None
+
+
+def guardians(lab):
+    """The pids of those who watch over policies on trial."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{pid}/comm", encoding="utf-8") as comm, \
+                    open(f"/proc/{pid}/cmdline", "rb") as cmdline:
+                if comm.read() == "tp-revert\n" and lab.instance.encode() in cmdline.read():
+                    found.append(int(pid))
+    return found
+
+
+def end_of_trial(lab, seconds):
+    """And its guardian's, a process of the router's that takes the record away and then leaves."""
+    wait_until(lambda: not os.path.exists(f"/run/towpath/{lab.instance}.try"), "the trial to end",
+               seconds)
+    wait_until(lambda: not guardians(lab), "the guardian to leave")

@@ -16,8 +16,8 @@ import subprocess
 
 import snapshot
 from daemon import BUSY_S, Daemon
-from lib import (TOP, TOWPATH, Lab, Skip, bound_socket, case, check, check_equal, client_socket,
-                 main, run, wait_until)
+from lib import (TOP, TOWPATH, Lab, Skip, bound_socket, build, case, check, check_equal,
+                 client_socket, main, run, wait_until)
 from scenes import open_policy, pairs
 from streams import Flows, Stream
 
@@ -46,11 +46,10 @@ class AbiLab(Lab):
 
 def make_next():
     """Besides the number the size of a map differs, so that something has to be made anew."""
-    run("make", "-C", TOP, "build/fault.so")
+    build("build/fault.so")
     if BUILD_NEXT:
-        run("make", "-C", TOP, "B=build/next",
-            f"ABI_FLAGS=-DTP_ABI={our_abi() + 1} -DTP_HINTS=32768", "build/next/towpath",
-            timeout=900)
+        build("B=build/next", f"ABI_FLAGS=-DTP_ABI={our_abi() + 1} -DTP_HINTS=32768",
+              "build/next/towpath")
 
 
 def next_towpath(lab, *words, status=0, env=()):

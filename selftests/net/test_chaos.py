@@ -16,8 +16,8 @@ import subprocess
 import time
 
 from busy import ATTACH, BusyLab, dice
-from lib import (DEADLINE_S, TOP, TOWPATH, Failed, Skip, case, check, check_equal, inside, main,
-                 run, wait_until)
+from lib import (DEADLINE_S, TOP, TOWPATH, Failed, Skip, build, case, check, check_equal, inside,
+                 main, run, wait_until)
 from running import TABLET, tunnel_process
 from scenes import open_policy
 
@@ -31,10 +31,10 @@ def times(what):
     return range(int(os.environ.get(f"CHAOS_{what}", COUNTS[what])))
 
 
-def build(*targets):
+def build_all(*targets):
     if not shutil.which("make"):
         raise Skip("there is no make here")
-    run("make", "-C", TOP, *targets)
+    build(*targets)
 
 
 def binary_of_abi(number):
@@ -107,7 +107,7 @@ def reloads_lose_nothing(lab):
 def another_binary_loses_nothing(lab):
     """Other programs take over, on the same links and maps, and none is left behind; also when the
     first attempt ends somewhere in between."""
-    build("build/other/towpath")
+    build_all("build/other/towpath")
     with lab.loses_nothing("binary swaps") as rng:
         before, count = lab.objects(), len(lab.programs())
         for i in times("SWAPS"):
@@ -130,7 +130,7 @@ def another_abi_is_refused_before_anything(lab):
     """Newer or older: nothing is guessed, and what is there goes on."""
     own = json.loads(lab.towpath("version", "--json").stdout)["abi"]
     others = [binary_of_abi(own + step) for step in (1, -1)]
-    build(*(os.path.relpath(path, TOP) for path in others))
+    build_all(*(os.path.relpath(path, TOP) for path in others))
     with lab.loses_nothing("ABI swaps") as rng:
         before, programs = lab.objects(), lab.programs()
         for i in times("ABI_SWAPS"):

@@ -10,7 +10,7 @@ import os
 import subprocess
 
 import snapshot
-from lib import TOP, TOWPATH, Failed, Lab, case, check, check_equal, main, run
+from lib import TOP, TOWPATH, Failed, Lab, build, case, check, check_equal, main, run
 from scenes import forget_object
 
 SHIM = os.path.join(TOP, "build", "fault.so")
@@ -115,7 +115,7 @@ def a_program_that_does_not_load_leaves_the_old_one_running(lab):
 
 @contextlib.contextmanager
 def plain_lab():
-    run("make", "-C", TOP, "build/fault.so")
+    build("build/fault.so")
     with Lab() as lab:
         yield lab
 

@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 
-from lib import TOP, TOWPATH, Lab, case, check, check_equal, main, run, wait_until
+from lib import TOP, TOWPATH, Lab, build, case, check, check_equal, main, run, wait_until
 from scenes import open_policy, pairs
 from streams import Flows, Stream
 
@@ -28,7 +28,7 @@ class GrowLab(Lab):
 
     def __enter__(self):
         super().__enter__()
-        run("make", "-C", TOP, "build/fault.so")
+        build("build/fault.so")
         return self
 
     def recover(self):

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import snapshot
 from daemon import BUSY_S, Daemon
-from lib import (TOP, TOWPATH, Failed, bound_socket, case, check, check_equal, inside, main, run,
-                 wait_until)
+from lib import (TOP, TOWPATH, Failed, bound_socket, build, case, check, check_equal, inside, main,
+                 run, wait_until)
 from running import RunLab, forwards
 from scenes import open_policy
 from services import own_cgroup
@@ -167,7 +167,7 @@ def another_one_is_refused_while_it_is_set_up(lab):
 @case
 def an_apply_that_is_killed_does_not_lose_it(lab):
     """Another policy, killed behind the first name that it takes away, and then whole."""
-    run("make", "-C", TOP, "build/fault.so")
+    build("build/fault.so")
     lab.apply(lab.policy_inside())
     noted = os.lstat(f"{lab.pins}/netns").st_ino
     path = lab.write_policy({**lab.policy_inside(), "grants": []})

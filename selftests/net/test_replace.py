@@ -12,7 +12,7 @@ import socket
 import struct
 import subprocess
 
-from lib import TOP, TOWPATH, Lab, case, check, check_equal, inside, main, run
+from lib import TOP, TOWPATH, Lab, build, case, check, check_equal, inside, main, run
 from running import same_flow
 from scenes import open_policy
 from standin import TCX, bpf, going_first
@@ -26,7 +26,7 @@ class ReplaceLab(Lab):
 
     def __enter__(self):
         super().__enter__()
-        run("make", "-C", TOP, "build/fault.so")
+        build("build/fault.so")
         self.recover()
         return self
 

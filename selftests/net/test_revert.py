@@ -12,6 +12,7 @@ import time
 
 import snapshot
 from lib import TOWPATH, Lab, bound_socket, case, check, check_equal, main, run, wait_until
+from running import end_of_trial
 from scenes import open_policy
 
 TRIAL_S = 2
@@ -79,7 +80,7 @@ class RevertLab(Lab):
             return file.read()
 
     def comes_back(self, before, seconds=PATIENCE_S):
-        wait_until(lambda: not os.path.exists(self.record), "the trial to end", seconds)
+        end_of_trial(self, seconds)
         said = self.trial_says()
         policy, state, keys = self.in_force()
         check_equal(policy, before[0], f"policy\n{said}")

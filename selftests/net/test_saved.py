@@ -6,7 +6,7 @@ import os
 import subprocess
 
 from daemon import Daemon
-from lib import TOP, TOWPATH, case, check, check_equal, main, run
+from lib import TOP, TOWPATH, build, case, check, check_equal, main, run
 from running import RunLab, noted
 
 LOOKS = 3
@@ -52,7 +52,7 @@ def what_cannot_be_kept_is_said_once(lab):
 
 @case
 def killed_writers_leave_no_litter(lab):
-    run("make", "-C", TOP, "build/fault.so")
+    build("build/fault.so")
     lab.apply()
     os.unlink(kept(lab))
     for _ in range(2):

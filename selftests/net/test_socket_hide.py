@@ -25,7 +25,8 @@ from standin import LINK_CREATE, bpf
 V4, V6 = socket.AF_INET, socket.AF_INET6
 EVERY_ORDER = bool(int(os.environ.get("EVERY_ORDER", "0")))
 OTHERS, OTHERS6 = "100.80.0.90", "fd7a:70::90"
-BACKEND, BACKEND6 = "10.10.30.99", "fd10:30::99"    # nobody: a connection there stays open
+BACKEND, BACKEND6 = "10.10.30.99", "fd10:30::99"    # nobody: a connection there stays open,
+BACKEND_MAC = "02:00:00:00:00:99"                   # as long as no neighbour is looked for in vain
 EMPTY, EMPTY6 = "100.80.0.91", "fd7a:70::91"
 MORE, MORE6 = "100.80.0.92", "fd7a:70::92"
 FAMILIES = ((V4, OTHERS, BACKEND), (V6, OTHERS6, BACKEND6), (V6, "::ffff:" + OTHERS,
@@ -539,6 +540,9 @@ def prepared(way=""):
     """The way that this kernel has; "below.": what it had if it were an older one."""
     with own_cgroup() as cgroup, new_cgroup(cgroup + "/pod") as pod, Lab() as lab:
         lab.cgroup, lab.pod = cgroup, pod
+        for backend in (BACKEND, BACKEND6):
+            run("ip", "-n", lab.netns("router"), "neigh", "add", backend, "lladdr", BACKEND_MAC,
+                "dev", "lan0", "nud", "permanent")
         lab.apply(hiding(lab))
         lab.below = hides_below(lab)
         if way and lab.below:

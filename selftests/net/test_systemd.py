@@ -10,7 +10,7 @@ import signal
 import tempfile
 
 from daemon import Daemon
-from lib import TOP, Skip, case, check, check_equal, main, run
+from lib import Skip, build, case, check, check_equal, main, run
 from running import PROMPT_S, RunLab, forwards
 from scenes import open_policy
 
@@ -26,7 +26,7 @@ class UnitLab(RunLab):
                 raise Skip(f"there is no {tool} here")
         super().__enter__()
         self.prefix = tempfile.TemporaryDirectory(prefix="towpath-prefix-")
-        run("make", "-s", "-C", TOP, "install", f"PREFIX={self.prefix.name}")
+        build("-s", "install", f"PREFIX={self.prefix.name}")
         self.unit_path = f"{self.prefix.name}/{UNIT}"
         self.unit = read_unit(self.unit_path)
         return self

@@ -14,6 +14,7 @@ import time
 import snapshot
 from lib import (TOWPATH, Lab, bound_socket, case, check, check_equal, client_socket, main,
                  wait_until)
+from running import end_of_trial, guardians
 
 TRIAL_S = 2
 LONG_S = 300
@@ -53,16 +54,12 @@ def try_for(lab, policy, seconds=TRIAL_S, *options, status=0):
                        status=status)
 
 
-def wait_for_end_of_trial(lab):
-    wait_until(lambda: not os.path.exists(record(lab)), "the trial to end", PATIENCE_S)
-
-
 @case
 def a_first_policy_goes_again(lab):
     before = state_of(lab)
     try_for(lab, lab.policy())
     check(snapshot.difference(before, state_of(lab)), "apply did something")
-    wait_for_end_of_trial(lab)
+    end_of_trial(lab, PATIENCE_S)
     check_equal(snapshot.difference(before, state_of(lab)), [], "what is left")
     lab.towpath("status", status=5)
 
@@ -73,7 +70,7 @@ def the_policy_before_comes_back(lab):
     before, old = state_of(lab), sha(lab)
     try_for(lab, narrowed(lab))
     check(sha(lab) != old, "the other policy is in force")
-    wait_for_end_of_trial(lab)
+    end_of_trial(lab, PATIENCE_S)
     check_equal(sha(lab), old, "policy")
     check_equal(snapshot.difference(before, state_of(lab)), [], "difference")
     check_equal(lab.json("plan", lab.policy_path)["ops"], [], "plan of the policy before")
@@ -110,17 +107,6 @@ def the_trial_shows_and_nothing_else_may_change_it(lab):
     wait_until(lambda: not guardians(lab), "the guardian to leave")
 
 
-def guardians(lab):
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):
-            with open(f"/proc/{pid}/comm", encoding="utf-8") as comm, \
-                    open(f"/proc/{pid}/cmdline", "rb") as cmdline:
-                if comm.read() == "tp-revert\n" and lab.instance.encode() in cmdline.read():
-                    found.append(int(pid))
-    return found
-
-
 @case
 def output_is_not_held_open(lab):
     """`$(towpath apply --try 300)` must not last 300 seconds."""
@@ -144,7 +130,7 @@ def it_comes_back_when_apply_is_killed_half_way(lab):
         wait_until(lambda: guardians(lab), "the guardian")
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)      # the guardian is in a session of its own
-    wait_for_end_of_trial(lab)
+    end_of_trial(lab, PATIENCE_S)
     check_equal(sha(lab), old, "policy")
     check_equal(snapshot.difference(before, state_of(lab)), [], "difference")
     lab.towpath("down")
