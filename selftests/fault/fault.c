@@ -13,6 +13,7 @@
  *	FAULT_NO_FLAG=X	an older kernel, whose BPF_LINK_CREATE knows no flag of the bits X
  *
  *	FAULT_NO_RULES=1	a kernel without policy routing
+ *	FAULT_NO_FAMILY=N	a kernel without sockets of the address family N
  *
  * Counted is what the program asks of the kernel by a function of libc: bpf(2) of libbpf, netlink
  * and other sockets, files that it opens, writes, renames and removes, mounts and new processes.
@@ -79,7 +80,17 @@ static bool fails(const char *name)
 		return fails(#name) ? (type)-1 : REAL(name) arguments; \
 	}
 
-FAIL_SOMETIMES(int, socket, (int domain, int type, int protocol), (domain, type, protocol))
+int socket(int domain, int type, int protocol)
+{
+	const char *family = getenv("FAULT_NO_FAMILY");
+
+	if (family && domain == atoi(family)) {
+		errno = EAFNOSUPPORT;
+		return -1;
+	}
+	return fails("socket") ? -1 : REAL(socket)(domain, type, protocol);
+}
+
 FAIL_SOMETIMES(int, connect, (int fd, const struct sockaddr *to, socklen_t length),
 	       (fd, to, length))
 FAIL_SOMETIMES(int, bind, (int fd, const struct sockaddr *to, socklen_t length), (fd, to, length))

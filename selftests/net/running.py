@@ -38,10 +38,10 @@ class RunLab(Lab):
         return policy
 
     @contextlib.contextmanager
-    def running(self, *options, policy=None, ready=True):
+    def running(self, *options, policy=None, **how):
         """A daemon that follows self.file; nothing is left behind."""
         self.write(policy or self.policy())
-        with Daemon(self, self.file, *options, ready=ready) as daemon:
+        with Daemon(self, self.file, *options, **how) as daemon:
             yield daemon
         self.script("towpath", "down", ok=False)
 

@@ -14,7 +14,7 @@ import time
 import snapshot
 from lib import (TOWPATH, Lab, bound_socket, case, check, check_equal, client_socket, main,
                  wait_until)
-from running import end_of_trial, guardians
+from running import TABLET, end_of_trial, guardians
 
 TRIAL_S = 2
 LONG_S = 300
@@ -75,6 +75,34 @@ def the_policy_before_comes_back(lab):
     check_equal(snapshot.difference(before, state_of(lab)), [], "difference")
     check_equal(lab.json("plan", lab.policy_path)["ops"], [], "plan of the policy before")
     lab.towpath("down")
+
+
+@case
+def a_peer_that_had_roamed_comes_back_to_its_place(lab):
+    """The policy names no endpoint of the phone: WireGuard alone knows where it is."""
+    lab.apply()
+    lab.wait_for_tunnel()
+    before = endpoints(lab)
+    check(before and "(none)" not in before.values(), f"the phone has called: {before}")
+    try_for(lab, without_phone(lab))
+    check(not set(before) & set(endpoints(lab)), "the phone's peer is gone")
+    wait_for_end_of_trial(lab)
+    check_equal(endpoints(lab), before, "where the peer is")
+    lab.exec("router", "ping", "-n", "-c", "1", "-W", "5", lab.PHONE)   # we call, it does not
+    lab.towpath("down")
+
+
+def endpoints(lab):
+    text = lab.exec("router", "wg", "show", lab.tunnel, "endpoints").stdout
+    return dict(line.split("\t") for line in text.splitlines())
+
+
+def without_phone(lab):
+    policy = lab.policy()
+    policy["peers"] = {"tablet": TABLET}
+    for name in ("groups", "grants", "tests"):
+        del policy[name]
+    return policy
 
 
 @case

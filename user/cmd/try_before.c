@@ -22,6 +22,7 @@ void try_before_free(struct try_before *before)
 	array_for_each(host, &before->hosts)
 		free(host->host);
 	array_clear(&before->hosts);
+	array_clear(&before->seen.peers);
 	*before = (struct try_before){ 0 };
 }
 
@@ -99,6 +100,10 @@ static int walk(struct try_before *before, const struct args *args, const struct
 		status = pipeline_observe(&p, false);
 	if (status == EXIT_DONE)
 		status = pipeline_plan(&p);
+	if (status == EXIT_DONE && seen_note(&before->seen, &p.want, &p.have)) {
+		err_set(&p.failure, -ENOMEM, "out of memory");
+		status = EXIT_FAILED;
+	}
 	if (status == EXIT_DONE)
 		keep_facts(before, &p.facts);
 	else
@@ -156,6 +161,7 @@ static int put_back_policy(struct try_before *before, const struct args *args)
 	pipeline_start(&p, args);
 	lend(before, &p);
 	p.names = &names;
+	p.seen = &before->seen;
 	status = pipeline_read_policy(&p);
 	if (status == EXIT_DONE)
 		status = apply_all(&p);

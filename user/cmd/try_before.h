@@ -10,12 +10,14 @@
 
 #include "cmd/args.h"
 #include "cmd/gather.h"
+#include "model/seen.h"
 
 struct try_before {
 	char *text; /* NULL: nothing was set up */
 	size_t length;
 	struct gather_keys keys;
 	ARRAY_OF(struct facts_host) hosts; /* what names of endpoints resolved to */
+	struct seen seen;                  /* where peers were: WireGuard forgets it with a peer */
 };
 
 /*

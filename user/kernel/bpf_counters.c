@@ -62,6 +62,38 @@ int bpf_counters_read(const struct bpf_counters *counters, uint32_t row, void *o
 	return r;
 }
 
+static int clear_row(int fd, uint32_t row)
+{
+	struct bpf_map_info info = {};
+	__u32 length = sizeof(info);
+	AUTO_FREE void *none = NULL;
+	int cpus = libbpf_num_possible_cpus();
+
+	if (cpus < 0)
+		return cpus;
+	if (bpf_obj_get_info_by_fd(fd, &info, &length))
+		return -errno;
+	if (row >= info.max_entries) /* one of the smaller maps before */
+		return 0;
+	none = mem_alloc((size_t)cpus, info.value_size);
+	if (!none)
+		return -ENOMEM;
+	return bpf_map_update_elem(fd, &row, none, BPF_EXIST) ? -errno : 0;
+}
+
+int bpf_counters_clear(const struct bpf *bpf, const char *map, uint32_t row, struct err *err)
+{
+	struct bpf_counters counters = {};
+	const int *fd;
+	int r = bpf_counters_open(bpf, map, &counters);
+
+	array_for_each(fd, &counters.fds)
+		if (!r)
+			r = clear_row(*fd, row);
+	bpf_counters_close(&counters);
+	return r ? err_sys(err, r, "clear row %u of %s", row, map) : 0;
+}
+
 /* ---- for good -------------------------------------------------------------------------------- */
 
 struct carry {

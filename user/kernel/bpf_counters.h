@@ -24,6 +24,9 @@ void bpf_counters_close(struct bpf_counters *counters);
 /* A row, as bpf_read_percpu does. */
 int bpf_counters_read(const struct bpf_counters *counters, uint32_t row, void *out, size_t size);
 
+/* The row is another one's from now on: it begins at 0, in all maps. */
+int bpf_counters_clear(const struct bpf *bpf, const char *map, uint32_t row, struct err *err);
+
 /* Takes over what the maps before this one have counted; no program counts in them any more. */
 int bpf_counters_carry(const struct bpf *bpf, const char *map, struct err *err);
 

@@ -25,29 +25,47 @@ static int drop_all(int fd)
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
 }
 
-/*
- * Of both families, for an IPv6 socket takes IPv4 too. It has to have a port, and so has one of
- * the loopback's, which no mapping can want.
- */
-static int make_socket(int type)
+/* It has to have a port, and so has one of the loopback's, which no mapping can want. */
+static int bind_any(int fd, int family)
 {
-	const struct sockaddr_in6 any_port = {
+	const struct sockaddr_in any_port = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	const struct sockaddr_in6 any_port6 = {
 		.sin6_family = AF_INET6,
 		.sin6_addr.s6_addr = { [10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1 },
 	};
-	const int on = 1, off = 0;
-	int fd = socket(AF_INET6, type | SOCK_CLOEXEC, 0), error;
+	const int off = 0;
+
+	if (family == AF_INET)
+		return bind(fd, (const struct sockaddr *)&any_port, sizeof(any_port));
+	if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)))
+		return -1;
+	return bind(fd, (const struct sockaddr *)&any_port6, sizeof(any_port6));
+}
+
+static int make_socket_of(int family, int type)
+{
+	const int on = 1;
+	int fd = socket(family, type | SOCK_CLOEXEC, 0), error;
 
 	if (fd < 0)
 		return -errno;
-	if (!setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) &&
-	    !setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)) && !drop_all(fd) &&
-	    !bind(fd, (const struct sockaddr *)&any_port, sizeof(any_port)) &&
-	    (type != SOCK_STREAM || !listen(fd, 1)))
+	if (!setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)) && !drop_all(fd) &&
+	    !bind_any(fd, family) && (type != SOCK_STREAM || !listen(fd, 1)))
 		return fd;
 	error = errno;
 	close(fd);
 	return -error;
+}
+
+/* Of both families, for an IPv6 socket takes IPv4 too; a kernel may be without IPv6. */
+static int make_socket(int type)
+{
+	int fd = make_socket_of(AF_INET6, type);
+
+	return fd == -EAFNOSUPPORT ? make_socket_of(AF_INET, type) : fd;
 }
 
 /* ---- the program ---- */

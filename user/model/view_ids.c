@@ -60,6 +60,17 @@ static uint32_t pool_take(struct pool *pool)
 	return pool->next;
 }
 
+/* One that nobody had, while there are any. */
+static uint32_t pool_give(struct pool *pool)
+{
+	uint32_t id = pool_take(pool);
+
+	if (id)
+		return id;
+	pool_forget_old(pool);
+	return pool_take(pool);
+}
+
 static int peer_compare(const void *a, const void *b)
 {
 	const struct facts_id *x = *(const struct facts_id *const *)a;
@@ -125,11 +136,7 @@ static int number_peers(struct view *view, struct err *err)
 	for (i = 0; !r && i < view->policy->members.count; i++) {
 		if (&members[i] == view->self || view->peer_ids[i])
 			continue;
-		view->peer_ids[i] = pool_take(&pool);
-		if (!view->peer_ids[i]) {
-			pool_forget_old(&pool);
-			view->peer_ids[i] = pool_take(&pool);
-		}
+		view->peer_ids[i] = pool_give(&pool);
 		if (!view->peer_ids[i])
 			r = err_set(err, -E2BIG, "more than %d members", TP_PEER_MAX - 1);
 	}
@@ -170,6 +177,10 @@ static int keep_routes(struct view *view, struct pool *pool)
 	if (!sorted)
 		return -ENOMEM;
 
+	/* until the switch, the programs count by it for the route that goes */
+	for (i = 0; i < count; i++)
+		pool_spare(pool, sorted[i]->id);
+
 	for (i = 0; i < view->policy->routes.count; i++) {
 		struct view_route *route = &view->routes[i];
 		struct facts_route_id key = { .prefix = route->route->prefix };
@@ -200,7 +211,7 @@ static int number_routes(struct view *view, struct err *err)
 
 	for (i = 0; !r && i < view->policy->routes.count; i++) {
 		if (!view->routes[i].id)
-			view->routes[i].id = pool_take(&pool);
+			view->routes[i].id = pool_give(&pool);
 		if (!view->routes[i].id)
 			r = err_set(err, -E2BIG, "more than %d advertised routes",
 				    TP_ROUTE_MAX - 1);
