@@ -12,6 +12,8 @@
  *
  *	FAULT_NO_FLAG=X	an older kernel, whose BPF_LINK_CREATE knows no flag of the bits X
  *
+ *	FAULT_NETNS=X	the network namespace at path X may not be entered, while there is one
+ *
  * Counted is what the program asks of the kernel by a function of libc: bpf(2) of libbpf, netlink
  * and other sockets, files that it opens, writes, renames and removes, mounts and new processes.
  * Calls that libc makes on its own behalf are not.
@@ -20,6 +22,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -110,6 +113,19 @@ FAIL_SOMETIMES(pid_t, fork, (void), ())
 ssize_t write(int fd, const void *data, size_t length)
 {
 	return fd > STDERR_FILENO && fails("write") ? -1 : REAL(write)(fd, data, length);
+}
+
+int setns(int fd, int type)
+{
+	const char *path = getenv("FAULT_NETNS");
+	struct stat closed, asked;
+
+	if (path && !stat(path, &closed) && !fstat(fd, &asked) && closed.st_ino == asked.st_ino &&
+	    closed.st_dev == asked.st_dev) {
+		errno = EPERM;
+		return -1;
+	}
+	return REAL(setns)(fd, type);
 }
 
 static mode_t mode_of(int flags, va_list list)

@@ -14,7 +14,7 @@ import subprocess
 import threading
 
 from daemon import Daemon
-from lib import (DEADLINE_S, TOWPATH, Lab, case, check, check_equal, inside, main, run,
+from lib import (DEADLINE_S, TOP, TOWPATH, Lab, case, check, check_equal, inside, main, run,
                  wait_until)
 from services import (SECOND, SECOND6, TCP, UDP, VIP, VIP6, Row, cgroup_mount, cgroup_programs,
                       served, service_policy, socket_in, true_peers)
@@ -654,6 +654,34 @@ def run_repairs_all_else_while_the_cgroup_is_gone(lab):
         check_equal(programs(lab), 8, "programs")
     lab.apply(service_policy(lab, lab.cgroup))
     os.rmdir(cgroup)
+
+
+@case
+def run_repairs_all_else_while_a_namespace_cannot_be_entered(lab):
+    """Who is exempt cannot be found out meanwhile, and stays as it was."""
+    remake_aside(lab)
+    closed = f"{lab.run_dir}/closed"
+    wrap = ("env", f"LD_PRELOAD={TOP}/build/fault.so", f"FAULT_NETNS={closed}")
+    exempt = [{"netns": lab.netns("phone")}, {"interface": "late*"}]
+    path = lab.write_policy(service_policy(lab, lab.cgroup, exempt=exempt))
+    phone = [cookie_of(lab.netns("phone"))]
+    with Daemon(lab, path, wrap=wrap):
+        check_equal(cookies(lab), phone, "exempt at the start")
+        os.symlink(f"/run/netns/{aside(lab)}", closed)
+        run("ip", "-n", aside(lab), "link", "add", "late0", "type", "veth", "peer", "name",
+            "other0")
+        for address in (lab.ROUTER, lab.ROUTER6):
+            run("ip", "-n", lab.netns("router"), "address", "del",
+                address + ("/128" if ":" in address else "/32"), "dev", lab.tunnel)
+            wait_until(lambda a=address: a in addresses(lab), f"{address} to be back")
+        wait_until(lambda: not lab.json("status")["healthy"], "it to be said", 2 * DEADLINE_S)
+        check_equal(cookies(lab), phone, "exempt meanwhile")
+        os.unlink(closed)
+        wait_until(lambda: cookies(lab) == sorted([*phone, cookie_of(aside(lab))]),
+                   "who has come to be exempt", 2 * DEADLINE_S)
+        wait_until(lambda: lab.json("status")["healthy"], "all to be well", 2 * DEADLINE_S)
+    run("ip", "netns", "del", aside(lab))
+    lab.apply(service_policy(lab, lab.cgroup))
 
 
 if __name__ == "__main__":
