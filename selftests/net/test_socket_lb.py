@@ -665,22 +665,24 @@ def run_repairs_all_else_while_a_namespace_cannot_be_entered(lab):
     exempt = [{"netns": lab.netns("phone")}, {"interface": "late*"}]
     path = lab.write_policy(service_policy(lab, lab.cgroup, exempt=exempt))
     phone = [cookie_of(lab.netns("phone"))]
-    with Daemon(lab, path, wrap=wrap):
-        check_equal(cookies(lab), phone, "exempt at the start")
-        os.symlink(f"/run/netns/{aside(lab)}", closed)
-        run("ip", "-n", aside(lab), "link", "add", "late0", "type", "veth", "peer", "name",
-            "other0")
-        for address in (lab.ROUTER, lab.ROUTER6):
-            run("ip", "-n", lab.netns("router"), "address", "del",
-                address + ("/128" if ":" in address else "/32"), "dev", lab.tunnel)
-            wait_until(lambda a=address: a in addresses(lab), f"{address} to be back")
-        wait_until(lambda: not lab.json("status")["healthy"], "it to be said", 2 * DEADLINE_S)
-        check_equal(cookies(lab), phone, "exempt meanwhile")
-        os.unlink(closed)
-        wait_until(lambda: cookies(lab) == sorted([*phone, cookie_of(aside(lab))]),
-                   "who has come to be exempt", 2 * DEADLINE_S)
-        wait_until(lambda: lab.json("status")["healthy"], "all to be well", 2 * DEADLINE_S)
-    run("ip", "netns", "del", aside(lab))
+    try:
+        with Daemon(lab, path, wrap=wrap):
+            check_equal(cookies(lab), phone, "exempt at the start")
+            os.symlink(f"/run/netns/{aside(lab)}", closed)
+            run("ip", "-n", aside(lab), "link", "add", "late0", "type", "veth", "peer", "name",
+                "other0")
+            for address in (lab.ROUTER, lab.ROUTER6):
+                run("ip", "-n", lab.netns("router"), "address", "del",
+                    address + ("/128" if ":" in address else "/32"), "dev", lab.tunnel)
+                wait_until(lambda a=address: a in addresses(lab), f"{address} to be back")
+            wait_until(lambda: not lab.json("status")["healthy"], "it to be said", 2 * DEADLINE_S)
+            check_equal(cookies(lab), phone, "exempt meanwhile")
+            os.unlink(closed)
+            wait_until(lambda: cookies(lab) == sorted([*phone, cookie_of(aside(lab))]),
+                       "who has come to be exempt", 2 * DEADLINE_S)
+            wait_until(lambda: lab.json("status")["healthy"], "all to be well", 2 * DEADLINE_S)
+    finally:
+        run("ip", "netns", "del", aside(lab), ok=False)
     lab.apply(service_policy(lab, lab.cgroup))
 
 
