@@ -180,9 +180,9 @@ int tp_tc_answer(struct __sk_buff *skb)
 	if (!stage_start(&pkt, skb))
 		return finish(TP_R_no_policy);
 	r = answer(&pkt, skb->ifindex);
-	if (r != TP_R_no_backend)
+	if (r != TP_R_no_backend && r != TP_R_reset)
 		return finish(r);
-	count_reason(r); /* refused, and what goes out is the error about it */
+	count_reason(r); /* refused, and what goes out says so */
 	return TC_ACT_REDIRECT;
 }
 

@@ -6,16 +6,18 @@
  * it was sent to, which is ours. And errors that the stack might not send, about a packet from one
  * LAN to another (forward.h, we_answer): these come from the router. Reached for unicast packets of
  * live flows, and for what would open a hairpin or a flow to a service: no ICMP error is among
- * them, and of fragments only the first is answered (RFC 1812 4.3.2.7).
+ * them, and of fragments only the first is answered (RFC 1812 4.3.2.7). The RST for a client of a
+ * service whose connection is gone (reset.h) is sent from here too, and limited with the errors.
  */
 #ifndef BPF_LIB_ANSWER_H
 #define BPF_LIB_ANSWER_H
 
+#include "lib/compose.h"
 #include "lib/icmp.h"
 #include "lib/icmp_sum.h"
+#include "lib/reset.h"
 #include "lib/route.h"
 
-#define ANSWER_TTL  64
 #define ANSWER_TOS  0xc0 /* internetwork control (RFC 1812 4.3.2.5) */
 #define ANSWER4_MAX 576  /* RFC 1812 4.3.2.3 */
 #define ANSWER6_MAX 1280 /* RFC 4443 2.4 (c) */
@@ -85,39 +87,6 @@ static __always_inline int answer_settle_quote(struct pkt *pkt, __u32 l4, __u32 
 	value = (__u16)~csum_fold((__u64)sum + (__u16)~check);
 	check = (value + (value & 1) * 0xffff) / 2;
 	return hook_store_summed(pkt, at, &check, sizeof(check)) ? TP_R_rewrite : GO_ON;
-}
-
-static __always_inline long answer_put_ipv4(struct pkt *pkt, __u32 length)
-{
-	struct iphdr ip = {
-		.version = 4,
-		.ihl = sizeof(ip) / 4,
-		.tos = ANSWER_TOS,
-		.tot_len = bpf_htons(sizeof(ip) + length),
-		.frag_off = bpf_htons(IP_DF), /* then the identification may be 0 (RFC 6864) */
-		.ttl = ANSWER_TTL,
-		.protocol = IPPROTO_ICMP,
-		.saddr = addr_word(&pkt->key.dst, 3), /* answer_make has put it there */
-		.daddr = addr_word(&pkt->key.src, 3),
-	};
-
-	ip.check = ~csum_fold((__u32)bpf_csum_diff(NULL, 0, (__be32 *)&ip, sizeof(ip), 0));
-	return hook_store_summed(pkt, pkt->l2_len, &ip, sizeof(ip));
-}
-
-static __always_inline long answer_put_ipv6(struct pkt *pkt, __u32 length)
-{
-	struct ipv6hdr ip = {
-		.version = 6,
-		.priority = ANSWER_TOS >> 4,
-		.payload_len = bpf_htons(length),
-		.nexthdr = IPPROTO_ICMPV6,
-		.hop_limit = ANSWER_TTL,
-	};
-
-	__builtin_memcpy(&ip.saddr, &pkt->key.dst, sizeof(ip.saddr));
-	__builtin_memcpy(&ip.daddr, &pkt->key.src, sizeof(ip.daddr));
-	return hook_store_summed(pkt, pkt->l2_len, &ip, sizeof(ip));
 }
 
 /* mtu: of struct tp_scratch */
@@ -190,10 +159,19 @@ static __always_inline int answer_make(struct pkt *pkt, const struct tp_addr *fr
 	if (r != GO_ON)
 		return r;
 	pkt->key.dst = *from;
-	if (pkt->v6 ? answer_put_ipv6(pkt, ICMP_HEADER + quoted)
-		    : answer_put_ipv4(pkt, ICMP_HEADER + quoted))
+	if (compose_ip(pkt, pkt->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, ANSWER_TOS,
+		       ICMP_HEADER + quoted))
 		return TP_R_rewrite;
 	return answer_put_icmp(pkt, at, ICMP_HEADER + quoted, mtu);
+}
+
+static __always_inline int answered_reason(const struct tp_scratch *s)
+{
+	switch (s->answer_mtu) {
+	case ANSWER_NO_PORT: return TP_R_no_backend;
+	case ANSWER_RESET: return TP_R_reset;
+	default: return TP_R_answered;
+	}
 }
 
 /* From the untouched packet. What to say of it has been left in the scratch by answered_by. */
@@ -209,12 +187,13 @@ static __always_inline int answer(struct pkt *pkt, __u32 ingress)
 		return TP_R_unanswered;
 	if (!answer_is_due(pkt))
 		return TP_R_answer_limit;
-	r = answer_make(pkt, &s->answer_from, s->answer_mtu);
+	if (s->answer_mtu == ANSWER_RESET)
+		r = reset_make(pkt);
+	else
+		r = answer_make(pkt, &s->answer_from, s->answer_mtu);
 	if (r != GO_ON)
 		return r;
-	if (hook_redirect(pkt, ingress) != HOOK_REDIRECT)
-		return TP_R_rewrite;
-	return s->answer_mtu == ANSWER_NO_PORT ? TP_R_no_backend : TP_R_answered;
+	return hook_redirect(pkt, ingress) == HOOK_REDIRECT ? answered_reason(s) : TP_R_rewrite;
 }
 
 #endif

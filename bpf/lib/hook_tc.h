@@ -163,6 +163,15 @@ static __always_inline long hook_csum_addr(const struct pkt *pkt, __u32 offset, 
 }
 
 /*
+ * The same for bytes behind the pseudo header. A checksum that a device is to finish
+ * (CHECKSUM_PARTIAL) does not have them yet, and stays as it is.
+ */
+static __always_inline long hook_csum_finish(const struct pkt *pkt, __u32 offset, __u32 difference)
+{
+	return bpf_l4_csum_replace(hook_skb(pkt), offset, 0, difference, 0);
+}
+
+/*
  * What a device summed up of the whole packet (CHECKSUM_COMPLETE), when something in it changes
  * that no checksum of its own makes up for. The device that it is redirected to may take it over.
  */
@@ -233,7 +242,7 @@ static __always_inline long hook_turn_round(const struct pkt *pkt, __u32 keep, _
 	struct ethhdr eth;
 
 	if (bpf_skb_change_tail(skb, pkt->l2_len + keep, 0) ||
-	    bpf_skb_adjust_room(skb, room, BPF_ADJ_ROOM_MAC, 0))
+	    (room && bpf_skb_adjust_room(skb, room, BPF_ADJ_ROOM_MAC, 0)))
 		return -1;
 	if (pkt->l2_len == L2_NONE)
 		return 0;

@@ -13,6 +13,7 @@
 
 #include "lib/local.h"
 #include "lib/open.h"
+#include "lib/reset.h"
 #include "lib/service.h"
 
 /* What stays the same for one client, for choose_backend. */
@@ -153,11 +154,23 @@ static __always_inline int serve_open(struct pkt *pkt, struct tp_scratch *s,
 					     : send_neigh(pkt, &s->forward, &s->fib);
 }
 
+/* TCP that can open no flow, and has none: its connection is gone, unless nobody ever served it. */
+static __always_inline int serve_reset(const struct pkt *pkt, struct tp_scratch *s)
+{
+	if (!reset_is_due(pkt) || !service_of(&pkt->key))
+		return TP_R_invalid;
+	s->answer_mtu = ANSWER_RESET;
+	s->answer_out = 0;
+	return GO_ANSWER;
+}
+
 /* The first packet of a flow, admitted by the verdict in the scratch. */
 static __always_inline int open_service(struct pkt *pkt, struct tp_scratch *s, __u32 ingress)
 {
 	int r = admit_opening(pkt);
 
+	if (r == TP_R_invalid)
+		return serve_reset(pkt, s);
 	if (r == GO_ON && pkt->options)
 		r = TP_R_nat_options;
 	if (r == GO_ON)

@@ -38,7 +38,7 @@ enum tp_verdict {
 	X(acl,            DROP,    "no grant allows it, or a deny refuses it") \
 	X(invalid,        DROP,    "TCP that does not begin with SYN and belongs to no flow") \
 	X(icmp_unrelated, DROP,    "ICMP reply or error that belongs to no allowed flow") \
-	X(answer_limit,   DROP,    "an ICMP error was due, and too many have been sent already") \
+	X(answer_limit,   DROP,    "an ICMP error or a RST was due, and too many went before") \
 	X(unanswered,     DROP,    "TTL used up or too big, and no error may be sent about it") \
 	X(frag_unknown,   DROP,    "fragment that cannot be tied to a judged flow") \
 	X(no_route,       DROP,    "no active route to the destination") \
@@ -59,7 +59,8 @@ enum tp_verdict {
 	X(internal,       DROP,    "a lookup that cannot fail has failed") \
 	X(no_backend,     DROP,    "to a service without a healthy backend: its sender is told") \
 	X(no_service,     DROP,    "to a service's address, but to no port that is served here") \
-	X(handed_over,    FORWARD, "to a local VIP: into the LAN device, as if it came from there")
+	X(handed_over,    FORWARD, "to a local VIP: into the LAN device, as if it came by it") \
+	X(reset,          DROP,    "TCP of no flow to a service: its sender gets a RST")
 /* clang-format on */
 
 enum tp_reason {

@@ -14,6 +14,7 @@
  *
  *	FAULT_NO_RULES=1	a kernel without policy routing
  *	FAULT_NO_FAMILY=N	a kernel without sockets of the address family N
+ *	FAULT_NETNS=X	the network namespace at path X may not be entered, while there is one
  *
  * Counted is what the program asks of the kernel by a function of libc: bpf(2) of libbpf, netlink
  * and other sockets, files that it opens, writes, renames and removes, mounts and new processes.
@@ -24,6 +25,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/rtnetlink.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -141,6 +143,19 @@ ssize_t sendto(int fd, const void *data, size_t length, int flags, const struct 
 		return -1;
 	}
 	return REAL(sendto)(fd, data, length, flags, to, to_length);
+}
+
+int setns(int fd, int type)
+{
+	const char *path = getenv("FAULT_NETNS");
+	struct stat closed, asked;
+
+	if (path && !stat(path, &closed) && !fstat(fd, &asked) && closed.st_ino == asked.st_ino &&
+	    closed.st_dev == asked.st_dev) {
+		errno = EPERM;
+		return -1;
+	}
+	return REAL(setns)(fd, type);
 }
 
 static mode_t mode_of(int flags, va_list list)

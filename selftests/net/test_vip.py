@@ -258,6 +258,55 @@ def a_removed_backend_is_left_by_a_reload(lab):
     lab.apply(vip_policy(lab))
 
 
+def clients_of(lab, listeners):
+    """A phone's and a LAN host's, each connected through a service's address to its first backend;
+    the host's segments come with sums that none has filled in."""
+    for vip, _, _, backend, _ in FAMILIES:
+        for short in ("phone", "dns"):
+            client = client_socket(lab, short, TCP, vip)
+            client.connect((vip, 80))
+            server, _ = listeners[backend].accept()
+            client.sendall(b"is it you?")
+            check_equal(server.recv(64), b"is it you?", f"{short} to {vip}")
+            yield short, vip, client, server
+
+
+def hears_of_its_end(short, vip, client):
+    client.settimeout(2)    # a retransmission comes sooner
+    client.sendall(b"are you there?")
+    check_equal(error_of(client), errno.ECONNRESET, f"{short}, by {vip}")
+
+
+@case
+def a_client_hears_that_its_backend_was_removed(lab):
+    policy = vip_policy(lab)
+    for service in policy["services"].values():
+        service["ports"] = [{"port": 80, "protocol": "tcp", "target_port": 5001}]
+    lab.apply(policy)
+    before = lab.drops("reset")
+    with contextlib.ExitStack() as stack:
+        listeners = {address: stack.enter_context(bound_socket(lab, host, TCP, address, 5001))
+                     for host, address in (("web", lab.WEB), ("web", lab.WEB6),
+                                           ("dns", lab.DNS), ("dns", lab.DNS6))}
+        clients = list(clients_of(lab, listeners))
+        for *_, client, server in clients:
+            stack.enter_context(client)
+            stack.enter_context(server)
+        for service in policy["services"].values():
+            service["backends"] = [lab.DNS6 if ":" in service["vip"] else lab.DNS]
+        lab.apply(policy)
+        for short, vip, client, _ in clients:
+            hears_of_its_end(short, vip, client)
+        for short, vip, *_ in clients:
+            with client_socket(lab, short, TCP, vip) as again:
+                again.connect((vip, 80))
+                server, _ = listeners[lab.DNS6 if ":" in vip else lab.DNS].accept()
+                server.close()
+                check_equal(again.recv(64), b"", f"{short}, by {vip}, to who is left")
+    lab.counted("reset", before, len(clients))
+    lab.apply(vip_policy(lab))
+
+
 @case
 def a_backend_in_no_route_answers_to_the_router(lab):
     """Behind a device that is no LAN of anybody's: it becomes one, and its masquerade address."""

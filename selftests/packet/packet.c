@@ -80,11 +80,12 @@ static size_t put_tcp(const struct packet *p, const struct ports *ports, uint8_t
 
 	put16(out, packet_port(p->sport, ports));
 	put16(out + 2, packet_port(p->dport, ports));
-	put32(out + 4, (p->tcp_flags & SYN ? FIRST_SEQ : FIRST_SEQ + 1) + (uint32_t)p->seq);
+	if (!p->no_seq)
+		put32(out + 4, (p->tcp_flags & SYN ? FIRST_SEQ : FIRST_SEQ + 1) + (uint32_t)p->seq);
 	put32(out + 8, p->tcp_flags & ACK ? FIRST_SEQ + 1 + (uint32_t)p->ack : 0);
 	out[12] = (uint8_t)(header / 4 << 4);
 	out[13] = p->tcp_flags;
-	put16(out + 14, 0xfaf0);
+	put16(out + 14, p->no_window ? 0 : 0xfaf0);
 	if (p->options_size)
 		memcpy(out + 20, p->tcp_options, p->options_size);
 	return header + put_payload(p, out + header);

@@ -49,6 +49,8 @@ struct packet {
 	bool atomic;
 	uint8_t tcp_flags;
 	int seq, ack;     /* how far past what comes next: both sides begin at the same number */
+	bool no_seq;      /* 0 instead */
+	bool no_window;   /* 0 as well */
 	enum echo echo;   /* else icmp4 or icmp6 */
 	uint8_t icmp4[2]; /* type and code */
 	uint8_t icmp6[2];

@@ -48,10 +48,11 @@ size_t row_frame(enum hook hook, const struct packet *packet, enum family family
 
 /* ---- what was expected ---------------------------------------------------------------------- */
 
-/* The packet goes back, as an error about itself. */
+/* The packet goes back, as an error about itself or as a RST. */
 static bool is_answer(const struct fate_of *then)
 {
-	return then->reason == TP_R_answered || then->reason == TP_R_no_backend;
+	return then->reason == TP_R_answered || then->reason == TP_R_no_backend ||
+	       then->reason == TP_R_reset;
 }
 
 /* Whom what is handed to a LAN device has as its sender: made of the nonce, not to tell it. */
@@ -84,6 +85,8 @@ static size_t put_header(const struct step *step, const uint8_t *frame, enum fam
 	const struct place *next = then->next ? places_find(then->next) : NULL;
 	uint8_t sender[6];
 
+	if (is_answer(then) && then->device == TUNNEL0)
+		return 0;
 	if (is_answer(then)) {
 		packet_put_ethernet(out, peer_mac, world_mac(then->device), family);
 		return ETHERNET;

@@ -32,6 +32,23 @@
 
 #define TWO_PORTS POLICY_LIMITS("\"snat_ports\": \"20000-20001\"")
 
+/* Back through that device, from the service's TCP port. */
+#define resets(through, flags, to, to_port, ...)                         \
+	{                                                                \
+		.fate = SENT, .reason = TP_R_reset, .device = (through), \
+		.out = {.proto = IPPROTO_TCP,                            \
+			.tcp_flags = (flags),                            \
+			.src = "vip",                                    \
+			.sport = 80,                                     \
+			.dst = (to),                                     \
+			.dport = (to_port),                              \
+			.frag = DF,                                      \
+			.no_id = true,                                   \
+			.no_window = true,                               \
+			.payload = "",                                   \
+			##__VA_ARGS__ }                                  \
+	}
+
 /* Steps. Ports 20000 and up are in the range of SNAT, so that they are kept. */
 #define OPENED(...)                                                                                \
 	{                                                                                          \

@@ -49,7 +49,8 @@ static const struct row rows[] = {
 		    tunnels(tcp(ACK, "vip", 80, "phone", 20000, .ttl = 63)), .flows = 1 },
 		  /* TCP has no other port here, and begins with SYN */
 		  { FROM_TUNNEL, tcp(SYN, "phone", 20000, "vip", 53), drops(acl), .flows = 1 },
-		  { FROM_TUNNEL, tcp(ACK, "phone", 20001, "vip", 80), drops(invalid), .flows = 1 },
+		  { FROM_TUNNEL, tcp(ACK, "phone", 20001, "vip", 80),
+		    resets(TUNNEL0, RST, "phone", 20001), .flows = 1 },
 	  } },
 	{ .name = "a_lan_host_is_served_too",
 	  .policy = SERVED_ROUTED,

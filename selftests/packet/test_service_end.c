@@ -146,8 +146,8 @@ static const struct row rows[] = {
 	  .policy = OPEN_SERVICE,
 	  .steps = {
 		  ESTABLISHED,
-		  { FROM_TUNNEL, tcp(ACK, "phone", 20000, "vip", 80), drops(invalid),
-		    .flows = 0, .before = host_goes },
+		  { FROM_TUNNEL, tcp(ACK, "phone", 20000, "vip", 80),
+		    resets(TUNNEL0, RST, "phone", 20000), .flows = 0, .before = host_goes },
 		  { FROM_TUNNEL, tcp(SYN, "phone", 20000, "vip", 80),
 		    resolves(LAN0, tcp(SYN, "lan", 20001, "host2", 80, .ttl = 63)), .flows = 1 },
 	  } },

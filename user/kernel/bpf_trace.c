@@ -303,6 +303,7 @@ static bool was_judged(const struct trace *trace)
 	case TP_R_clash:
 	case TP_R_blackhole:
 	case TP_R_no_backend:
+	case TP_R_reset:
 	case TP_R_stack_route: return true;
 	default: return false;
 	}
