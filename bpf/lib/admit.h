@@ -162,6 +162,15 @@ static __always_inline int admit_as_node(const struct tp_addr *backend, __u32 tu
 }
 
 /*
+ * An address of this machine. Only members are served by it: what it answers them leaves by the
+ * tunnel, where all that it sends is looked at, and on a LAN nothing of that is.
+ */
+static __always_inline bool admit_is_own(__u8 kind)
+{
+	return kind == TP_ROUTE_SELF || kind == TP_ROUTE_HOST;
+}
+
+/*
  * Admitted to a service: how it is carried to this backend. By no route of the mesh it goes where
  * the kernel leads, and answers come back only to an address of this machine. So it is with one
  * LAN's host toward another or its own, whatever the route says: they know each other.
@@ -184,8 +193,12 @@ __noinline int admit_backend(const struct tp_addr *backend, const struct admit_a
 		r = admit_member(route, at, v);
 		return r == GO_ON ? admit_as_node(backend, tunnel, v) : r;
 	}
+	if (admit_is_own(route->kind) && came_by == TP_SIDE_TUNNEL) {
+		v->out_side = TP_SIDE_OWN;
+		return GO_ON;
+	}
 	if (route->kind != TP_ROUTE_LAN)
-		return TP_R_no_route; /* this machine's own, or no host's */
+		return TP_R_no_route;
 	admit_to_lan(route, v);
 	if (v->snat == TP_SNAT_NONE && came_by == TP_SIDE_LAN)
 		v->snat = TP_SNAT_MASQUERADE;
