@@ -165,9 +165,10 @@ static __always_inline int admit_as_node(const struct tp_addr *backend, __u32 tu
  * An address of this machine. Only members are served by it: what it answers them leaves by the
  * tunnel, where all that it sends is looked at, and on a LAN nothing of that is.
  */
-static __always_inline bool admit_is_own(__u8 kind)
+static __always_inline bool admit_is_own(const struct tp_route *row)
 {
-	return kind == TP_ROUTE_SELF || kind == TP_ROUTE_HOST;
+	return row->kind == TP_ROUTE_SELF || row->kind == TP_ROUTE_HOST ||
+	       (row->flags & TP_ROUTE_OWN);
 }
 
 /*
@@ -183,8 +184,12 @@ __noinline int admit_backend(const struct tp_addr *backend, const struct admit_a
 
 	if (!backend || !at || !v)
 		return TP_R_internal;
-	route = route_find(at->generation, backend);
-	if (!route || (route->flags & TP_ROUTE_EXIT)) {
+	route = route_row(at->generation, backend);
+	if (route && admit_is_own(route)) {
+		v->out_side = TP_SIDE_OWN;
+		return came_by == TP_SIDE_TUNNEL ? GO_ON : TP_R_no_route;
+	}
+	if (!route || route->kind == TP_ROUTE_NONE || (route->flags & TP_ROUTE_EXIT)) {
 		v->out_side = TP_SIDE_LAN;
 		v->snat = TP_SNAT_MASQUERADE;
 		return GO_ON;
@@ -193,12 +198,8 @@ __noinline int admit_backend(const struct tp_addr *backend, const struct admit_a
 		r = admit_member(route, at, v);
 		return r == GO_ON ? admit_as_node(backend, tunnel, v) : r;
 	}
-	if (admit_is_own(route->kind) && came_by == TP_SIDE_TUNNEL) {
-		v->out_side = TP_SIDE_OWN;
-		return GO_ON;
-	}
 	if (route->kind != TP_ROUTE_LAN)
-		return TP_R_no_route;
+		return TP_R_no_route; /* no host's */
 	admit_to_lan(route, v);
 	if (v->snat == TP_SNAT_NONE && came_by == TP_SIDE_LAN)
 		v->snat = TP_SNAT_MASQUERADE;

@@ -15,6 +15,7 @@
 #define SERVED(v4, v6) POLICY(MASQUERADE, TO_SERVICE, SERVED_BY("failover", v4, v6))
 #define BY_SELF        SERVED("\"100.64.0.1\"", "\"fd7a::1\"")
 #define BY_LAN         SERVED("\"192.0.2.1\"", "\"2001:db8:30::1\"")
+#define BY_APART       SERVED("\"198.18.5.1\"", "\"2001:db8:fe::1\"")
 #define BY_SELF_FIRST  SERVED("\"100.64.0.1\", \"192.0.2.10\"", "\"fd7a::1\", \"2001:db8:30::10\"")
 #define BY_HOST_ALONE  SERVED("\"192.0.2.10\"", "\"2001:db8:30::10\"")
 #define BOTH_NAMES                                                    \
@@ -93,6 +94,16 @@ static const struct row rows[] = {
 		  ANSWERED_BY("lan"),
 		  /* by itself nothing is granted of it */
 		  { FROM_TUNNEL, udp("phone", 5001, "lan", 5353), drops(acl), .flows = 1 },
+	  } },
+	{ .name = "and_one_that_is_in_no_route",
+	  .policy = BY_APART,
+	  .steps = {
+		  ASKED_OF("apart"),
+		  ANSWERED_BY("apart"),
+		  ASKED_OF("apart"),
+		  { FROM_TUNNEL, udp("phone", 5001, "apart", 5353), drops(no_route),
+		    .flows = 1 },
+		  { FROM_LAN, udp("host2", 5000, "vip", 53), drops(no_route), .flows = 1 },
 	  } },
 	{ .name = "a_connection_to_this_machine_is_the_services",
 	  .policy = BY_SELF,
