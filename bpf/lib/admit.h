@@ -162,6 +162,16 @@ static __always_inline int admit_as_node(const struct tp_addr *backend, __u32 tu
 }
 
 /*
+ * An address of this machine. Only members are served by it: what it answers them leaves by the
+ * tunnel, where all that it sends is looked at, and on a LAN nothing of that is.
+ */
+static __always_inline bool admit_is_own(const struct tp_route *row)
+{
+	return row->kind == TP_ROUTE_SELF || row->kind == TP_ROUTE_HOST ||
+	       (row->flags & TP_ROUTE_OWN);
+}
+
+/*
  * Admitted to a service: how it is carried to this backend. By no route of the mesh it goes where
  * the kernel leads, and answers come back only to an address of this machine. So it is with one
  * LAN's host toward another or its own, whatever the route says: they know each other.
@@ -174,8 +184,12 @@ __noinline int admit_backend(const struct tp_addr *backend, const struct admit_a
 
 	if (!backend || !at || !v)
 		return TP_R_internal;
-	route = route_find(at->generation, backend);
-	if (!route || (route->flags & TP_ROUTE_EXIT)) {
+	route = route_row(at->generation, backend);
+	if (route && admit_is_own(route)) {
+		v->out_side = TP_SIDE_OWN;
+		return came_by == TP_SIDE_TUNNEL ? GO_ON : TP_R_no_route;
+	}
+	if (!route || route->kind == TP_ROUTE_NONE || (route->flags & TP_ROUTE_EXIT)) {
 		v->out_side = TP_SIDE_LAN;
 		v->snat = TP_SNAT_MASQUERADE;
 		return GO_ON;
@@ -185,7 +199,7 @@ __noinline int admit_backend(const struct tp_addr *backend, const struct admit_a
 		return r == GO_ON ? admit_as_node(backend, tunnel, v) : r;
 	}
 	if (route->kind != TP_ROUTE_LAN)
-		return TP_R_no_route; /* this machine's own, or no host's */
+		return TP_R_no_route; /* no host's */
 	admit_to_lan(route, v);
 	if (v->snat == TP_SNAT_NONE && came_by == TP_SIDE_LAN)
 		v->snat = TP_SNAT_MASQUERADE;

@@ -8,8 +8,10 @@
 #include "lib/known.h"
 #include "lib/local_vip.h"
 #include "lib/open.h"
+#include "lib/own_answer.h"
 #include "lib/parse.h"
 #include "lib/scope.h"
+#include "lib/serve.h"
 
 /* As fast_egress, for a flow that needs a second look. */
 static __always_inline bool is_judged(struct pkt *pkt)
@@ -104,6 +106,65 @@ static __always_inline int stack_to_tunnel(struct pkt *pkt, struct tp_scratch *s
 	return r == GO_ON ? TP_R_judged : r;
 }
 
+static __noinline int own_answer_send(struct pkt *pkt, const struct tp_flow *flow,
+				      struct tp_flow_state *state)
+{
+	return pkt && flow && state ? own_answer(pkt, flow, state) : TP_R_internal;
+}
+
+/* As fast_own_answer, for a flow that needs a second look. GO_ON: of none. */
+static __always_inline int data_for_service(struct pkt *pkt, struct tp_scratch *s)
+{
+	struct tp_flow_state *state = NULL;
+	struct tp_flow *flow;
+
+	s->reply_key = pkt->key;
+	s->reply_key.side = TP_SIDE_OWN;
+	flow = flow_find(&s->reply_key, &state);
+	if (!flow || !state || !frag_follows(pkt, flow))
+		return GO_ON;
+	if (is_still_allowed(pkt, 0, flow, state) && backend_is_current(state))
+		return own_answer_send(pkt, flow, state);
+	flow_kill(state, flow->slot, flow->slot_gen, pkt->now);
+	return TP_R_unjudged;
+}
+
+/* scratch->quote and scratch->forward: what is quoted, and the flow's way of the answers. */
+static __noinline int own_error_send(struct pkt *pkt)
+{
+	struct tp_scratch *s = scratch_find();
+	int r;
+
+	if (!pkt || !s)
+		return TP_R_internal;
+	r = error_translate(pkt, &s->quote, &s->forward);
+	return r == GO_ON ? TP_R_translated : r;
+}
+
+/* The stack refuses what it was given, and quotes that. */
+static __always_inline int error_for_service(struct pkt *pkt, struct tp_scratch *s)
+{
+	struct tp_flow_state *state = NULL;
+	struct tp_flow *flow;
+
+	if (!error_read(pkt, s) || !addr_same(&pkt->key.dst, &s->quote.key.src))
+		return GO_ON;
+	flow_key_reverse(&s->reply_key, &s->quote.key, TP_SIDE_OWN);
+	flow = flow_find(&s->reply_key, &state);
+	if (!flow || !state)
+		return GO_ON;
+	if (!is_still_allowed(pkt, 0, flow, state))
+		return TP_R_unjudged;
+	s->forward = *flow;
+	return own_error_send(pkt);
+}
+
+/* What this machine answers as the backend of a service. GO_ON: it does not. */
+static __always_inline int answer_for_service(struct pkt *pkt, struct tp_scratch *s)
+{
+	return icmp_is_error(pkt) ? error_for_service(pkt, s) : data_for_service(pkt, s);
+}
+
 /*
  * The kernel's route of a service leads into the tunnel, lest what no program translates go out by
  * the default route: sockets that are left alone, what is forwarded from a device that is not ours.
@@ -132,6 +193,11 @@ static __always_inline int tunnel_egress(struct __sk_buff *skb, struct pkt *pkt)
 		r = frag_recall(pkt);
 	if (r == GO_ON && (is_judged(pkt) || error_is_judged(pkt)))
 		return TP_R_judged;
+	if (r == GO_ON) {
+		r = answer_for_service(pkt, s);
+		if (r != GO_ON)
+			return r;
+	}
 	if (!skb->ingress_ifindex)
 		return r == GO_ON ? own_to_tunnel(pkt, s) : TP_R_own;
 	if (r == TP_R_frag_unknown)

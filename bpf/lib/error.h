@@ -156,6 +156,21 @@ static __always_inline int error_send(struct pkt *pkt, struct tp_scratch *s, __u
 	return fresh ? send_direct(pkt, way) : send_neigh(pkt, way, &s->fib);
 }
 
+/* About what this machine sent; as a service's it went out by another name. */
+static __always_inline int error_deliver(struct pkt *pkt, const struct tp_flow *flow,
+					 struct tp_scratch *s)
+{
+	int r;
+
+	if (!(flow->flags & TP_FLOW_DST_NAT))
+		return TP_R_deliver;
+	if (pkt->options)
+		return TP_R_nat_options;
+	s->forward = *flow;
+	r = error_translate(pkt, &s->quote, &s->forward);
+	return r == GO_ON ? TP_R_deliver : r;
+}
+
 /* What the stack would have to answer or split has no answer: no error is about an error. */
 static __noinline int error_forward(struct pkt *pkt, const struct tp_flow *flow,
 				    struct tp_scratch *s, __u32 ingress)
@@ -165,7 +180,7 @@ static __noinline int error_forward(struct pkt *pkt, const struct tp_flow *flow,
 	if (!icmp_checksum_ok(pkt) || !quote_header_ok(pkt, &s->quote) || !pkt->ttl)
 		return TP_R_malformed;
 	if (flow->flags & TP_FLOW_LOCAL)
-		return TP_R_deliver;
+		return error_deliver(pkt, flow, s);
 	if (flow->flags & TP_FLOW_HANDED)
 		return hand_over(pkt, flow);
 	if (pkt->options)

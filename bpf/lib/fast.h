@@ -10,6 +10,7 @@
 #include "lib/frag.h"
 #include "lib/icmp.h"
 #include "lib/known.h"
+#include "lib/own_answer.h"
 
 /* The flow needs no second look, at nothing but its own entries. */
 static __always_inline bool fast_is_settled(const struct pkt *pkt, const struct tp_flow *flow,
@@ -27,7 +28,8 @@ static __always_inline bool fast_is_settled(const struct pkt *pkt, const struct 
 static __always_inline bool fast_fits(const struct pkt *pkt, const struct tp_flow *flow)
 {
 	if (flow->flags & TP_FLOW_LOCAL)
-		return true;
+		return !(flow->flags & TP_FLOW_DST_NAT) ||
+		       (!pkt->options && next_hop_is_fresh(pkt, flow));
 	return !pkt->options && pkt->ttl > 1 && !is_too_big(pkt, flow->mtu) &&
 	       next_hop_is_fresh(pkt, flow);
 }
@@ -56,7 +58,26 @@ static __always_inline int fast_ingress(struct pkt *pkt)
 
 	flow_touch(pkt, state, flow->flags & TP_FLOW_REPLY);
 	frag_remember(pkt, flow);
-	return flow->flags & TP_FLOW_LOCAL ? TP_R_deliver : send_direct(pkt, flow);
+	return flow->flags & TP_FLOW_LOCAL ? deliver(pkt, flow) : send_direct(pkt, flow);
+}
+
+/*
+ * Out of the tunnel, of no flow that was judged by the addresses it has: what answers for a service
+ * gets its address.
+ */
+static __always_inline int fast_own_answer(struct pkt *pkt, struct tp_flow_key *key)
+{
+	struct tp_flow_state *state = NULL;
+	struct tp_flow *flow;
+
+	if (pkt->key.side != TP_SIDE_TUNNEL)
+		return GO_SLOW;
+	*key = pkt->key;
+	key->side = TP_SIDE_OWN;
+	flow = flow_find(key, &state);
+	if (!flow || !state || !frag_follows(pkt, flow) || !fast_is_settled(pkt, flow, state))
+		return GO_SLOW;
+	return own_answer(pkt, flow, state);
 }
 
 /*
@@ -73,7 +94,9 @@ static __always_inline int fast_egress(struct pkt *pkt)
 		return GO_SLOW;
 	flow_key_reverse(&key, &pkt->key, pkt->key.side);
 	flow = flow_find(&key, &state);
-	if (!flow || !state || !frag_follows(pkt, flow))
+	if (!flow || !state)
+		return fast_own_answer(pkt, &key);
+	if (!frag_follows(pkt, flow))
 		return GO_SLOW;
 
 	/* else its way in has looked at it just now */

@@ -117,6 +117,14 @@ static __always_inline int prepare(struct pkt *pkt, const struct tp_flow *flow)
 	return r;
 }
 
+/* To the stack as this machine's own: as it came, or to the backend that this machine is. */
+static __always_inline int deliver(struct pkt *pkt, const struct tp_flow *flow)
+{
+	int r = flow->flags & TP_FLOW_DST_NAT ? rewrite_tuple(pkt, flow) : GO_ON;
+
+	return r == GO_ON ? TP_R_deliver : r;
+}
+
 static __always_inline int send_direct(struct pkt *pkt, const struct tp_flow *flow)
 {
 	int r = prepare(pkt, flow);
@@ -299,22 +307,40 @@ static __always_inline int send_known(struct pkt *pkt, const struct tp_flow *flo
 	return s ? send_neigh(pkt, flow, &s->fib) : TP_R_internal;
 }
 
+/*
+ * An established flow's packet to this machine. That its backend is the service's was looked at
+ * just now, which is noted as for a next hop. flow: a copy of entry.
+ */
+static __always_inline int deliver_known(struct pkt *pkt, struct tp_flow *flow,
+					 struct tp_flow *entry, struct tp_flow_state *state)
+{
+	bool served = flow->flags & TP_FLOW_DST_NAT;
+
+	if (served && pkt->options)
+		return TP_R_nat_options;
+	if (served && !next_hop_is_fresh(pkt, flow)) {
+		flow->checked = (__u32)pkt->now;
+		next_hop_note(entry, flow);
+	}
+	flow_touch(pkt, state, flow->flags & TP_FLOW_REPLY);
+	return deliver(pkt, flow);
+}
+
 /* An established flow's packet, from lookup to redirect. flow: a copy of entry. */
 static __always_inline int forward_known(struct pkt *pkt, struct tp_flow *flow,
 					 struct tp_flow *entry, struct tp_flow_state *state,
 					 __u32 ingress)
 {
-	bool local = flow->flags & TP_FLOW_LOCAL, fresh = next_hop_is_fresh(pkt, flow);
-	int r = GO_ON;
+	bool fresh = next_hop_is_fresh(pkt, flow);
+	int r;
 
-	if (!pkt->ttl && !local)
+	if (flow->flags & TP_FLOW_LOCAL)
+		return deliver_known(pkt, flow, entry, state);
+	if (!pkt->ttl)
 		return TP_R_malformed; /* whatever it says, it came too far to be heard */
-	if (!local)
-		r = known_reason(pkt, flow, entry, ingress, fresh);
+	r = known_reason(pkt, flow, entry, ingress, fresh);
 	if (r == GO_ON || goes_on_by_stack(pkt, flow, r))
 		flow_touch(pkt, state, flow->flags & TP_FLOW_REPLY);
-	if (local)
-		return TP_R_deliver;
 	if (r == GO_ON)
 		return send_known(pkt, flow, fresh);
 	if (stack_may_finish(pkt, flow, r))

@@ -207,6 +207,20 @@ static __always_inline void reply_next_hop(struct pkt *pkt, struct tp_scratch *s
 	}
 }
 
+/*
+ * What this machine answers to the packet would be taken for the answers of a service that it is
+ * the backend of: the same port of the same client asked that before.
+ */
+static __always_inline bool is_served_here(struct pkt *pkt, struct tp_scratch *s)
+{
+	bool served;
+
+	flow_key_reverse(&s->reply_key, &pkt->key, TP_SIDE_OWN);
+	served = reply_is_taken(pkt, s);
+	__builtin_memset(&s->reply_key, 0, sizeof(s->reply_key)); /* it has none of its own */
+	return served;
+}
+
 /* Ends at this machine: remembered, so that its answers and later packets are known. */
 static __noinline int open_local(struct pkt *pkt, const struct verdict *v)
 {
@@ -216,6 +230,8 @@ static __noinline int open_local(struct pkt *pkt, const struct verdict *v)
 	if (!s)
 		return TP_R_internal;
 	scratch_start(pkt, s);
+	if (is_served_here(pkt, s))
+		return TP_R_clash;
 	s->forward.flags = TP_FLOW_LOCAL;
 	r = flow_remember(pkt, s, v, ENTRY_FORWARD);
 	return r == GO_ON ? TP_R_deliver : r;

@@ -85,7 +85,7 @@ struct verdict {
 	__u32 route;
 	__u16 mtu;        /* toward the member that it goes to, 0: the tunnel's */
 	__u16 back_mtu;   /* the same toward the one that it comes from */
-	__u8 out_side;    /* enum tp_side of the answers */
+	__u8 out_side;    /* enum tp_side of the answers; 0: this machine's own, as it came */
 	__u8 snat;        /* enum tp_snat */
 	__u8 mid_flow;    /* 1: a connection to this machine that began before */
 	__u8 by_answerer; /* 1: the packet at hand was sent by the other side */

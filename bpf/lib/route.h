@@ -20,8 +20,8 @@ static __always_inline void *route_look_up(void *outer, __u32 slot, const void *
 	return table ? bpf_map_lookup_elem(table, key) : NULL;
 }
 
-/* The longest row for addr in the live tables, or NULL (a barrier row counts as none). */
-static __always_inline struct tp_route *route_find(__u64 generation, const struct tp_addr *addr)
+/* The longest row for addr in the live tables, be it a barrier. */
+static __always_inline struct tp_route *route_row(__u64 generation, const struct tp_addr *addr)
 {
 	struct tp_prefix prefix = { .prefix_len = 128, .addr = *addr };
 	__u32 slot = generation & 1;
@@ -30,8 +30,14 @@ static __always_inline struct tp_route *route_find(__u64 generation, const struc
 	if (!generation)
 		return NULL;
 	route = route_look_up(&tp_hosts, slot, &prefix.addr);
-	if (!route)
-		route = route_look_up(&tp_routes, slot, &prefix);
+	return route ? route : route_look_up(&tp_routes, slot, &prefix);
+}
+
+/* The same, or NULL: a barrier counts as none. */
+static __always_inline struct tp_route *route_find(__u64 generation, const struct tp_addr *addr)
+{
+	struct tp_route *route = route_row(generation, addr);
+
 	return route && route->kind != TP_ROUTE_NONE ? route : NULL;
 }
 

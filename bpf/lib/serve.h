@@ -89,6 +89,14 @@ static __always_inline int serve_by_tunnel(struct pkt *pkt, struct tp_flow *flow
 	return is_too_big(pkt, flow->mtu) ? TP_R_too_big : GO_ON;
 }
 
+/* Delivered to this machine's own sockets. */
+static __always_inline int serve_here(struct pkt *pkt, struct tp_flow *flow)
+{
+	flow->flags |= TP_FLOW_LOCAL;
+	flow->checked = (__u32)pkt->now;
+	return GO_ON;
+}
+
 /* The next hop, into scratch->forward. What the kernel leads nowhere is not for the stack. */
 static __noinline int serve_next_hop(struct pkt *pkt, const struct verdict *v, __u32 ingress)
 {
@@ -98,7 +106,9 @@ static __noinline int serve_next_hop(struct pkt *pkt, const struct verdict *v, _
 
 	if (!pkt || !v || !s)
 		return TP_R_internal;
-	if (v->out_side == TP_SIDE_TUNNEL) {
+	if (v->out_side == TP_SIDE_OWN) {
+		r = serve_here(pkt, &s->forward);
+	} else if (v->out_side == TP_SIDE_TUNNEL) {
 		r = serve_by_tunnel(pkt, &s->forward, v->mtu, ingress);
 	} else {
 		answer = route_next_hop(pkt, &pkt->key.src, &s->forward.dst, ingress, &s->fib);
@@ -107,6 +117,25 @@ static __noinline int serve_next_hop(struct pkt *pkt, const struct verdict *v, _
 	if (r == TP_R_too_big)
 		return answered_by(pkt, &s->forward, r);
 	return r == TP_R_stack_route ? TP_R_no_route : r;
+}
+
+/*
+ * Whether the answers would be another flow's. Those of this machine are first looked for among
+ * what came to it by the very address.
+ */
+static __noinline bool serve_is_taken(struct pkt *pkt, struct tp_scratch *s)
+{
+	struct tp_flow_state *state = NULL;
+
+	if (!pkt || !s)
+		return false;
+	if (reply_is_taken(pkt, s))
+		return true;
+	if (s->reply_key.side != TP_SIDE_OWN)
+		return false;
+	flow_key_reverse(&s->forward_key, &s->reply_key, TP_SIDE_TUNNEL);
+	return flow_find(&s->forward_key, &state) && state &&
+	       !flow_is_expired(pkt->limits, state, pkt->now);
 }
 
 /*
@@ -124,7 +153,7 @@ static __noinline int serve_source(struct pkt *pkt, const struct verdict *v, __u
 		r = snat_address(pkt, v, ingress, s->forward.ifindex, &s->nat_out_key.outside);
 	} else {
 		scratch_reply(pkt, s, v);
-		if (!reply_is_taken(pkt, s))
+		if (!serve_is_taken(pkt, s))
 			return GO_ON;
 		s->nat_out_key.outside = pkt->key.src;
 	}
@@ -140,7 +169,7 @@ static __always_inline int serve_open(struct pkt *pkt, struct tp_scratch *s,
 	s->forward.dst = s->inner.dst;
 	s->forward.dport = s->inner.dport;
 	s->forward.flags = TP_FLOW_DST_NAT;
-	if (pkt->ttl <= 1)
+	if (pkt->ttl <= 1 && v->out_side != TP_SIDE_OWN)
 		return pkt->ttl ? answered_by(pkt, &s->forward, TP_R_ttl_exceeded) : TP_R_malformed;
 	r = serve_next_hop(pkt, v, ingress);
 	if (r == GO_ON)
@@ -150,6 +179,8 @@ static __always_inline int serve_open(struct pkt *pkt, struct tp_scratch *s,
 	r = open_both(pkt, s, v);
 	if (r != GO_ON)
 		return r;
+	if (v->out_side == TP_SIDE_OWN)
+		return deliver(pkt, &s->forward);
 	return v->out_side == TP_SIDE_TUNNEL ? send_direct(pkt, &s->forward)
 					     : send_neigh(pkt, &s->forward, &s->fib);
 }

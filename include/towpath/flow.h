@@ -18,6 +18,7 @@
 enum tp_side {
 	TP_SIDE_TUNNEL = 1, /* entered through the tunnel */
 	TP_SIDE_LAN = 2,    /* entered through a LAN device */
+	TP_SIDE_OWN = 3,    /* sent by this machine: what answers for a service (own_answer.h) */
 };
 
 /* The packet as it enters, unchanged. Key of tp_flows; compared as five words of 64 bits. */

@@ -25,6 +25,8 @@ enum tp_route_flags {
 	TP_ROUTE_EXIT = 1 << 0,
 	/* a load balancer of this machine itself may answer for it: see local_vip.h */
 	TP_ROUTE_LOCAL_VIP = 1 << 1,
+	/* of NONE: an address of this node in no prefix that it advertises, a service's backend */
+	TP_ROUTE_OWN = 1 << 2,
 };
 
 enum tp_snat {

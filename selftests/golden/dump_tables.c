@@ -64,6 +64,8 @@ static void dump_route(FILE *out, const struct route_row *row)
 		fprintf(out, " exit");
 	if (route->flags & TP_ROUTE_LOCAL_VIP)
 		fprintf(out, " local-vip");
+	if (route->flags & TP_ROUTE_OWN)
+		fprintf(out, " own");
 	if (route->expires_at)
 		fprintf(out, " expires %llu", (unsigned long long)route->expires_at);
 	fprintf(out, "\n");

@@ -22,6 +22,8 @@ FAMILIES = ((VIP, Lab.PHONE, Lab.LAN, Lab.WEB, Lab.DNS),
 PROBE = {"probe": "tcp:8880", "interval_ms": 200, "fail": 3, "rise": 2}
 # behind the router's other device, which nobody advertises
 DEVICE, AWAY, AWAY6 = "away0", "192.168.77.20", "fd77::20"
+# the router's own, in no route
+APART, APART6 = "192.168.78.1", "fd78::1"
 
 
 def vip_policy(lab, backends=None, health=None, **socket_lb):
@@ -118,6 +120,109 @@ def a_member_may_be_the_backend(lab):
     lab.apply(vip_policy(lab))
 
 
+@contextlib.contextmanager
+def serving_here(lab, addresses):
+    """The router itself is the only backend."""
+    for address in addresses:
+        lab.servers.start("router-tcp", "router", TCP, address, 8880)
+        lab.servers.start("router-udp", "router", UDP, address, 9090)
+    lab.apply(vip_policy(lab, addresses))
+    try:
+        yield
+    finally:
+        lab.apply(vip_policy(lab))
+        lab.servers.stop()
+        lab.servers.start_on(("web", "dns"))
+
+
+@case
+def the_router_itself_may_be_the_backend(lab):
+    """By its mesh address, one on a LAN, and one that is in no route; it sees who asks."""
+    for address in (APART + "/32", APART6 + "/128"):
+        run("ip", "-n", lab.netns("router"), "address", "add", address, "dev", "lo")
+    for addresses in ((lab.ROUTER, lab.ROUTER6), (lab.LAN, lab.LAN6), (APART, APART6)):
+        with serving_here(lab, addresses):
+            for vip, phone, *_ in FAMILIES:
+                check_equal(connect(lab, vip), "router-tcp", f"{addresses}, TCP")
+                sport = port(lab)
+                with bound_socket(lab, "phone", UDP, phone, sport) as sock:
+                    check_equal([ask(sock, vip) for _ in range(3)], ["router-udp"] * 3, "UDP")
+                clients = {client[:2] for name, _, client in lab.servers.heard
+                           if name == "router-udp"}
+                check((phone, sport) in clients, f"who asks is the phone: {clients}")
+            check_equal(lab.json("plan", lab.write_policy(vip_policy(lab, addresses)))["ops"], [],
+                        "the second plan")
+    for address in (APART + "/32", APART6 + "/128"):
+        run("ip", "-n", lab.netns("router"), "address", "del", address, "dev", "lo")
+
+
+@case
+def a_closed_port_of_the_router_is_one_of_the_service(lab):
+    policy = vip_policy(lab, [lab.LAN, lab.LAN6])
+    for service in policy["services"].values():
+        for one in service["ports"]:
+            one["target_port"] = 9999
+    lab.apply(policy)
+    for vip, phone, *_ in FAMILIES:
+        with bound_socket(lab, "phone", UDP, phone, port(lab)) as sock:
+            sock.connect((vip, 80))
+            sock.send(b"anybody")
+            check_equal(error_of(sock), errno.ECONNREFUSED, "UDP")
+        with client_socket(lab, "phone", TCP, vip) as client:
+            check_equal(client.connect_ex((vip, 80)), errno.ECONNREFUSED, "TCP")
+    lab.apply(vip_policy(lab))
+
+
+@case
+def a_dead_router_is_left_for_a_living_host(lab):
+    """Probed like any other backend, and chosen again when it answers."""
+    backends = [lab.LAN, lab.LAN6, lab.WEB, lab.WEB6]
+    path = lab.write_policy(vip_policy(lab, backends, health=PROBE))
+    with Daemon(lab, path), contextlib.ExitStack() as stack:
+        socks = [(vip, stack.enter_context(bound_socket(lab, "phone", UDP, phone, port(lab))))
+                 for vip, phone, *_ in FAMILIES]
+
+        def answered_by(name):
+            for vip, sock in socks:
+                sock.settimeout(1)
+
+                def answered(vip=vip, sock=sock):
+                    with contextlib.suppress(OSError):
+                        return ask(sock, vip) == name
+                    return False
+
+                wait_until(answered, f"{vip} to be answered by {name}", 3 * DEADLINE_S)
+
+        answered_by("web-udp")
+        for address in (lab.LAN, lab.LAN6):
+            lab.servers.start("router-tcp", "router", TCP, address, 8880)
+            lab.servers.start("router-udp", "router", UDP, address, 9090)
+        wait_until(lambda: all(b["healthy"] for s in lab.json("status")["services"]
+                               for b in s["backends"]), "the router to be well", 3 * DEADLINE_S)
+        stack.close()
+        socks = [(vip, stack.enter_context(bound_socket(lab, "phone", UDP, phone, port(lab))))
+                 for vip, phone, *_ in FAMILIES]
+        answered_by("router-udp")
+        lab.servers.stop()
+        lab.servers.start_on(("web", "dns"))
+        answered_by("web-udp")
+    lab.apply(vip_policy(lab))
+
+
+def exchange(lab, vip, backend, sent, answer):
+    host, address = backend
+    with bound_socket(lab, host, TCP, address, 5001) as listener, \
+            client_socket(lab, "phone", TCP, vip) as client:
+        thread, got = echo_server(listener, answer)
+        client.connect((vip, 80))
+        client.sendall(sent)
+        client.shutdown(socket.SHUT_WR)
+        back = b"".join(iter(lambda: client.recv(65536), b""))
+        thread.join()
+        check(b"".join(got) == sent, f"{vip} by {host}: what was sent")
+        check(back == answer, f"{vip} by {host}: what was answered")
+
+
 @case
 def much_arrives_whole(lab):
     """Segments that no device has cut up yet, and sums that none has filled in, both ways."""
@@ -127,16 +232,12 @@ def much_arrives_whole(lab):
     lab.apply(policy)
     sent, answer = os.urandom(3 << 20), os.urandom(3 << 20)
     for vip, _, _, web, _ in FAMILIES:
-        with bound_socket(lab, "web", TCP, web, 5001) as listener, \
-                client_socket(lab, "phone", TCP, vip) as client:
-            thread, got = echo_server(listener, answer)
-            client.connect((vip, 80))
-            client.sendall(sent)
-            client.shutdown(socket.SHUT_WR)
-            back = b"".join(iter(lambda client=client: client.recv(65536), b""))
-            thread.join()
-            check(b"".join(got) == sent, f"{vip}: what was sent")
-            check(back == answer, f"{vip}: what was answered")
+        exchange(lab, vip, ("web", web), sent, answer)
+    for service in policy["services"].values():
+        service["backends"] = [lab.LAN6 if ":" in service["vip"] else lab.LAN]
+    lab.apply(policy)
+    for vip, _, router, _, _ in FAMILIES:
+        exchange(lab, vip, ("router", router), sent, answer)
     lab.apply(vip_policy(lab))
 
 
@@ -344,6 +445,12 @@ def trace_names_the_service(lab):
         check_equal((got["service"], got["backend"], got["snat"], got["reason"]),
                     (name, {"address": backend, "port": 8880},
                      {"address": router, "port": 20999}, "forward_neigh"), "trace")
+        with serving_here(lab, [lab.ROUTER, lab.ROUTER6]):
+            got = lab.json("trace", "--from", phone, "--to", vip, "--dport", "80", "--sport",
+                           "20999")
+        own = lab.ROUTER6 if ":" in vip else lab.ROUTER
+        check_equal((got["service"], got["backend"], got["snat"], got["reason"]),
+                    (name, {"address": own, "port": 8880}, None, "deliver"), "the router itself")
         got = lab.json("trace", "--from", phone, "--to", vip, "--dport", "81")
         check_equal((got["service"], got["reason"]), (None, "acl"), "another port")
 

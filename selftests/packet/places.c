@@ -41,7 +41,8 @@ static const struct place places[] = {
 	{ "beyond", "198.51.100.7", "2001:db8:31::7", MAC(0x17) },
 	{ "lan1", "198.51.100.1", "2001:db8:31::1", { 0 } },
 	{ "away", "10.77.0.5", "fd77::5", { 0 } },
-	/* in no route of the policy */
+	/* an address of this machine in no route of the policy, and a host in none */
+	{ "apart", "198.18.5.1", "2001:db8:fe::1", { 0 } },
 	{ "elsewhere", "198.18.0.1", "2001:db8:ff::1", { 0 } },
 };
 

@@ -22,11 +22,10 @@
 #define LARGE            .payload_size = 1440 /* fits a LAN, not the tunnel */
 #define SERVED(v4, v6)   POLICY(MASQUERADE, TO_SERVICE, SERVED_BY("failover", v4, v6))
 
-/* Behind another node; a member; behind the LAN, but advertised by nobody; this very machine. */
+/* Behind another node; a member; behind the LAN, but advertised by nobody. */
 #define BY_REMOTE    SERVED("\"10.9.0.5\"", "\"fd0a:9::5\"")
 #define BY_TABLET    SERVED("\"100.64.0.3\"", "\"fd7a::3\"")
 #define BY_ELSEWHERE SERVED("\"198.18.0.1\"", "\"2001:db8:ff::1\"")
-#define BY_SELF      SERVED("\"100.64.0.1\"", "\"fd7a::1\"")
 #define BY_BEYOND    SERVED("\"198.51.100.7\"", "\"2001:db8:31::7\"")
 #define BY_EXPIRED   SERVED("\"100.64.0.4\"", "\"fd7a::4\"")
 
@@ -103,11 +102,6 @@ static const struct row backends[] = {
 	  .steps = {
 		  { FROM_TUNNEL, udp("phone", 20000, "vip", 53), drops(no_route), .flows = 0 },
 		  { FROM_LAN, udp("host", 20000, "vip", 53), drops(no_route), .flows = 0 },
-	  } },
-	{ .name = "this_machine_is_no_backend_of_its_own",
-	  .policy = BY_SELF,
-	  .steps = {
-		  { FROM_TUNNEL, udp("phone", 20000, "vip", 53), drops(no_route), .flows = 0 },
 	  } },
 	{ .name = "an_expired_member_is_no_backend",
 	  .policy = BY_EXPIRED,

@@ -49,6 +49,8 @@ static const char devices_script[] =
 	"addr add 2001:db8:31::1/64 dev lan1 nodad\n"
 	"addr add 10.77.0.1/24 dev other0\n"
 	"addr add fd77::1/64 dev other0 nodad\n"
+	"addr add 198.18.5.1/32 dev lo\n"
+	"addr add 2001:db8:fe::1/128 dev lo nodad\n"
 	"route add 100.64.0.0/24 dev tp0\n"
 	"route add fd7a::/64 dev tp0\n"
 	"route add 10.9.0.0/24 dev tp0\n"

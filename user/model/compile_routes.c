@@ -174,6 +174,29 @@ static int offer_hosts(const struct view *view, struct tables *out)
 	return 0;
 }
 
+/* Those that it does not advertise are nobody's, but may serve. */
+static int offer_own_backends(const struct view *view, struct tables *out)
+{
+	struct config_addrs strays = { 0 };
+	const struct addr *backend;
+	int r = view_find_strays(view, &strays);
+
+	array_for_each(backend, &strays) {
+		struct prefix host = prefix_host(backend);
+		struct tp_route *row;
+
+		if (r || !facts_has_addr(view->facts, backend))
+			continue;
+		row = add_row(out, &host, TP_ROUTE_NONE);
+		if (row)
+			row->flags = TP_ROUTE_OWN;
+		else
+			r = -ENOMEM;
+	}
+	array_clear(&strays);
+	return r;
+}
+
 /*
  * What the kernel calls the broadcast address of a prefix that it is on (fib_add_ifaddr): as a
  * source it is a martian, and what it is sent would be given to this machine's sockets.
@@ -236,7 +259,9 @@ static int row_compare(const void *a, const void *b)
 
 	if (!r)
 		r = (int)is_offer(x) - (int)is_offer(y);
-	return r || !is_offer(x) ? r : (int)x->route.kind - (int)y->route.kind;
+	if (!r && is_offer(x))
+		r = (int)x->route.kind - (int)y->route.kind;
+	return r ? r : (int)(x->route.flags & TP_ROUTE_OWN) - (int)(y->route.flags & TP_ROUTE_OWN);
 }
 
 static void sort_rows(struct tables *out)
@@ -257,6 +282,9 @@ static bool is_needed(const struct route_row *row, const struct route_row *aroun
 {
 	switch (row->route.kind) {
 	case TP_ROUTE_NONE:
+		if (row->route.flags & TP_ROUTE_OWN)
+			return !around || around->route.kind == TP_ROUTE_NONE ||
+			       around->route.kind == TP_ROUTE_MESH;
 		return around && around->route.kind == TP_ROUTE_MESH &&
 		       !prefix_is_equal(&around->prefix, &row->prefix);
 	case TP_ROUTE_HOST: return around && around->route.kind == TP_ROUTE_LAN;
@@ -267,9 +295,14 @@ static bool is_needed(const struct route_row *row, const struct route_row *aroun
 	}
 }
 
-/* All of a route's addresses are: then it is the route's own row that says so. */
+/* All of a row's addresses are: then it is that row that says so. */
 static bool is_absorbed(const struct route_row *row, struct route_row *around)
 {
+	if ((row->route.flags & TP_ROUTE_OWN) && around && around->route.kind == TP_ROUTE_NONE &&
+	    prefix_is_equal(&row->prefix, &around->prefix)) {
+		around->route.flags |= TP_ROUTE_OWN;
+		return true;
+	}
 	if (!is_local_vip(row) || !is_local_vip_of(row, around) ||
 	    !prefix_is_equal(&row->prefix, &around->prefix))
 		return false;
@@ -334,6 +367,8 @@ int compile_routes(const struct view *view, struct tables *out)
 		r = offer_hosts(view, out);
 	if (!r)
 		r = offer_broadcasts(view, out);
+	if (!r)
+		r = offer_own_backends(view, out);
 	if (!r)
 		r = offer_snat_hosts(view, out);
 	if (r)

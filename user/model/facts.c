@@ -63,6 +63,16 @@ static bool is_better(const struct facts_route *a, const struct facts_route *b)
 	return a->metric < b->metric;
 }
 
+bool facts_has_addr(const struct facts *facts, const struct addr *addr)
+{
+	const struct facts_addr *own;
+
+	array_for_each(own, &facts->addrs)
+		if (!addr_compare(&own->addr, addr))
+			return true;
+	return false;
+}
+
 const struct facts_route *facts_find_route(const struct facts *facts, const struct addr *addr)
 {
 	const struct facts_route *best = NULL;

@@ -168,6 +168,9 @@ const struct facts_link *facts_find_link(const struct facts *facts, const char *
 /* NULL when nobody knows. */
 const struct facts_seen *facts_find_seen(const struct facts *facts, const struct key *public_key);
 const struct facts_link *facts_find_ifindex(const struct facts *facts, uint32_t ifindex);
+/* Whether a device of this machine has the address. */
+bool facts_has_addr(const struct facts *facts, const struct addr *addr);
+
 /* Longest route to addr, lowest metric among equals; NULL when none. */
 const struct facts_route *facts_find_route(const struct facts *facts, const struct addr *addr);
 

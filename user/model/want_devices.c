@@ -238,8 +238,11 @@ static int add_lans(struct want_builder *b)
 static int add_stray(struct want_builder *b, const struct addr *backend)
 {
 	struct prefix host = prefix_host(backend);
-	const struct facts_link *way = find_way(b, &host);
+	const struct facts_link *way;
 
+	if (facts_has_addr(b->view->facts, backend))
+		return 0; /* it answers for itself */
+	way = find_way(b, &host);
 	return way ? add_lan(b, way) : 0;
 }
 
