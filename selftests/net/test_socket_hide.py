@@ -12,6 +12,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 from daemon import Daemon
 from lib import (DEADLINE_S, SLOWNESS, SO_RCVBUFFORCE, Lab, Skip, bound_socket, case, check,
@@ -297,6 +298,112 @@ def run_notices_who_attaches_anew(lab):
             wait_until(lambda: is_hidden(lab), "the exemption to be in force", 4 * DEADLINE_S)
             check_hidden(lab, other, "after the repair")
             check_equal(len(our_programs(lab)), 8, "our programs, each once")
+
+
+PAUSE_S = 0.005
+ELSEWHERE_S = 1     # of waiting for what loopback brings at once, and nobody else does
+
+
+def connects(lab, kind, family, there):
+    """Where connect() leads: "." there, "o" to somebody else, or the error."""
+    with socket_in(lab, "phone", kind, family) as sock:
+        sock.settimeout(ELSEWHERE_S)
+        try:
+            sock.connect(there.getsockname()[:2])
+            if kind == TCP:
+                there.accept()[0].close()
+            return "." if sock.getpeername()[:2] == there.getsockname()[:2] else "o"
+        except TimeoutError:
+            return "o"
+        except OSError as error:
+            return errno.errorcode[error.errno]
+
+
+def sends(lab, family, there):
+    """The same of a datagram."""
+    with socket_in(lab, "phone", UDP, family) as sock:
+        question = os.urandom(8)
+        try:
+            sock.sendto(question, there.getsockname()[:2])
+            return "." if there.recv(100) == question else "of another datagram"
+        except TimeoutError:
+            return "o"
+        except OSError as error:
+            return errno.errorcode[error.errno]
+
+
+class Client(threading.Thread):
+    """Does one of those over and over."""
+
+    def __init__(self, what, *args):
+        super().__init__(daemon=True)
+        self.what, self.args, self.leaving, self.outcomes = what, args, False, []
+
+    def run(self):
+        while not self.leaving:
+            self.outcomes.append(self.what(*self.args))
+            time.sleep(PAUSE_S)
+
+    def go_on(self):
+        """Until it has seen what there is now; how often it has tried."""
+        wanted = len(self.outcomes) + 20
+        wait_until(lambda: len(self.outcomes) > wanted, "a client to go on", 4 * DEADLINE_S)
+        return len(self.outcomes)
+
+
+@contextlib.contextmanager
+def clients(lab, stack):
+    """Of each program that hides; they want addresses of the phone's own."""
+    running = []
+    for family, address, bits in ((V4, OTHERS, 32), (V6, OTHERS6, 128)):
+        own = ("address", "del", f"{address}/{bits}", "dev", "lo")
+        run("ip", "-n", lab.netns("phone"), "address", "add", *own[2:], "nodad")
+        stack.callback(run, "ip", "-n", lab.netns("phone"), *own)
+        stream = stack.enter_context(bound_socket(lab, "phone", TCP, address, 80))
+        datagrams = stack.enter_context(bound_socket(lab, "phone", UDP, address, 80))
+        for there in (stream, datagrams):
+            there.settimeout(ELSEWHERE_S)
+        running += [Client(connects, lab, TCP, family, stream),
+                    Client(connects, lab, UDP, family, datagrams),
+                    Client(sends, lab, family, datagrams)]
+    for client in running:
+        client.start()
+    try:
+        yield running
+    finally:
+        for client in running:
+            client.leaving = True
+        for client in running:
+            client.join()
+
+
+def changes(outcomes):
+    """What came, each only once in a row."""
+    return [a for a, before in zip(outcomes, [None, *outcomes]) if a != before]
+
+
+@case
+def a_repair_has_no_gap(lab):
+    """From when the other tool has come behind ours, it leads sockets elsewhere; from the repair on
+    no more. In between nothing is refused, and nothing goes back and forth."""
+    with other_lb(lab) as other, contextlib.ExitStack() as stack, \
+            Daemon(lab, lab.write_policy(hiding(lab))):
+        other.attach("link")
+        wait_until(lambda: is_hidden(lab), "the exemption to be in force", 4 * DEADLINE_S)
+        with clients(lab, stack) as running:
+            hidden = [client.go_on() for client in running]
+            for way in ("multi", "link", "multi"):
+                at = [client.go_on() for client in running]
+                for client, begin, end in zip(running, hidden, at):
+                    check_equal(changes(client.outcomes[begin:end]), ["."], "while in force")
+                other.detach()
+                other.attach(way)
+                wait_until(lambda: is_hidden(lab), "the repair", 4 * DEADLINE_S)
+                hidden = [client.go_on() for client in running]
+                for client, begin, end in zip(running, at, hidden):
+                    came = "".join(changes(client.outcomes[begin:end]))
+                    check(came in (".o.", "o.", "."), f"{way}, {client.what.__name__}: {came}")
+            check(any("o" in client.outcomes for client in running), "it had been behind ours")
 
 
 def check_refused(lab, other, what):
