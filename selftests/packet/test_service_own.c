@@ -113,7 +113,8 @@ static const struct row rows[] = {
 		    passes_as(translated, tcp(FIN | ACK, "vip", 80, "phone", 5000)), .flows = 1 },
 		  { FROM_TUNNEL, tcp(FIN | ACK, "phone", 5000, "vip", 80),
 		    passes_as(deliver, tcp(FIN | ACK, "phone", 5000, "self", 80)), .flows = 1 },
-		  { FROM_TUNNEL, tcp(ACK, "phone", 5001, "vip", 80), drops(invalid), .flows = 1 },
+		  { FROM_TUNNEL, tcp(ACK, "phone", 5001, "vip", 80),
+		    resets(TUNNEL0, RST, "phone", 5001), .flows = 1 },
 	  } },
 	{ .name = "a_closed_port_of_this_machine_is_one_of_the_service",
 	  .policy = BY_LAN,
@@ -204,8 +205,8 @@ static const struct row rows[] = {
 	  .policy = BY_SELF_FIRST,
 	  .steps = {
 		  CONNECTED,
-		  { FROM_TUNNEL, tcp(ACK, "phone", 5000, "vip", 80), drops(invalid), .flows = 0,
-		    .before = self_goes },
+		  { FROM_TUNNEL, tcp(ACK, "phone", 5000, "vip", 80),
+		    resets(TUNNEL0, RST, "phone", 5000), .flows = 0, .before = self_goes },
 	  } },
 	/* not a byte of it says that it is the service's: nothing goes out as the backend's */
 	{ .name = "its_answers_end_when_it_is_removed",
