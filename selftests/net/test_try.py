@@ -86,7 +86,7 @@ def a_peer_that_had_roamed_comes_back_to_its_place(lab):
     check(before and "(none)" not in before.values(), f"the phone has called: {before}")
     try_for(lab, without_phone(lab))
     check(not set(before) & set(endpoints(lab)), "the phone's peer is gone")
-    wait_for_end_of_trial(lab)
+    end_of_trial(lab, PATIENCE_S)
     check_equal(endpoints(lab), before, "where the peer is")
     lab.exec("router", "ping", "-n", "-c", "1", "-W", "5", lab.PHONE)   # we call, it does not
     lab.towpath("down")
