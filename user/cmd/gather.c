@@ -15,6 +15,8 @@
 #include "kernel/cgroup.h"
 #include "kernel/stale.h"
 
+#define NANOSECONDS 1000000000
+
 void gather_keys_free(struct gather_keys *keys)
 {
 	struct facts_secret *secret;
@@ -216,7 +218,8 @@ static int read_secrets(const struct policy *policy, const struct policy_member 
 
 /*
  * jiffies64 of now. It starts 300 s before it wraps its low 32 bits (INITIAL_JIFFIES) and goes
- * with CLOCK_MONOTONIC, which stands still in suspend as it does.
+ * with CLOCK_MONOTONIC, which stands still in suspend as it does. The first tick comes some tenths
+ * of a second after that clock began: so much less it is.
  */
 uint64_t gather_jiffies(uint32_t hz)
 {
@@ -224,7 +227,17 @@ uint64_t gather_jiffies(uint32_t hz)
 
 	clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail: the clock exists */
 	return (1ULL << 32) - 300ULL * hz + (uint64_t)now.tv_sec * hz +
-	       (uint64_t)now.tv_nsec * hz / 1000000000;
+	       (uint64_t)now.tv_nsec * hz / NANOSECONDS;
+}
+
+/* At the second `then`, a little ago: dates are whole seconds, and time has passed since. */
+static uint64_t jiffies_at(int64_t then, uint32_t hz)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return gather_jiffies(hz) - (uint64_t)(now.tv_sec - then) * hz -
+	       (uint64_t)now.tv_nsec * hz / NANOSECONDS;
 }
 
 /* Needed where exempt sockets are to be hidden; for probes, which would else go as others do. */
@@ -264,7 +277,7 @@ int gather_facts(const struct policy *policy, const struct policy_member *self,
 		 const struct gather_names *names, const struct gather_keys *keys,
 		 struct facts *facts, struct err *err)
 {
-	facts->jiffies = gather_jiffies(facts->hz);
+	facts->jiffies = jiffies_at(facts->now, facts->hz);
 	bpf_object_hash(facts->object_hash);
 	if (resolve_endpoints(policy, names, facts))
 		return err_sys(err, -ENOMEM, "resolve endpoints");
