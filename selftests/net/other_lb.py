@@ -9,7 +9,7 @@ import os
 import socket
 import struct
 
-from lib import TOP, build, run
+from lib import TOP, build, fault_shim, run
 from standin import LINK_CREATE, bpf
 
 OBJECT = os.path.join(TOP, "build", "bpf", "sock_standin.bpf.o")
@@ -27,8 +27,7 @@ WAYS = ("link", "multi")
 @contextlib.contextmanager
 def older_kernel():
     """One without BPF_F_PREORDER, as those before 6.15, for whatever this process starts."""
-    os.environ.update(LD_PRELOAD=os.path.join(TOP, "build", "fault.so"),
-                      FAULT_NO_FLAG=str(PREORDER))
+    os.environ.update(LD_PRELOAD=fault_shim(), FAULT_NO_FLAG=str(PREORDER))
     try:
         yield
     finally:
@@ -52,8 +51,7 @@ class OtherLb:
         self.attached, self.way = {}, None
 
     def __enter__(self):
-        if os.path.exists(f"{TOP}/Makefile"):   # a guest has the object, and no compiler
-            build("build/bpf/sock_standin.bpf.o")
+        build("build/bpf/sock_standin.bpf.o")
         self.cgroup_fd = os.open(self.cgroup, os.O_RDONLY | os.O_DIRECTORY)
         os.mkdir(self.pins)
         for copy in ("old", "new"):     # two loads: a program and what takes its place

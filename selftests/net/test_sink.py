@@ -13,7 +13,7 @@ import socket
 import struct
 
 from daemon import HTTP_PORT
-from lib import (DEADLINE_S, TOP, bound_socket, case, check, check_equal, client_socket,
+from lib import (DEADLINE_S, bound_socket, case, check, check_equal, client_socket, fault_shim,
                  inject_frame, inside, main, run, wait_until)
 from packets import ACK, RST, TCP, echo, ip_packet, tcp, udp
 from running import RunLab
@@ -468,7 +468,7 @@ def apply_leaves_none(lab):
 def ipv4_has_one_where_ipv6_is_off(lab):
     """Switched off in the namespace, and in a kernel that has none (ipv6.disable=1)."""
     policy = without_ipv6(open_policy(lab))
-    for wrap in ((), ("env", f"LD_PRELOAD={TOP}/build/fault.so",
+    for wrap in ((), ("env", f"LD_PRELOAD={fault_shim()}",
                       f"FAULT_NO_FAMILY={socket.AF_INET6:d}")):
         lab.end()
         with ipv6_off(lab):

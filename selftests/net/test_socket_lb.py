@@ -14,7 +14,7 @@ import subprocess
 import threading
 
 from daemon import Daemon
-from lib import (DEADLINE_S, TOP, TOWPATH, Lab, case, check, check_equal, inside, main, run,
+from lib import (DEADLINE_S, TOWPATH, Lab, case, check, check_equal, fault_shim, inside, main, run,
                  wait_until)
 from services import (SECOND, SECOND6, TCP, UDP, VIP, VIP6, Row, cgroup_mount, cgroup_programs,
                       served, service_policy, socket_in, true_peers)
@@ -605,7 +605,7 @@ def run_repairs_all_else_while_a_namespace_cannot_be_entered(lab):
     """Who is exempt cannot be found out meanwhile, and stays as it was."""
     remake_aside(lab)
     closed = f"{lab.run_dir}/closed"
-    wrap = ("env", f"LD_PRELOAD={TOP}/build/fault.so", f"FAULT_NETNS={closed}")
+    wrap = ("env", f"LD_PRELOAD={fault_shim()}", f"FAULT_NETNS={closed}")
     exempt = [{"netns": lab.netns("phone")}, {"interface": "late*"}]
     path = lab.write_policy(service_policy(lab, lab.cgroup, exempt=exempt))
     phone = [cookie_of(lab.netns("phone"))]

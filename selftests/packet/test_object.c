@@ -14,6 +14,8 @@
 #include "test.h"
 #include "xdp_lan.skel.h"
 
+#define VERIFIED_MAX 600000 /* the kernel's limit is a million, and Linux 6.1 looks at most */
+
 static const enum state_hook hooks[] = { HOOK_TC_TUNNEL, HOOK_TC_LAN, HOOK_TC_EGRESS,
 					 HOOK_XDP_LAN };
 
@@ -99,7 +101,7 @@ TEST(every_tail_call_has_its_program)
 
 		REQUIRE(fd >= 0);
 		check_name(info_of(fd).name);
-		CHECK(info_of(fd).verified_insns < 500000);
+		CHECK(info_of(fd).verified_insns < VERIFIED_MAX);
 	}
 }
 
@@ -225,7 +227,7 @@ TEST(programs_are_far_from_the_verifiers_limit)
 	for (i = 0; i < ARRAY_SIZE(hooks); i++) {
 		struct bpf_prog_info info = program_info(hooks[i]);
 
-		test_check(info.verified_insns < 500000, __FILE__, __LINE__,
+		test_check(info.verified_insns < VERIFIED_MAX, __FILE__, __LINE__,
 			   "%s: %u instructions verified", info.name, info.verified_insns);
 	}
 }
