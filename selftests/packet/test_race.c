@@ -332,12 +332,16 @@ TEST(one_of_two_datagrams_of_this_machine_opens_a_flow)
 	run_races(&race);
 }
 
-/* To one backend, though each chooses at random. */
+/*
+ * To one backend, though each chooses at random. Each CPU may lose a key, which has been seen on a
+ * busy machine twice in 100,000 rounds (TP_R_clash of both): the third datagram opens it then.
+ */
 TEST(one_of_two_datagrams_opens_a_flow_to_a_service)
 {
 	static const struct race race = {
 		.policy = POLICY(MASQUERADE, TO_SERVICE, SERVED_BY("random", HOSTS_V4, HOSTS_V6)),
 		.entries = 2,
+		.both_may_lose = true,
 		.mapped_alone = true,
 		TWICE(FROM_TUNNEL, udp("phone", FIRST, "vip", 53)),
 	};
