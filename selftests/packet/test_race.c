@@ -164,7 +164,7 @@ static bool check_flows(const struct race *race, size_t created)
 	if (!CHECK_INT(wrong, 0) || !CHECK_INT(created, live))
 		return false;
 	if (race->both_may_lose)
-		return CHECK(live <= ROUNDS && live > ROUNDS / 2);
+		return CHECK(live <= ROUNDS && live > 0); /* how many is a matter of timing */
 	return CHECK_INT(live, ROUNDS);
 }
 
