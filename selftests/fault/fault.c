@@ -124,11 +124,16 @@ ssize_t write(int fd, const void *data, size_t length)
 	return fd > STDERR_FILENO && fails("write") ? -1 : REAL(write)(fd, data, length);
 }
 
-static bool is_about_rules(const void *data, size_t length, const struct sockaddr *to)
+/* A family of generic netlink may have the same number. */
+static bool is_about_rules(int fd, const void *data, size_t length)
 {
 	const struct nlmsghdr *header = data;
+	int domain = 0, protocol = 0;
+	socklen_t size = sizeof(int);
 
-	return to && to->sa_family == AF_NETLINK && length >= sizeof(*header) &&
+	return !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) && domain == AF_NETLINK &&
+	       !getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) &&
+	       protocol == NETLINK_ROUTE && length >= sizeof(*header) &&
 	       header->nlmsg_type >= RTM_NEWRULE && header->nlmsg_type <= RTM_GETRULE;
 }
 
@@ -138,7 +143,7 @@ ssize_t sendto(int fd, const void *data, size_t length, int flags, const struct 
 {
 	if (fails("sendto"))
 		return -1;
-	if (getenv("FAULT_NO_RULES") && is_about_rules(data, length, to)) {
+	if (getenv("FAULT_NO_RULES") && is_about_rules(fd, data, length)) {
 		errno = EOPNOTSUPP;
 		return -1;
 	}
