@@ -253,3 +253,61 @@ TEST(a_new_peer_has_its_row_first)
 			  "endpoint 203.0.113.5:5000 keepalive 0\n");
 	pair_free(&pair);
 }
+
+/* ---- numbers: who is given one begins to be counted ---- */
+
+/* Of all rows that are set, peers' and routes', as many go to another owner. */
+static void check_hands(struct pair *pair, int wanted)
+{
+	struct plan plan = { 0 };
+	const struct op *op;
+	struct err err;
+	int found = 0, rows = 0;
+
+	CHECK_INT(plan_build(&pair->want.want, &pair->have.want, &plan, &err), 0);
+	array_for_each(op, &plan.ops) {
+		if (op->kind != OP_PEER_INFO_SET && op->kind != OP_ROUTE_INFO_SET)
+			continue;
+		rows++;
+		found += op->changes_hands;
+	}
+	CHECK(rows > 0);
+	CHECK_INT(found, wanted);
+	plan_free(&plan);
+}
+
+TEST(a_number_of_another_peer_or_route_changes_hands)
+{
+	struct pair pair;
+
+	REQUIRE(pair_build(&pair));
+	REQUIRE(pair.have.want.peer_info.count && pair.have.want.route_info.count);
+	pair.have.want.peer_info.items[0].info.public_key[0] ^= 1;
+	check_hands(&pair, 1);
+	pair.have.want.route_info.items[0].prefix.len--;
+	check_hands(&pair, 2);
+	pair_free(&pair);
+}
+
+TEST(a_number_stays_with_its_owner_whatever_else_its_row_says)
+{
+	struct pair pair;
+
+	REQUIRE(pair_build(&pair));
+	REQUIRE(pair.have.want.route_info.count);
+	pair.have.want.route_info.items[0].approved ^= 1;
+	check_hands(&pair, 0);
+	pair.have.want.object_hash[0] ^= 1; /* new programs: every row is set again */
+	check_hands(&pair, 0);
+	pair_free(&pair);
+}
+
+TEST(a_new_number_is_nobodys)
+{
+	struct pair pair;
+
+	REQUIRE(pair_build(&pair));
+	pair.have.want.peer_info.count = 0;
+	check_hands(&pair, 0);
+	pair_free(&pair);
+}

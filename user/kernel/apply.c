@@ -205,10 +205,12 @@ static int run_bpf_op(const struct apply *apply, const struct op *op, struct err
 	case OP_DEVICE_SET: return set_device(apply, op, err);
 	case OP_DEVICE_REMOVE: return bpf_remove_device(bpf, op->args.device->ifindex, err);
 	case OP_LIMITS_SET: return bpf_set_limits(bpf, &apply->want->limits, err);
-	case OP_PEER_INFO_SET: return bpf_set_peer_info(bpf, apply->have, op->args.peer_info, err);
+	case OP_PEER_INFO_SET:
+		return bpf_set_peer_info(bpf, op->args.peer_info, op->changes_hands, err);
 	case OP_PEER_INFO_REMOVE: return bpf_remove_peer_info(bpf, op->args.peer_info->id, err);
 	case OP_ROUTE_INFO_SET:
-		return bpf_set_route_info(bpf, apply->want, apply->have, op->args.route_info, err);
+		return bpf_set_route_info(bpf, apply->want, op->args.route_info, op->changes_hands,
+					  err);
 	case OP_ROUTE_INFO_REMOVE: return bpf_remove_route_info(bpf, op->args.route_info->id, err);
 	case OP_ATTACH: return attach(apply, op, err);
 	case OP_DETACH: return detach(apply, op, err);

@@ -118,51 +118,28 @@ bool bpf_made_qdisc(const struct bpf *bpf, uint32_t ifindex)
 	return !row_get(bpf, "tp_devices", &ifindex, &row) && row.made_qdisc;
 }
 
-static bool is_same_peer(const struct state *have, const struct peer_info_row *row)
+int bpf_set_peer_info(const struct bpf *bpf, const struct peer_info_row *row, bool changes_hands,
+		      struct err *err)
 {
-	const struct peer_info_row *before;
+	int r = changes_hands ? bpf_counters_clear(bpf, "tp_peer_stats", row->id, err) : 0;
 
-	array_for_each(before, &have->peer_info)
-		if (before->id == row->id)
-			return !memcmp(before->info.public_key, row->info.public_key,
-				       sizeof(row->info.public_key));
-	return false;
-}
-
-int bpf_set_peer_info(const struct bpf *bpf, const struct state *have,
-		      const struct peer_info_row *row, struct err *err)
-{
-	int r = 0;
-
-	if (!is_same_peer(have, row))
-		r = bpf_counters_clear(bpf, "tp_peer_stats", row->id, err);
 	return r ? r : bpf_row_set(bpf, "tp_peer_info", &row->id, &row->info, err);
 }
 
 int bpf_remove_peer_info(const struct bpf *bpf, uint32_t id, struct err *err)
 {
-	return bpf_row_remove(bpf, "tp_peer_info", &id, err);
+	int r = bpf_counters_clear(bpf, "tp_peer_stats", id, err);
+
+	return r ? r : bpf_row_remove(bpf, "tp_peer_info", &id, err);
 }
 
-static bool is_same_route(const struct state *want, const struct state *have,
-			  const struct route_info_row *row)
-{
-	const struct route_info_row *before;
-
-	array_for_each(before, &have->route_info)
-		if (before->id == row->id)
-			return prefix_is_equal(&before->prefix, &row->prefix) &&
-			       !strcmp(state_text(have, before->node), state_text(want, row->node));
-	return false;
-}
-
-int bpf_set_route_info(const struct bpf *bpf, const struct state *want, const struct state *have,
-		       const struct route_info_row *row, struct err *err)
+int bpf_set_route_info(const struct bpf *bpf, const struct state *want,
+		       const struct route_info_row *row, bool changes_hands, struct err *err)
 {
 	struct tp_route_info info = {
 		.state = row->state, .approved = row->approved, .snat = row->snat, .in_use = 1
 	};
-	int r = 0;
+	int r = changes_hands ? bpf_counters_clear(bpf, "tp_route_stats", row->id, err) : 0;
 
 	info.prefix.prefix_len = row->prefix.len;
 	memcpy(&info.prefix.addr, &row->prefix.addr, sizeof(info.prefix.addr));
@@ -170,14 +147,14 @@ int bpf_set_route_info(const struct bpf *bpf, const struct state *want, const st
 	/* what is behind the NUL is zero */
 	strncpy(info.node, state_text(want, row->node), sizeof(info.node) - 1);
 	strncpy(info.reason, state_text(want, row->reason), sizeof(info.reason) - 1);
-	if (!is_same_route(want, have, row))
-		r = bpf_counters_clear(bpf, "tp_route_stats", row->id, err);
 	return r ? r : bpf_row_set(bpf, "tp_route_info", &row->id, &info, err);
 }
 
 int bpf_remove_route_info(const struct bpf *bpf, uint32_t id, struct err *err)
 {
-	return bpf_row_remove(bpf, "tp_route_info", &id, err);
+	int r = bpf_counters_clear(bpf, "tp_route_stats", id, err);
+
+	return r ? r : bpf_row_remove(bpf, "tp_route_info", &id, err);
 }
 
 static int sysctl_key(const char *path, struct tp_sysctl_key *key, struct err *err)

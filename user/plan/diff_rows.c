@@ -72,19 +72,21 @@ static int route_compare(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
-static int set_peer_info(struct diff *d, const struct peer_info_row *want)
+static bool is_same_peer(const struct peer_info_row *a, const struct peer_info_row *b)
+{
+	return !memcmp(a->info.public_key, b->info.public_key, sizeof(a->info.public_key));
+}
+
+static int set_peer_info(struct diff *d, const struct peer_info_row *want,
+			 const struct peer_info_row *have)
 {
 	struct op *op = op_add(&d->plan, PHASE_ADD, OP_PEER_INFO_SET, "set");
 
 	if (!op)
 		return -ENOMEM;
 	op->args.peer_info = want;
+	op->changes_hands = have && !is_same_peer(want, have);
 	return 0;
-}
-
-static bool is_same_peer(const struct peer_info_row *a, const struct peer_info_row *b)
-{
-	return !memcmp(a->info.public_key, b->info.public_key, sizeof(a->info.public_key));
 }
 
 /*
@@ -97,7 +99,7 @@ static int visit_peer_info(struct diff *d, const void *w, const void *h)
 
 	if (!want || (have && !d->fresh && is_same_peer(want, have)))
 		return 0;
-	return set_peer_info(d, want);
+	return set_peer_info(d, want, have);
 }
 
 /* What a row says of a peer comes after that is done, or a crash in between would hide it. */
@@ -108,16 +110,22 @@ static int visit_peer_info_changed(struct diff *d, const void *w, const void *h)
 	if (!want || !have || d->fresh || !is_same_peer(want, have) ||
 	    !memcmp(&want->info, &have->info, sizeof(want->info)))
 		return 0;
-	return set_peer_info(d, want);
+	return set_peer_info(d, want, have);
+}
+
+static bool is_same_route(const struct diff *d, const struct route_info_row *want,
+			  const struct route_info_row *have)
+{
+	return prefix_is_equal(&want->prefix, &have->prefix) &&
+	       !strcmp(state_text(d->want, want->node), state_text(d->have, have->node));
 }
 
 static bool route_info_is_equal(const struct diff *d, const struct route_info_row *want,
 				const struct route_info_row *have)
 {
-	return want->state == have->state && want->approved == have->approved &&
-	       want->snat == have->snat && addr_is_equal(&want->snat_addr, &have->snat_addr) &&
-	       prefix_is_equal(&want->prefix, &have->prefix) &&
-	       !strcmp(state_text(d->want, want->node), state_text(d->have, have->node)) &&
+	return is_same_route(d, want, have) && want->state == have->state &&
+	       want->approved == have->approved && want->snat == have->snat &&
+	       addr_is_equal(&want->snat_addr, &have->snat_addr) &&
 	       !strcmp(state_text(d->want, want->reason), state_text(d->have, have->reason));
 }
 
@@ -135,6 +143,7 @@ static int visit_route_info(struct diff *d, const void *w, const void *h)
 	if (!op)
 		return -ENOMEM;
 	op->args.route_info = want;
+	op->changes_hands = have && !is_same_route(d, want, have);
 	return 0;
 }
 

@@ -62,9 +62,10 @@ enum op_kind {
 struct op {
 	enum op_phase phase : 8;
 	enum op_kind kind : 8;
-	bool keep_port;   /* OP_TUNNEL_SET: another key alone; its socket is left alone */
-	bool sets_key;    /* OP_TUNNEL_SET */
-	const char *verb; /* "add", "set", "attach", "switch", "remove", …; not the op's */
+	bool keep_port;     /* OP_TUNNEL_SET: another key alone; its socket is left alone */
+	bool sets_key;      /* OP_TUNNEL_SET */
+	bool changes_hands; /* OP_PEER_INFO_SET, OP_ROUTE_INFO_SET: the number has another owner */
+	const char *verb;   /* "add", "set", "attach", "switch", "remove", …; not the op's */
 	union op_args {
 		struct peer_change change;
 		const struct state_peer *peer;
