@@ -29,6 +29,7 @@ from packets import Packet
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TOWPATH = os.environ.get("TOWPATH", os.path.join(TOP, "build", "towpath"))
+SHIM = os.path.join(TOP, "build", "fault.so")        # selftests/fault/fault.c
 SLOWNESS = int(os.environ.get("SLOWNESS", "1"))      # of an emulated machine: 1 is a real one
 DEADLINE_S = 10 * SLOWNESS
 BUILD_S = 900       # all of towpath, on a machine with much to do
@@ -135,9 +136,9 @@ def build(*targets):
 
 
 def fault_shim():
-    """What LD_PRELOAD takes to have calls fail: selftests/fault/fault.c."""
+    """What LD_PRELOAD takes to have calls fail, built."""
     build("build/fault.so")
-    return f"{TOP}/build/fault.so"
+    return SHIM
 
 
 class Capture:

@@ -46,6 +46,36 @@ class RunLab(Lab):
         self.script("towpath", "down", ok=False)
 
 
+class OneDaemonLab(RunLab):
+    """Its daemon, which begin() puts into self.ending, is there for all cases."""
+
+    def __enter__(self):
+        super().__enter__()
+        self.ending, self.daemon = contextlib.ExitStack(), None
+        try:
+            self.begin()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *args):
+        self.ending.close()
+        super().__exit__(*args)
+
+    def begin(self):
+        raise NotImplementedError
+
+    def end(self):
+        self.daemon.tell(signal.SIGCONT)
+        self.ending.close()
+
+    def recover(self):
+        self.end()
+        self.script("towpath", "down", ok=False)
+        self.begin()
+
+
 def peers(lab):
     return sorted(p["name"] for p in lab.json("status")["peers"])
 

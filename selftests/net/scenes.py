@@ -12,7 +12,6 @@ import threading
 
 from lib import (DEADLINE_S, TOP, Lab, Skip, bound_socket, check, check_equal, client_socket,
                  inside, run)
-from packets import Packet
 
 ETH_P_8021Q = 0x8100
 MESH = ("100.80.0.0/24", "fd7a:70::/64")

@@ -16,14 +16,13 @@ import subprocess
 
 import snapshot
 from daemon import BUSY_S, Daemon
-from lib import (TOP, TOWPATH, Lab, Skip, bound_socket, build, case, check, check_equal,
-                 client_socket, main, run, wait_until)
+from lib import (SHIM, TOP, TOWPATH, Lab, Skip, bound_socket, build, case, check, check_equal,
+                 client_socket, fault_shim, main, run, wait_until)
 from scenes import open_policy, pairs
 from streams import Flows, Stream
 
 BUILD_NEXT = bool(int(os.environ.get("NEXT_ABI", "0")))
 NEXT = os.path.join(TOP, "build/next/towpath") if BUILD_NEXT else TOWPATH
-SHIM = os.path.join(TOP, "build/fault.so")
 WANTED = int(os.environ.get("FAULT_CALLS", "2"))
 
 
@@ -46,7 +45,7 @@ class AbiLab(Lab):
 
 def make_next():
     """Besides the number the size of a map differs, so that something has to be made anew."""
-    build("build/fault.so")
+    fault_shim()
     if BUILD_NEXT:
         build("B=build/next", f"ABI_FLAGS=-DTP_ABI={our_abi() + 1} -DTP_HINTS=32768",
               "build/next/towpath")

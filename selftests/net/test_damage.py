@@ -15,7 +15,7 @@ import signal
 import time
 
 from lib import case, check, check_equal, main, run, wait_until
-from running import PROMPT_S, TABLET, RunLab, forwards, noted, same_flow
+from running import PROMPT_S, TABLET, OneDaemonLab, forwards, noted, same_flow
 from scenes import open_policy
 from standin import going_first
 
@@ -24,18 +24,8 @@ at_length = case if EVERY else lambda function: function
 UNSEEN_S = 15   # what the kernel tells nobody is looked for: five are meant
 
 
-class Damaged(RunLab):
-    """With a daemon, and the one flow of each family that shall survive."""
-
-    def __enter__(self):
-        super().__enter__()
-        self.ending = contextlib.ExitStack()
-        try:
-            self.begin()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+class Damaged(OneDaemonLab):
+    """With the one flow of each family that shall survive."""
 
     def begin(self):
         policy = open_policy(self)
@@ -45,17 +35,6 @@ class Damaged(RunLab):
         self.wait_for_tunnel()
         same_flow(self)
         noted(self.daemon)
-
-    def __exit__(self, *args):
-        self.ending.close()
-        super().__exit__(*args)
-
-    def recover(self):
-        """The next case begins whole."""
-        self.daemon.tell(signal.SIGCONT)
-        self.ending.close()
-        self.script("towpath", "down", ok=False)
-        self.begin()
 
 
 # ---- what is looked at ----------------------------------------------------------------------

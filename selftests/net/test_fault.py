@@ -10,10 +10,9 @@ import os
 import subprocess
 
 import snapshot
-from lib import TOP, TOWPATH, Failed, Lab, build, case, check, check_equal, main, run
+from lib import SHIM, TOWPATH, Failed, Lab, case, check, check_equal, fault_shim, main
 from scenes import forget_object
 
-SHIM = os.path.join(TOP, "build", "fault.so")
 # EIO; or what came of it: with a wrong answer of the kernel's, libbpf does without a feature
 CAUSES = [os.strerror(number) for number in range(1, 134)]
 WANTED = int(os.environ.get("FAULT_CALLS", "8"))
@@ -115,7 +114,7 @@ def a_program_that_does_not_load_leaves_the_old_one_running(lab):
 
 @contextlib.contextmanager
 def plain_lab():
-    build("build/fault.so")
+    fault_shim()
     with Lab() as lab:
         yield lab
 

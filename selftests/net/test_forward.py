@@ -11,7 +11,7 @@ import time
 
 from lib import (DEADLINE_S, Lab, Skip, bound_socket, case, check, check_equal, client_socket,
                  inject_frame, main, run, wait_until)
-from packets import ACK, ICMP, ICMP6, TCP, UDP, Packet, echo, forwarded, tcp, udp
+from packets import ACK, ICMP, ICMP6, TCP, Packet, echo, forwarded, tcp, udp
 
 # Inside limits.snat_ports and free: the mapping keeps it, so that the whole packet is known.
 KEPT = 20000

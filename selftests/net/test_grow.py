@@ -13,11 +13,11 @@ import os
 import signal
 import subprocess
 
-from lib import TOP, TOWPATH, Lab, build, case, check, check_equal, main, run, wait_until
+from lib import (SHIM, TOWPATH, Lab, case, check, check_equal, fault_shim, main, run,
+                 wait_until)
 from scenes import open_policy, pairs
 from streams import Flows, Stream
 
-SHIM = os.path.join(TOP, "build/fault.so")
 WANTED = int(os.environ.get("FAULT_CALLS", "1"))
 COUNTERS = ("tp_peer_stats", "tp_route_stats")
 STEADY = ("tp_flows", "tp_flow_state", "tp_nat_in", "tp_nat_out", "tp_state", "tp_sysctls")
@@ -28,7 +28,7 @@ class GrowLab(Lab):
 
     def __enter__(self):
         super().__enter__()
-        build("build/fault.so")
+        fault_shim()
         return self
 
     def recover(self):

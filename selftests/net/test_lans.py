@@ -8,7 +8,7 @@ import struct
 
 from fragments import (check_fragments, expect_whole, pieces, with_options,
                        without_df)
-from lans import (DEVICE, FAR, FAR6, OPEN, OTHER, OTHER6, PEER, SOURCE, SOURCE6, arrives, at_far,
+from lans import (DEVICE, FAR, FAR6, OPEN, OTHER, OTHER6, SOURCE, SOURCE6, arrives, at_far,
                   families, from_far, from_web, two_lans)
 from lib import Skip, bound_socket, case, check, check_equal, client_socket, main, run, wait_until
 from packets import Packet, forwarded, udp

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import snapshot
 from daemon import BUSY_S, Daemon
-from lib import (TOP, TOWPATH, Failed, bound_socket, build, case, check, check_equal, inside, main,
-                 run, wait_until)
+from lib import (SHIM, TOWPATH, Failed, bound_socket, case, check, check_equal, fault_shim,
+                 inside, main, run, wait_until)
 from running import RunLab, forwards
 from scenes import open_policy
 from services import own_cgroup
@@ -167,12 +167,12 @@ def another_one_is_refused_while_it_is_set_up(lab):
 @case
 def an_apply_that_is_killed_does_not_lose_it(lab):
     """Another policy, killed behind the first name that it takes away, and then whole."""
-    build("build/fault.so")
+    fault_shim()
     lab.apply(lab.policy_inside())
     noted = os.lstat(f"{lab.pins}/netns").st_ino
     path = lab.write_policy({**lab.policy_inside(), "grants": []})
     run("nsenter", f"--net=/run/netns/{lab.netns('router')}", "--", "env", "FAULT_KILL=1",
-        f"LD_PRELOAD={TOP}/build/fault.so", "FAULT_FROM=unlink", "FAULT_AT=2", TOWPATH, "apply",
+        f"LD_PRELOAD={SHIM}", "FAULT_FROM=unlink", "FAULT_AT=2", TOWPATH, "apply",
         path, "--instance", lab.instance, ok=False)
     lab.towpath("status")
     lab.towpath("apply", path)

@@ -4,7 +4,6 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import time
 

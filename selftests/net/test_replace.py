@@ -12,13 +12,13 @@ import socket
 import struct
 import subprocess
 
-from lib import TOP, TOWPATH, Lab, build, case, check, check_equal, inside, main, run
+from lib import (SHIM, TOWPATH, Lab, case, check, check_equal, fault_shim, inside, main,
+                 run)
 from running import same_flow
 from scenes import open_policy
 from standin import TCX, bpf, going_first
 
 PROG_QUERY = 16     # BPF_PROG_QUERY
-SHIM = os.path.join(TOP, "build", "fault.so")
 
 
 class ReplaceLab(Lab):
@@ -26,7 +26,7 @@ class ReplaceLab(Lab):
 
     def __enter__(self):
         super().__enter__()
-        build("build/fault.so")
+        fault_shim()
         self.recover()
         return self
 

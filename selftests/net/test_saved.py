@@ -6,7 +6,7 @@ import os
 import subprocess
 
 from daemon import Daemon
-from lib import TOP, TOWPATH, build, case, check, check_equal, main, run
+from lib import SHIM, TOWPATH, case, check, check_equal, fault_shim, main
 from running import RunLab, noted
 
 LOOKS = 3
@@ -52,13 +52,13 @@ def what_cannot_be_kept_is_said_once(lab):
 
 @case
 def killed_writers_leave_no_litter(lab):
-    build("build/fault.so")
+    fault_shim()
     lab.apply()
     os.unlink(kept(lab))
     for _ in range(2):
         done = subprocess.run(
             ["nsenter", f"--net=/run/netns/{lab.netns('router')}", "--", "env", "FAULT_KILL=1",
-             f"LD_PRELOAD={TOP}/build/fault.so", "FAULT_FROM=fsync", "FAULT_AT=1", TOWPATH,
+             f"LD_PRELOAD={SHIM}", "FAULT_FROM=fsync", "FAULT_AT=1", TOWPATH,
              "apply", lab.policy_path, "--instance", lab.instance], stdin=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, timeout=60, check=False)
         check(done.returncode < 0, f"it was killed: {done.returncode}")

@@ -16,35 +16,20 @@ from daemon import HTTP_PORT
 from lib import (DEADLINE_S, bound_socket, case, check, check_equal, client_socket, fault_shim,
                  inject_frame, inside, main, run, wait_until)
 from packets import ACK, RST, TCP, echo, ip_packet, tcp, udp
-from running import RunLab
+from running import OneDaemonLab
 from scenes import open_policy
 
 UNSEEN_S = 15   # what the kernel tells nobody is looked for: five are meant
 SERVER_PORT = 5301
 
 
-class SinkLab(RunLab):
-    """A daemon that all cases share."""
-
-    def __init__(self):
-        super().__init__()
-        self.attach = "auto"
-        self.ending = contextlib.ExitStack()
-        self.daemon = None
+class SinkLab(OneDaemonLab):
+    attach = "auto"
 
     def __enter__(self):
         super().__enter__()
         self.next_port, self.next_mark = 21000, 1
-        try:
-            self.begin()
-        except BaseException:
-            self.__exit__()
-            raise
         return self
-
-    def __exit__(self, *args):
-        self.ending.close()
-        super().__exit__(*args)
 
     def begin(self, policy=None, wrap=()):
         self.daemon = self.ending.enter_context(self.running(
@@ -62,15 +47,9 @@ class SinkLab(RunLab):
         self.call_anew()
         return False
 
-    def end(self):
-        self.daemon.tell(signal.SIGCONT)
-        self.ending.close()
-
     def recover(self):
         self.attach = "auto"
-        self.end()
-        self.script("towpath", "down", ok=False)
-        self.begin()
+        super().recover()
 
     def port(self):
         self.next_port += 1

@@ -7,7 +7,7 @@ import json
 import re
 import socket
 
-from lib import Lab, bound_socket, case, check, check_equal, client_socket, main, run
+from lib import Lab, bound_socket, case, check, check_equal, main, run
 from packets import SYN, tcp, udp
 from scenes import inner_maps, open_policy, opened, port, reasons
 

@@ -41,6 +41,14 @@ def vip_policy(lab, backends=None, health=None, **socket_lb):
     return policy
 
 
+def port_policy(lab, protocol, behind):
+    """The same, with one port: 80, and that one at the backends."""
+    policy = vip_policy(lab)
+    for service in policy["services"].values():
+        service["ports"] = [{"port": 80, "protocol": protocol, "target_port": behind}]
+    return policy
+
+
 @contextlib.contextmanager
 def served():
     with Lab() as lab:
@@ -226,9 +234,7 @@ def exchange(lab, vip, backend, sent, answer):
 @case
 def much_arrives_whole(lab):
     """Segments that no device has cut up yet, and sums that none has filled in, both ways."""
-    policy = vip_policy(lab)
-    for service in policy["services"].values():
-        service["ports"] = [{"port": 80, "protocol": "tcp", "target_port": 5001}]
+    policy = port_policy(lab, "tcp", 5001)
     lab.apply(policy)
     sent, answer = os.urandom(3 << 20), os.urandom(3 << 20)
     for vip, _, _, web, _ in FAMILIES:
@@ -273,9 +279,7 @@ def a_large_answer_arrives_in_pieces(lab):
 @case
 def a_closed_port_of_the_backend_is_one_of_the_service(lab):
     """ICMP errors come from the service's address, and quote what the phone has sent."""
-    policy = vip_policy(lab)
-    for service in policy["services"].values():
-        service["ports"] = [{"port": 80, "protocol": "udp", "target_port": 9999}]
+    policy = port_policy(lab, "udp", 9999)
     lab.apply(policy)
     for vip, phone, _, _, _ in FAMILIES:
         with bound_socket(lab, "phone", UDP, phone, port(lab)) as sock:
@@ -380,9 +384,7 @@ def hears_of_its_end(short, vip, client):
 
 @case
 def a_client_hears_that_its_backend_was_removed(lab):
-    policy = vip_policy(lab)
-    for service in policy["services"].values():
-        service["ports"] = [{"port": 80, "protocol": "tcp", "target_port": 5001}]
+    policy = port_policy(lab, "tcp", 5001)
     lab.apply(policy)
     before = lab.drops("reset")
     with contextlib.ExitStack() as stack:

@@ -7,7 +7,6 @@ pings, 100 for new ports. What the machine itself has lost, for want of room in 
 tunnel's process, is known to the kernel and told apart (`machine_losses`)."""
 
 import contextlib
-import os
 import random
 import re
 import selectors

@@ -30,6 +30,11 @@
 #define SERVED_MASQ   POLICY(MASQUERADE, TO_SERVICE, BY_HOSTS)
 #define SERVED_ROUTED POLICY(NO_SNAT, TO_SERVICE, BY_HOSTS)
 
+/* The address is granted, with all that it might be asked for. */
+#define ADDRESS_GRANTED                                                                     \
+	POLICY(MASQUERADE, GRANT("*", "100.64.0.53", "*") ", " GRANT("*", "fd7a::53", "*"), \
+	       BY_HOSTS)
+
 #define TWO_PORTS POLICY_LIMITS("\"snat_ports\": \"20000-20001\"")
 
 /* Back through that device, from the service's TCP port. */
@@ -70,5 +75,8 @@
 			sends(LAN0, "host", tcp(ACK, "lan", 20000, "host", 80, .ttl = 63)),    \
 			.flows = 1                                                             \
 	}
+
+/* Of the rows' family, as a probe would tell: whether the place answers for the service. */
+void services_set_health(const char *backend, bool healthy);
 
 #endif

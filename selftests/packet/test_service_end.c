@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "kernel/bpf_service.h"
-#include "places.h"
 #include "policies.h"
 #include "rows.h"
 #include "services.h"
@@ -26,32 +25,16 @@
 	       GRANT_ALL ", " TO_SERVICE                                                           \
 			 ", " DENY("*", "192.0.2.10", "*") ", " DENY("*", "2001:db8:30::10", "*"), \
 	       BY_HOSTS)
-/* The address too, with all that it might be asked for. */
-#define ADDRESS_GRANTED                                                                     \
-	POLICY(MASQUERADE, GRANT("*", "100.64.0.53", "*") ", " GRANT("*", "fd7a::53", "*"), \
-	       BY_HOSTS)
-
-static void set_health(const char *backend, bool healthy)
-{
-	struct tp_addr addr = { { [10] = 0xff, [11] = 0xff } };
-	enum family family = row_family();
-	struct err err;
-
-	places_put_addr(backend, family, family == V4 ? addr.bytes + 12 : addr.bytes);
-	CHECK_INT(bpf_set_health(rig_bpf(), family == V4 ? "svc" : "svc6", &addr, healthy, &err),
-		  0);
-	rig_touch();
-}
 
 static void host_dies(void)
 {
-	set_health("host", false);
+	services_set_health("host", false);
 	state_make_stale();
 }
 
 static void host2_dies(void)
 {
-	set_health("host2", false);
+	services_set_health("host2", false);
 	state_make_stale();
 }
 

@@ -4,7 +4,6 @@
  * Packets to the service are delivered here, and what the stack answers, sockets and errors alike,
  * is the service's when it has left by the tunnel.
  */
-#include "kernel/bpf_service.h"
 #include "pieces.h"
 #include "policies.h"
 #include "rows.h"
@@ -54,15 +53,7 @@ static void second_look(void)
 
 static void self_dies(void)
 {
-	struct state *want = rig_want();
-	struct backends_row *row;
-	struct err err;
-
-	array_for_each(row, &want->socket_lb.backends) {
-		row->backends.healthy &= ~1ULL;
-		CHECK_INT(bpf_set_backends(rig_bpf(), row, &err), 0);
-	}
-	rig_touch();
+	services_set_health("self", false);
 	state_make_stale();
 }
 

@@ -13,11 +13,7 @@
 #define PHONE_HEARS(flags, ...) resets(TUNNEL0, flags, "phone", 20000, ##__VA_ARGS__)
 #define HOST_HEARS(flags, ...)  resets(LAN0, flags, "host2", 20000, ##__VA_ARGS__)
 
-/* Served, but for nobody or for others; and an address that serves other ports. */
-#define NOT_GRANTED POLICY(MASQUERADE, TO_LAN, BY_HOSTS)
-#define ADDRESS_GRANTED                                                                     \
-	POLICY(MASQUERADE, GRANT("*", "100.64.0.53", "*") ", " GRANT("*", "fd7a::53", "*"), \
-	       BY_HOSTS)
+#define NOT_GRANTED POLICY(MASQUERADE, TO_LAN, BY_HOSTS) /* served, but for nobody */
 
 static void no_more_answers(void)
 {
