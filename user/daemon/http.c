@@ -19,7 +19,8 @@
 
 struct client {
 	struct MHD_Connection *connection; /* NULL: there is none */
-	int left;                          /* bytes that were not read when last there was time */
+	int unread;                        /* bytes, before the library had its last turn */
+	int left;                          /* those of them that it did not want */
 };
 
 struct http {
@@ -104,7 +105,7 @@ static void keep_client(void *data, struct MHD_Connection *connection, void **co
 	while (i < CLIENTS_MAX && http->clients[i].connection != (comes ? NULL : connection))
 		i++;
 	if (i < CLIENTS_MAX)
-		http->clients[i] = (struct client){ comes ? connection : NULL, 0 };
+		http->clients[i] = (struct client){ comes ? connection : NULL, 0, 0 };
 }
 
 static int count_unread(struct MHD_Connection *connection)
@@ -121,12 +122,15 @@ static int count_unread(struct MHD_Connection *connection)
  * spoke while this loop was busy was not silent; a timeout that was off begins anew. What it leaves
  * unread, as of one who takes no answer, is no news.
  */
-static void hear_clients(const struct http *http)
+static void hear_clients(struct http *http)
 {
-	const struct client *client;
+	struct client *client;
 
 	for (client = http->clients; client < http->clients + CLIENTS_MAX; client++) {
-		if (!client->connection || count_unread(client->connection) <= client->left)
+		if (!client->connection)
+			continue;
+		client->unread = count_unread(client->connection);
+		if (client->unread <= client->left)
 			continue;
 		MHD_set_connection_option(client->connection, MHD_CONNECTION_OPTION_TIMEOUT, 0U);
 		MHD_set_connection_option(client->connection, MHD_CONNECTION_OPTION_TIMEOUT,
@@ -134,13 +138,18 @@ static void hear_clients(const struct http *http)
 	}
 }
 
-static void note_unread(struct http *http)
+/* What came since hear_clients, or with a client that was let in since, had no turn yet. */
+static void note_left(struct http *http)
 {
 	struct client *client;
+	int unread;
 
-	for (client = http->clients; client < http->clients + CLIENTS_MAX; client++)
-		if (client->connection)
-			client->left = count_unread(client->connection);
+	for (client = http->clients; client < http->clients + CLIENTS_MAX; client++) {
+		if (!client->connection)
+			continue;
+		unread = count_unread(client->connection);
+		client->left = unread < client->unread ? unread : client->unread;
+	}
 }
 
 /* ---- the loop ---- */
@@ -168,7 +177,7 @@ static void run(void *data)
 		hear_clients(http);
 		before = count_clients(http);
 		MHD_run(http->daemon);
-		note_unread(http);
+		note_left(http);
 	} while (count_clients(http) < before);
 	if (MHD_get_timeout(http->daemon, &timeout_ms) != MHD_YES)
 		loop_timer_disarm(&http->timer);
