@@ -217,6 +217,9 @@ static int leave_home(struct guardian *g, int ready)
 	char path[RUN_PATH_SIZE];
 	int null, log;
 
+	if (setsid() < 0)
+		return -errno;
+	prctl(PR_SET_NAME, GUARDIAN_NAME);
 	close_but(g->record, ready);
 	null = open("/dev/null", O_RDWR);
 	log = open(run_path(path, g->args, "try.log"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -227,16 +230,21 @@ static int leave_home(struct guardian *g, int ready)
 	if (g->events < 0 || inotify_add_watch(g->events, record_path(path, g->args),
 					       IN_ATTRIB | IN_DELETE_SELF) < 0)
 		return -errno;
-	return setsid() < 0 || chdir("/") ? -errno : 0;
+	return chdir("/") ? -errno : 0;
 }
 
-/* Says over `ready` that it stands by; an end without a word is a failure. Never returns. */
+/*
+ * Says over `ready` that it stands by; an end without a word is a failure. When nobody hears it any
+ * more, nothing was tried: there is no trial to end but in name. Never returns.
+ */
 __attribute__((noreturn)) static void become_guardian(struct guardian *g, int ready)
 {
-	prctl(PR_SET_NAME, GUARDIAN_NAME);
 	signal(SIGPIPE, SIG_IGN);
-	if (leave_home(g, ready) || write(ready, "y", 1) != 1)
+	if (leave_home(g, ready) || write(ready, "y", 1) != 1) {
+		if (is_ours(g))
+			try_end(g->args);
 		_exit(EXIT_FAILED);
+	}
 	close(ready);
 	guard(g);
 	try_before_free(g->before); /* its keys are wiped */
