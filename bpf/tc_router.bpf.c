@@ -15,6 +15,7 @@
 #include "lib/foreign.h"
 #include "lib/hand_over.h"
 #include "lib/ingress.h"
+#include "lib/parse_slow.h"
 
 enum stage {
 	STAGE_INGRESS,
@@ -136,9 +137,7 @@ int tp_tc_ingress(struct __sk_buff *skb)
 
 	if (!stage_start(&pkt, skb))
 		return finish(TP_R_no_policy);
-	if (pkt.key.side == TP_SIDE_TUNNEL)
-		return finish_or_go(skb, from_tunnel(&pkt, skb->ifindex));
-	return finish_or_go(skb, from_lan(&pkt, skb->ifindex));
+	return finish_or_go(skb, from_outside(&pkt, skb->ifindex));
 }
 
 SEC("tc")
@@ -248,13 +247,13 @@ int tp_tc_out(struct __sk_buff *skb)
 
 	if (r != GO_ON)
 		return finish(r);
+	r = parse_slow(&pkt);
 	if (skb->ifindex == pkt.tunnel_ifindex) {
-		r = tunnel_egress(skb, &pkt);
+		r = tunnel_egress(skb, &pkt, r);
 		return r == GO_SLOW ? go_to(skb, STAGE_EGRESS) : finish(r);
 	}
 	if (!is_foreign(&pkt, skb))
-		return finish(lan_egress(&pkt));
-	r = parse(&pkt);
+		return finish(lan_egress(&pkt, r));
 	if (comes_back(skb) && was_handed_in_vain(&pkt))
 		return finish(TP_R_unjudged);
 	if (is_lan_to_lan(skb))
@@ -286,7 +285,7 @@ int tp_tc_judge(struct __sk_buff *skb)
 
 	if (pkt_start(&pkt, skb, TP_SIDE_LAN, L2_ETHERNET)) {
 		pkt.generation = (__u64)skb->cb[1] << 32 | skb->cb[0];
-		r = parse(&pkt);
+		r = parse_slow(&pkt);
 	}
 	if (r == GO_ON)
 		r = judge(&pkt, &rule);

@@ -15,6 +15,7 @@
 #include "lib/compose.h"
 #include "lib/icmp.h"
 #include "lib/icmp_sum.h"
+#include "lib/parse_slow.h"
 #include "lib/reset.h"
 #include "lib/route.h"
 
@@ -182,7 +183,7 @@ static __always_inline int answer(struct pkt *pkt, __u32 ingress)
 
 	if (!s)
 		return TP_R_internal;
-	if (parse(pkt) != GO_ON || pkt->frag_offset || !hook_has_unicast_sender(pkt) ||
+	if (parse_slow(pkt) != GO_ON || pkt->frag_offset || !hook_has_unicast_sender(pkt) ||
 	    !answer_find_source(pkt, s, ingress))
 		return TP_R_unanswered;
 	if (!answer_is_due(pkt))

@@ -177,10 +177,10 @@ static __always_inline bool is_to_service(const struct pkt *pkt)
 	return dst && dst->kind == TP_ROUTE_SERVICE;
 }
 
-static __always_inline int tunnel_egress(struct __sk_buff *skb, struct pkt *pkt)
+static __always_inline int tunnel_egress(struct __sk_buff *skb, struct pkt *pkt, int parsed)
 {
 	struct tp_scratch *s = scratch_find(); /* five calls deep, the stack is 512 bytes in all */
-	int r = parse(pkt);
+	int r = parsed;
 
 	if (!s)
 		return TP_R_internal;
@@ -257,9 +257,9 @@ static __noinline int translate_out(struct pkt *pkt, __u8 came_by)
  * finish it. Anything else with a mesh source must not get out, to a link-local address neither:
  * Linux forwards to 169.254.0.0/16, where clouds keep their metadata.
  */
-static __always_inline int lan_egress(struct pkt *pkt)
+static __always_inline int lan_egress(struct pkt *pkt, int parsed)
 {
-	int r = parse(pkt);
+	int r = parsed;
 
 	if (r == GO_ON)
 		r = frag_recall(pkt);

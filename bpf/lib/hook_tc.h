@@ -102,6 +102,25 @@ static __always_inline void *hook_data_end(const struct __sk_buff *skb)
 	return end;
 }
 
+/*
+ * Nothing but zeros, in a way that the verifier does not see through: two reads of one field are
+ * two numbers to it.
+ */
+static __always_inline __u64 hook_unknown_zero(const struct pkt *pkt)
+{
+	__u64 zero, again;
+
+	asm volatile("%0 = *(u32 *)(%2 + %3)\n"
+		     "%1 = *(u32 *)(%2 + %3)\n"
+		     "%0 ^= %1\n"
+		     "%1 = %0\n"
+		     "%1 <<= 32\n"
+		     "%0 |= %1"
+		     : "=&r"(zero), "=&r"(again)
+		     : "r"(hook_skb(pkt)), "i"(offsetof(struct __sk_buff, len)));
+	return zero;
+}
+
 #define HOOK_OFFSET_MASK 0x1fff /* headers end far before; the verifier's limit is 64 KiB */
 
 /* length bytes at offset, linear and writable, or NULL: the packet ends before. */

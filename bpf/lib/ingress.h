@@ -14,7 +14,7 @@
 #include "lib/local.h"
 #include "lib/local_vip.h"
 #include "lib/open.h"
-#include "lib/parse.h"
+#include "lib/parse_slow.h"
 #include "lib/scope.h"
 #include "lib/serve.h"
 #include "lib/start.h"
@@ -129,7 +129,7 @@ static __always_inline int from_stranger(struct pkt *pkt, __u32 ingress)
 {
 	struct tp_flow_state *state = NULL;
 	struct tp_flow *old;
-	int r = parse(pkt);
+	int r = parse_slow(pkt);
 
 	if (r != GO_ON)
 		return r;
@@ -145,16 +145,17 @@ static __always_inline int from_stranger(struct pkt *pkt, __u32 ingress)
 static __always_inline int from_client(struct pkt *pkt, __u32 ingress)
 {
 	struct tp_scratch *s = scratch_find();
-	int r = parse(pkt);
+	int r = parse_slow(pkt);
 
 	if (!s)
 		return TP_R_internal;
 	return r == GO_ON ? end_new(pkt, &s->verdict, open_service(pkt, s, ingress)) : r;
 }
 
-static __always_inline int from_tunnel(struct pkt *pkt, __u32 ingress)
+/* GO_ON: may be of a flow. */
+static __always_inline int from_tunnel(struct pkt *pkt)
 {
-	int r = parse(pkt);
+	int r = parse_slow(pkt);
 
 	if (r != GO_ON)
 		return r; /* local_scope: neighbour or listener discovery */
@@ -162,8 +163,7 @@ static __always_inline int from_tunnel(struct pkt *pkt, __u32 ingress)
 		return TP_R_martian;
 	if (scope_is_beyond_grants(pkt))
 		return TP_R_no_route;
-	r = frag_recall(pkt);
-	return r == GO_ON ? route_packet(pkt, ingress) : r;
+	return frag_recall(pkt);
 }
 
 static __always_inline int lan_unknown_fragment(struct pkt *pkt, __u32 ingress)
@@ -175,9 +175,10 @@ static __always_inline int lan_unknown_fragment(struct pkt *pkt, __u32 ingress)
 	return lan_is_ours(pkt, ingress) ? TP_R_frag_unknown : TP_R_not_ours;
 }
 
+/* GO_ON: may be of a flow. */
 static __always_inline int from_lan(struct pkt *pkt, __u32 ingress)
 {
-	int r = parse(pkt);
+	int r = parse_slow(pkt);
 
 	if (r == TP_R_local_scope || (pkt->has_addrs && scope_is_local(pkt)))
 		return TP_R_local_scope;
@@ -188,8 +189,13 @@ static __always_inline int from_lan(struct pkt *pkt, __u32 ingress)
 		return lan_concerns_us(pkt, ingress) && !local_keeps(pkt, ingress) ? r
 										   : TP_R_not_ours;
 	r = frag_recall(pkt);
-	if (r == TP_R_frag_unknown)
-		return lan_unknown_fragment(pkt, ingress);
+	return r == TP_R_frag_unknown ? lan_unknown_fragment(pkt, ingress) : r;
+}
+
+static __always_inline int from_outside(struct pkt *pkt, __u32 ingress)
+{
+	int r = pkt->key.side == TP_SIDE_TUNNEL ? from_tunnel(pkt) : from_lan(pkt, ingress);
+
 	return r == GO_ON ? route_packet(pkt, ingress) : r;
 }
 
@@ -203,7 +209,7 @@ static __always_inline bool lan_is_for_us(struct pkt *pkt, __u32 ingress)
 static __always_inline int from_error(struct pkt *pkt, __u32 ingress)
 {
 	bool lan = pkt->key.side == TP_SIDE_LAN;
-	int r = parse(pkt);
+	int r = parse_slow(pkt);
 
 	if (r == TP_R_local_scope || (pkt->has_addrs && scope_is_local(pkt)))
 		return TP_R_local_scope;

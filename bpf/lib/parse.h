@@ -241,21 +241,20 @@ static __always_inline __be16 parse_ether_type(const struct pkt *pkt)
 	return first && *first >> 4 == 6 ? bpf_htons(ETH_P_IPV6) : 0;
 }
 
-static __always_inline int parse(struct pkt *pkt)
+static __always_inline int parse_l3(struct pkt *pkt)
 {
 	__be16 ether_type = parse_ether_type(pkt);
-	int r;
 
 	if (ether_type == bpf_htons(ETH_P_IP))
-		r = parse_ipv4(pkt);
-	else if (ether_type == bpf_htons(ETH_P_IPV6))
-		r = parse_ipv6(pkt);
-	else
-		return TP_R_malformed;
+		return parse_ipv4(pkt);
+	return ether_type == bpf_htons(ETH_P_IPV6) ? parse_ipv6(pkt) : TP_R_malformed;
+}
 
-	if (r != GO_ON)
-		return r;
-	return parse_l4(pkt);
+static __always_inline int parse(struct pkt *pkt)
+{
+	int r = parse_l3(pkt);
+
+	return r == GO_ON ? parse_l4(pkt) : r;
 }
 
 #endif
