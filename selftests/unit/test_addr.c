@@ -359,6 +359,22 @@ TEST(orders_by_address_then_shorter_first)
 	CHECK(!prefix_is_equal(&wide, &narrow));
 }
 
+/* For each length: bit by bit, as slowly as it can be done. */
+TEST(a_prefix_around_an_address_has_its_first_bits)
+{
+	struct addr addr;
+	unsigned int len, bit;
+
+	memset(addr.bytes, 0xff, sizeof(addr.bytes));
+	for (len = 0; len <= 128; len++) {
+		struct prefix around = prefix_around(&addr, (uint8_t)len);
+
+		CHECK_INT(around.len, len);
+		for (bit = 0; bit < 128; bit++)
+			CHECK_INT(around.addr.bytes[bit / 8] >> (7 - bit % 8) & 1, bit < len);
+	}
+}
+
 TEST(a_prefix_is_the_range_of_its_ends)
 {
 	static const char *const pairs[][2] = {

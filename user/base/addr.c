@@ -123,11 +123,12 @@ static uint8_t byte_mask(size_t i, uint8_t len)
 
 static struct addr first_of(const struct addr *addr, uint8_t len)
 {
-	struct addr first = *addr;
-	size_t i;
+	struct addr first = { { 0 } };
+	size_t whole = len / 8;
 
-	for (i = 0; i < sizeof(first.bytes); i++)
-		first.bytes[i] &= byte_mask(i, len);
+	memcpy(first.bytes, addr->bytes, whole);
+	if (whole < sizeof(first.bytes))
+		first.bytes[whole] = addr->bytes[whole] & byte_mask(whole, len);
 	return first;
 }
 
@@ -170,6 +171,11 @@ const char *prefix_put(char *buf, const struct prefix *prefix)
 	snprintf(buf, PREFIX_TEXT_SIZE, "%s/%u", addr_put(addr, &prefix->addr),
 		 (unsigned int)prefix_family_len(prefix));
 	return buf;
+}
+
+struct prefix prefix_around(const struct addr *addr, uint8_t len)
+{
+	return (struct prefix){ .addr = first_of(addr, len), .len = len };
 }
 
 struct prefix prefix_host(const struct addr *addr)

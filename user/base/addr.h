@@ -57,7 +57,9 @@ const char *addr_put(char *buf, const struct addr *addr);
  */
 int prefix_read(const char *text, struct prefix *out);
 const char *prefix_put(char *buf, const struct prefix *prefix); /* always with /n */
-struct prefix prefix_host(const struct addr *addr);             /* len 128 */
+/* The prefix of that length, 0..128, that the address lies in. */
+struct prefix prefix_around(const struct addr *addr, uint8_t len);
+struct prefix prefix_host(const struct addr *addr);     /* len 128 */
 uint8_t prefix_family_len(const struct prefix *prefix); /* as people write it: 0..32, 0..128 */
 bool prefix_is_v4(const struct prefix *prefix);
 bool prefix_is_host(const struct prefix *prefix);

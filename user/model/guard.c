@@ -19,12 +19,7 @@ bool guard_is_tunnel(const struct guard *guard, const struct facts_link *link)
 
 struct prefix guard_connected(const struct facts_addr *addr)
 {
-	struct prefix prefix = { .addr = addr->addr, .len = addr->len };
-	unsigned int bit;
-
-	for (bit = addr->len; bit < 128; bit++)
-		prefix.addr.bytes[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
-	return prefix;
+	return prefix_around(&addr->addr, addr->len);
 }
 
 bool guard_is_lan(const struct guard *guard, const struct facts_addr *addr, const char **device)
@@ -168,13 +163,6 @@ static bool is_held_by_lan(const struct guard *guard, const struct prefix *prefi
 	return true;
 }
 
-static struct prefix shortened(const struct prefix *prefix, uint8_t len)
-{
-	const struct facts_addr addr = { .addr = prefix->addr, .len = len };
-
-	return guard_connected(&addr);
-}
-
 static uint8_t longest_default(const struct prefix *prefix)
 {
 	return TP_RT_DEFAULT_IN_PARTS + (prefix_is_v4(prefix) ? ADDR_MAPPED_BITS : 0);
@@ -191,7 +179,7 @@ static const struct facts_route *find_around(const struct guard *guard, const st
 	if (prefix->len <= shortest)
 		return guard_find_route(guard, prefix);
 	for (len = prefix->len; len > shortest; len--) {
-		struct prefix outer = shortened(prefix, len);
+		struct prefix outer = prefix_around(&prefix->addr, len);
 		const struct facts_route *route;
 
 		if (!guard->has_length[len])
@@ -258,7 +246,7 @@ bool guard_is_in_blackhole(const struct guard *guard, const struct prefix *prefi
 	uint8_t shortest = prefix_is_v4(prefix) ? ADDR_MAPPED_BITS : 0, len;
 
 	for (len = prefix->len; len > shortest; len--) {
-		struct prefix outer = shortened(prefix, len);
+		struct prefix outer = prefix_around(&prefix->addr, len);
 		const struct facts_route *route =
 			guard->has_length[len] ? guard_find_route(guard, &outer) : NULL;
 
