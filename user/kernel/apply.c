@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "kernel/bpf_info.h"
 #include "kernel/bpf_judge.h"
 #include "kernel/bpf_rows.h"
 #include "kernel/bpf_service.h"
@@ -205,13 +206,6 @@ static int run_bpf_op(const struct apply *apply, const struct op *op, struct err
 	case OP_DEVICE_SET: return set_device(apply, op, err);
 	case OP_DEVICE_REMOVE: return bpf_remove_device(bpf, op->args.device->ifindex, err);
 	case OP_LIMITS_SET: return bpf_set_limits(bpf, &apply->want->limits, err);
-	case OP_PEER_INFO_SET:
-		return bpf_set_peer_info(bpf, op->args.peer_info, op->changes_hands, err);
-	case OP_PEER_INFO_REMOVE: return bpf_remove_peer_info(bpf, op->args.peer_info->id, err);
-	case OP_ROUTE_INFO_SET:
-		return bpf_set_route_info(bpf, apply->want, op->args.route_info, op->changes_hands,
-					  err);
-	case OP_ROUTE_INFO_REMOVE: return bpf_remove_route_info(bpf, op->args.route_info->id, err);
 	case OP_ATTACH: return attach(apply, op, err);
 	case OP_DETACH: return detach(apply, op, err);
 	case OP_POLICY_STAGE: return stage_policy(apply, err);
@@ -237,6 +231,24 @@ static int run_op(const struct apply *apply, struct ops_net_context *net, const 
 	return run_bpf_op(apply, op, err);
 }
 
+/* How many of the ops from op on are one step. */
+static size_t count_together(const struct op *op, size_t left)
+{
+	size_t infos = bpf_info_count(op, left);
+
+	return infos ? infos : ops_net_count(op, left);
+}
+
+static int run_step(const struct apply *apply, struct ops_net_context *net, const struct op *op,
+		    size_t count, struct err *err)
+{
+	if (bpf_info_count(op, count))
+		return bpf_info_run(apply->bpf, op, count, apply->want, err);
+	if (count > 1)
+		return ops_net_run(net, op, count, apply->want, apply->have, apply->instance, err);
+	return run_op(apply, net, op, err);
+}
+
 static void tell(const struct apply *apply, const struct op *ops, size_t count)
 {
 	for (size_t i = 0; apply->progress && i < count; i++)
@@ -257,12 +269,10 @@ int apply_plan(const struct apply *apply, const struct plan *plan, struct err *e
 
 	while (!r && done < plan->ops.count) {
 		const struct op *op = &plan->ops.items[done];
-		size_t count = ops_net_count(op, plan->ops.count - done);
+		size_t count = count_together(op, plan->ops.count - done);
 
 		tell(apply, op, count);
-		r = count > 1 ? ops_net_run(&net, op, count, apply->want, apply->have,
-					    apply->instance, err)
-			      : run_op(apply, &net, op, err);
+		r = run_step(apply, &net, op, count, err);
 		done += count;
 	}
 	if (!r && apply->want)

@@ -9,7 +9,6 @@
 
 #include "base/mem.h"
 #include "kernel/bpf_abi.h"
-#include "kernel/bpf_counters.h"
 #include "kernel/bpf_netns.h"
 
 int bpf_row_set(const struct bpf *bpf, const char *map, const void *key, const void *value,
@@ -116,45 +115,6 @@ bool bpf_made_qdisc(const struct bpf *bpf, uint32_t ifindex)
 	struct tp_device row;
 
 	return !row_get(bpf, "tp_devices", &ifindex, &row) && row.made_qdisc;
-}
-
-int bpf_set_peer_info(const struct bpf *bpf, const struct peer_info_row *row, bool changes_hands,
-		      struct err *err)
-{
-	int r = changes_hands ? bpf_counters_clear(bpf, "tp_peer_stats", row->id, err) : 0;
-
-	return r ? r : bpf_row_set(bpf, "tp_peer_info", &row->id, &row->info, err);
-}
-
-int bpf_remove_peer_info(const struct bpf *bpf, uint32_t id, struct err *err)
-{
-	int r = bpf_counters_clear(bpf, "tp_peer_stats", id, err);
-
-	return r ? r : bpf_row_remove(bpf, "tp_peer_info", &id, err);
-}
-
-int bpf_set_route_info(const struct bpf *bpf, const struct state *want,
-		       const struct route_info_row *row, bool changes_hands, struct err *err)
-{
-	struct tp_route_info info = {
-		.state = row->state, .approved = row->approved, .snat = row->snat, .in_use = 1
-	};
-	int r = changes_hands ? bpf_counters_clear(bpf, "tp_route_stats", row->id, err) : 0;
-
-	info.prefix.prefix_len = row->prefix.len;
-	memcpy(&info.prefix.addr, &row->prefix.addr, sizeof(info.prefix.addr));
-	memcpy(&info.snat_addr, &row->snat_addr, sizeof(info.snat_addr));
-	/* what is behind the NUL is zero */
-	strncpy(info.node, state_text(want, row->node), sizeof(info.node) - 1);
-	strncpy(info.reason, state_text(want, row->reason), sizeof(info.reason) - 1);
-	return r ? r : bpf_row_set(bpf, "tp_route_info", &row->id, &info, err);
-}
-
-int bpf_remove_route_info(const struct bpf *bpf, uint32_t id, struct err *err)
-{
-	int r = bpf_counters_clear(bpf, "tp_route_stats", id, err);
-
-	return r ? r : bpf_row_remove(bpf, "tp_route_info", &id, err);
 }
 
 static int sysctl_key(const char *path, struct tp_sysctl_key *key, struct err *err)

@@ -21,17 +21,6 @@ int bpf_note_qdisc(const struct bpf *bpf, uint32_t ifindex, struct err *err);
 int bpf_note_xdp(const struct bpf *bpf, uint32_t ifindex, bool native, struct err *err);
 /* Whether the clsact qdisc of that device is of our making. */
 bool bpf_made_qdisc(const struct bpf *bpf, uint32_t ifindex);
-/*
- * Who a number is given to has counters that begin at 0: they are cleared when it is given up, and
- * when it changes hands at once. Before the row is: so a crash in between has it done again.
- */
-int bpf_set_peer_info(const struct bpf *bpf, const struct peer_info_row *row, bool changes_hands,
-		      struct err *err);
-int bpf_remove_peer_info(const struct bpf *bpf, uint32_t id, struct err *err);
-int bpf_set_route_info(const struct bpf *bpf, const struct state *want,
-		       const struct route_info_row *row, /* one of want's */
-		       bool changes_hands, struct err *err);
-int bpf_remove_route_info(const struct bpf *bpf, uint32_t id, struct err *err);
 /* Remembers what a sysctl was before its first change, by whichever instance in this netns. */
 int bpf_save_sysctl(const struct bpf *bpf, const char *path, int32_t before, int32_t set,
 		    struct err *err);
