@@ -86,11 +86,7 @@ static __always_inline int choose(struct bpf_sock_addr *ctx, const struct tp_ser
 /* By its own address: answers from there are shown as they come, until the service is used. */
 static __always_inline int send_elsewhere(struct bpf_sock_addr *ctx, const struct peer *peer)
 {
-	struct tp_sock_udp *udp = datagrams_of(ctx, false);
-
-	for (__u32 i = 0; udp && i < TP_SOCK_SERVICES; i++)
-		if (udp->services[i].used && is_backend(&udp->services[i], peer))
-			udp->services[i].direct = 1;
+	note_direct(ctx, peer);
 	return GO_ON;
 }
 
@@ -142,15 +138,14 @@ static __always_inline int send_to_service(struct bpf_sock_addr *ctx, enum famil
 	if (!backends)
 		return refuse(EHOSTUNREACH);
 	udp = datagrams_of(ctx, true);
-	entry = udp ? entry_for(udp, vip) : NULL;
+	entry = udp ? entry_for(ctx, vip) : NULL;
 	if (!entry)
 		return refuse(ENOBUFS);
 	if (!entry->used || !still_stands(entry, service, backends))
 		error = choose(ctx, service, backends, vip, entry);
 	if (error)
 		return refuse(error);
-	entry->used = ++udp->clock;
-	entry->direct = 0;
+	note_used(udp, entry);
 	peer_write(ctx, family, &entry->backend, entry->backend_port);
 	return GO_ON;
 }
@@ -178,17 +173,14 @@ static __always_inline int on_send(struct bpf_sock_addr *ctx, enum family family
 static __always_inline int on_receive(struct bpf_sock_addr *ctx, enum family family)
 {
 	const struct tp_sock_rev *rev;
-	struct tp_sock_udp *udp;
 	struct peer peer;
 
 	if (!has_services(ctx))
 		return GO_ON;
 	peer_read(&peer, ctx, family);
 	rev = connected_now(ctx);
-	if (!rev || !is_backend(rev, &peer)) {
-		udp = datagrams_of(ctx, false);
-		rev = udp ? last_used(udp, &peer) : NULL;
-	}
+	if (!rev || !is_backend(rev, &peer))
+		rev = last_used(ctx, &peer);
 	if (rev)
 		peer_write(ctx, family, &rev->vip, rev->vip_port);
 	return GO_ON;

@@ -60,4 +60,12 @@ struct {
 	__type(value, struct tp_sock_udp);
 } tp_sock_udp SEC(".maps");
 
+/* Of those that have filled that. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tp_sock_more);
+} tp_sock_more SEC(".maps");
+
 #endif

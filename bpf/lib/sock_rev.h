@@ -48,40 +48,170 @@ static __always_inline struct tp_sock_udp *datagrams_of(const struct bpf_sock_ad
 		       : NULL;
 }
 
+static __always_inline struct tp_sock_more *more_of(const struct bpf_sock_addr *ctx, bool make)
+{
+	return ctx->sk ? bpf_sk_storage_get(&tp_sock_more, ctx->sk, NULL,
+					    make ? BPF_SK_STORAGE_GET_F_CREATE : 0)
+		       : NULL;
+}
+
+/* In pieces of as many entries as every such socket has; what it may have more is all the others.
+ */
+#define SOCK_PIECES (1 + TP_SOCK_MORE / TP_SOCK_SERVICES)
+
+/* The entries of a piece; NULL: the socket has none. */
+static __always_inline struct tp_sock_rev *piece_of(const struct bpf_sock_addr *ctx, __u32 piece)
+{
+	struct tp_sock_more *more;
+	struct tp_sock_udp *udp;
+
+	if (!piece) {
+		udp = datagrams_of(ctx, false);
+		return udp ? udp->services : NULL;
+	}
+	piece--;
+	more = more_of(ctx, false);
+	if (!more || piece >= TP_SOCK_MORE / TP_SOCK_SERVICES)
+		return NULL;
+	barrier_var(more); /* the verifier wants no arithmetic before it was compared with NULL */
+	return &more->services[piece * TP_SOCK_SERVICES];
+}
+
+enum sock_search_for {
+	SEARCH_VIP,     /* an entry of the service, or a free one */
+	SEARCH_BACKEND, /* of those with the backend, the one that was used last */
+	SEARCH_DIRECT,  /* all with the backend, to note that it is used directly now */
+};
+
+struct sock_search {
+	struct peer peer;
+	enum sock_search_for what;
+	__u64 latest; /* when the entry that was found was used */
+	__u32 found;  /* its number, counted through all pieces; SOCK_NONE */
+	__u32 unused; /* the number of a free one; SOCK_NONE */
+};
+
+#define SOCK_NONE (~0U)
+
+static __always_inline __u64 used_at(const struct tp_sock_rev *entry)
+{
+	return (__u64)(entry->round / TP_SOCK_ROUND) << 32 | entry->used;
+}
+
+/* True: the search is over. */
+static __always_inline bool search_entry(struct sock_search *search, struct tp_sock_rev *entry,
+					 __u32 number)
+{
+	if (search->what == SEARCH_VIP) {
+		if (!entry->used)
+			search->unused = number;
+		else if (is_vip(entry, &search->peer))
+			search->found = number;
+		return search->found != SOCK_NONE;
+	}
+	if (!entry->used || !is_backend(entry, &search->peer))
+		return false;
+	if (search->what == SEARCH_DIRECT) {
+		entry->round |= TP_SOCK_DIRECT;
+	} else if (used_at(entry) > search->latest) {
+		search->latest = used_at(entry);
+		search->found = number;
+	}
+	return false;
+}
+
+/*
+ * 1: the search is over. A global function: the verifier goes through it once, for any piece, and
+ * not on from every entry that may be found. bpf_loop would do too, but Linux 6.1 refuses its
+ * callbacks here.
+ */
+__noinline int search_piece(struct bpf_sock_addr *ctx, struct sock_search *search, __u32 piece)
+{
+	struct tp_sock_rev *entries = piece_of(ctx, piece);
+
+	if (!entries || !search)
+		return 1;
+	for (__u32 i = 0; i < TP_SOCK_SERVICES; i++)
+		if (search_entry(search, &entries[i], piece * TP_SOCK_SERVICES + i))
+			return 1;
+	return 0;
+}
+
+static __always_inline void search_socket(struct bpf_sock_addr *ctx, struct sock_search *search,
+					  enum sock_search_for what, const struct peer *peer)
+{
+	__builtin_memset(search, 0, sizeof(*search));
+	search->peer = *peer;
+	search->what = what;
+	search->found = SOCK_NONE;
+	search->unused = SOCK_NONE;
+	for (__u32 piece = 0; piece < SOCK_PIECES; piece++)
+		if (search_piece(ctx, search, piece))
+			break;
+}
+
+/* By its number; NULL: there is none of that. */
+static __always_inline struct tp_sock_rev *entry_at(const struct bpf_sock_addr *ctx, __u32 number)
+{
+	struct tp_sock_rev *entries = piece_of(ctx, number / TP_SOCK_SERVICES);
+
+	return entries ? &entries[number % TP_SOCK_SERVICES] : NULL;
+}
+
 /* The entry of the service, else a free one; NULL when the socket has used up all. */
-static __always_inline struct tp_sock_rev *entry_for(struct tp_sock_udp *udp,
+static __always_inline struct tp_sock_rev *entry_for(struct bpf_sock_addr *ctx,
 						     const struct peer *vip)
 {
-	struct tp_sock_rev *unused = NULL;
+	struct sock_search search;
+	struct tp_sock_more *more;
 
-	for (__u32 i = 0; i < TP_SOCK_SERVICES; i++) {
-		struct tp_sock_rev *entry = &udp->services[i];
+	search_socket(ctx, &search, SEARCH_VIP, vip);
+	if (search.found != SOCK_NONE)
+		return entry_at(ctx, search.found);
+	if (search.unused != SOCK_NONE)
+		return entry_at(ctx, search.unused);
+	if (more_of(ctx, false))
+		return NULL;
+	more = more_of(ctx, true);
+	return more ? more->services : NULL;
+}
 
-		if (entry->used && is_vip(entry, vip))
-			return entry;
-		if (!entry->used && !unused)
-			unused = entry;
+/* Now a datagram goes to the service: no other has been used later. */
+static __always_inline void note_used(struct tp_sock_udp *udp, struct tp_sock_rev *entry)
+{
+	udp->clock++;
+	if (!udp->clock) {
+		udp->clock = 1;
+		udp->round += TP_SOCK_ROUND;
 	}
-	return unused;
+	entry->used = udp->clock;
+	entry->round = udp->round;
+}
+
+/* A datagram goes to the backend by its own address: its answers are not a service's. */
+static __always_inline void note_direct(struct bpf_sock_addr *ctx, const struct peer *backend)
+{
+	struct sock_search search;
+
+	if (datagrams_of(ctx, false))
+		search_socket(ctx, &search, SEARCH_DIRECT, backend);
 }
 
 /*
  * Two services may have one backend: a datagram of that is the one's that was used last, which may
  * also be no service's at all. NULL: show the address as it is.
  */
-static __always_inline struct tp_sock_rev *last_used(struct tp_sock_udp *udp,
+static __always_inline struct tp_sock_rev *last_used(struct bpf_sock_addr *ctx,
 						     const struct peer *backend)
 {
-	struct tp_sock_rev *found = NULL;
+	struct sock_search search;
+	struct tp_sock_rev *found;
 
-	for (__u32 i = 0; i < TP_SOCK_SERVICES; i++) {
-		struct tp_sock_rev *entry = &udp->services[i];
-
-		if (entry->used && is_backend(entry, backend) &&
-		    (!found || entry->used > found->used))
-			found = entry;
-	}
-	return found && !found->direct ? found : NULL;
+	if (!datagrams_of(ctx, false))
+		return NULL;
+	search_socket(ctx, &search, SEARCH_BACKEND, backend);
+	found = search.found != SOCK_NONE ? entry_at(ctx, search.found) : NULL;
+	return found && !(found->round & TP_SOCK_DIRECT) ? found : NULL;
 }
 
 #endif

@@ -99,10 +99,14 @@ struct tp_sock_rev {
 	__be16 vip_port;
 	__be16 backend_port;
 	__u32 index; /* of the backend in its row of tp_backends */
-	/* of an unconnected socket: the higher, the later it was used; 0: the entry is free */
+	/* of an unconnected socket: its clock when it was used last; 0: the entry is free */
 	__u32 used;
-	__u32 direct; /* 1: the last datagram went to the backend by its own address */
+	/* the clock's round, times TP_SOCK_ROUND; and TP_SOCK_DIRECT */
+	__u32 round;
 };
+
+#define TP_SOCK_DIRECT 1 /* the last datagram went to the backend by its own address */
+#define TP_SOCK_ROUND  2
 
 /* What bpf/sock_iter.bpf.c tells of a socket. */
 struct tp_led {
@@ -124,13 +128,21 @@ struct tp_sock_hidden {
 	__u16 named; /* enum tp_sock_named */
 };
 
-/* Of an unconnected UDP socket: as many services as one socket can talk to at a time. */
+/*
+ * Of an unconnected UDP socket: the services that it talks to. Few sockets talk to more than a few,
+ * so there is more room only for one that needs it. What one has been given is never taken away.
+ */
 #define TP_SOCK_SERVICES 16
+#define TP_SOCK_MORE     112
 
 struct tp_sock_udp {
-	__u32 clock;
-	__u32 zero;
+	__u32 clock; /* never 0: after 2^32 - 1 comes 1, of the next round */
+	__u32 round; /* as in tp_sock_rev */
 	struct tp_sock_rev services[TP_SOCK_SERVICES];
+};
+
+struct tp_sock_more {
+	struct tp_sock_rev services[TP_SOCK_MORE];
 };
 
 _Static_assert(sizeof(struct tp_service_key) == 20, "no hole");
@@ -139,6 +151,7 @@ _Static_assert(sizeof(struct tp_backends) == 80 + 16 * TP_BACKEND_MAX, "no hole"
 _Static_assert(sizeof(struct tp_exempt) == 136, "no hole");
 _Static_assert(sizeof(struct tp_sock_hidden) == 20, "no hole");
 _Static_assert(sizeof(struct tp_sock_rev) == 48, "no hole");
+_Static_assert(sizeof(struct tp_sock_udp) == 8 + 48 * TP_SOCK_SERVICES, "no hole");
 _Static_assert(sizeof(struct tp_led) == 56, "no hole");
 
 #endif

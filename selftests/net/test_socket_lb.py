@@ -18,6 +18,7 @@ from lib import (DEADLINE_S, TOWPATH, Lab, case, check, check_equal, fault_shim,
                  wait_until)
 from services import (SECOND, SECOND6, TCP, UDP, VIP, VIP6, Row, cgroup_mount, cgroup_programs,
                       served, service_policy, socket_in, true_peers)
+from standin import MAP_LOOKUP, bpf
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 # the service's address, its first backend and its second, by family
@@ -25,6 +26,7 @@ FAMILIES = ((V4, VIP, Lab.WEB, Lab.DNS), (V6, VIP6, Lab.WEB6, Lab.DNS6))
 MAPPED = ((V6, "::ffff:" + VIP, "::ffff:" + Lab.WEB, "::ffff:" + Lab.DNS),)
 AF_UNSPEC_ADDRESS = bytes(16)
 SO_NETNS_COOKIE = 71
+MAP_UPDATE, OBJ_GET, STORAGE_SIZE = 2, 7, 8 + 16 * 48
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -238,10 +240,18 @@ def source_gives_a_client_one_backend(lab):
 
 
 def make_pod(name):
+    """With a way out on which nobody answers: by lo, Linux 6.1 refuses at once."""
+    def ip(*words):
+        run("ip", "-n", name, *words)
     run("ip", "netns", "add", name)
-    run("ip", "-n", name, "link", "set", "lo", "up")
-    run("ip", "-n", name, "route", "add", "default", "dev", "lo")
-    run("ip", "-n", name, "-6", "route", "add", "default", "dev", "lo")
+    ip("link", "set", "lo", "up")
+    ip("link", "add", "out", "type", "veth", "peer", "name", "nobody")
+    ip("link", "set", "nobody", "up")
+    ip("link", "set", "out", "up")
+    ip("addr", "add", "192.0.2.1/32", "dev", "out")
+    ip("addr", "add", "2001:db8::1/128", "dev", "out", "nodad")
+    ip("route", "add", "default", "dev", "out")
+    ip("-6", "route", "add", "default", "dev", "out")
 
 
 @contextlib.contextmanager
@@ -402,6 +412,60 @@ def a_reload_moves_an_unconnected_socket_only_when_it_has_to(lab):
             lab.apply(policy)
             check_equal(ask(sock, (vip, 80))[0], "dns-udp", "the one that is left")
         lab.apply(service_policy(lab, lab.cgroup))
+
+
+SERVICES = 128
+
+
+@case
+def one_socket_talks_to_many_services(lab):
+    """All of one backend, so that each answer is of the service that was used last."""
+    policy = service_policy(lab, lab.cgroup)
+    for service in policy["services"].values():
+        service["ports"] = [{"port": port, "protocol": "udp", "target_port": 9090}
+                            for port in range(1, SERVICES + 2)]
+    lab.apply(policy)
+    for family, vip, backend, _ in FAMILIES:
+        with socket_in(lab, "router", UDP, family) as sock:
+            for port in (*range(1, SERVICES + 1), 1, 17, SERVICES, 16):
+                check_equal(ask(sock, (vip, port)), ("web-udp", (vip, port)), f"{vip} {port}")
+            check_equal(ask(sock, (backend, 9090)), ("web-udp", (backend, 9090)), "directly")
+            try:
+                sock.sendto(b"who", (vip, SERVICES + 1))
+                check(False, "one more was sent to")
+            except OSError as error:
+                check_equal(error.errno, errno.ENOBUFS, "one more")
+            check_equal(ask(sock, (vip, SERVICES)), ("web-udp", (vip, SERVICES)), "the last one")
+    lab.apply(service_policy(lab, lab.cgroup))
+
+
+def set_clock(lab, sock, value):
+    """Of what the socket has been told (struct tp_sock_udp)."""
+    path = ctypes.create_string_buffer(f"{lab.pins}/maps/tp_sock_udp".encode())
+    storage = bpf(OBJ_GET, struct.pack("=QI", ctypes.addressof(path), 0))
+    key = ctypes.create_string_buffer(struct.pack("=i", sock.fileno()))
+    row = ctypes.create_string_buffer(STORAGE_SIZE)
+    where = struct.pack("=IIQQQ", storage, 0, ctypes.addressof(key), ctypes.addressof(row), 0)
+    try:
+        bpf(MAP_LOOKUP, where)
+        row[:4] = struct.pack("=I", value)
+        bpf(MAP_UPDATE, where)
+    finally:
+        os.close(storage)
+
+
+@case
+def who_was_used_last_is_known_after_four_billion_datagrams(lab):
+    for family, first, second, backend in ((V4, VIP, SECOND, 1), (V6, VIP6, SECOND6, 1)):
+        Row(lab, "second6" if family == V6 else "second").set_healthy(1 << backend)
+        with socket_in(lab, "router", UDP, family) as sock:
+            for vip in (first, second):
+                check_equal(ask(sock, (vip, 80)), ("web-udp", (vip, 80)), "at the beginning")
+            set_clock(lab, sock, 0xffffffff - 3)
+            for _ in range(4):
+                for vip in (first, second):
+                    check_equal(ask(sock, (vip, 80)), ("web-udp", (vip, 80)), "later")
+    lab.apply(service_policy(lab, lab.cgroup))
 
 
 THREADS, DATAGRAMS = 8, 2000

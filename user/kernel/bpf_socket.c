@@ -58,9 +58,10 @@ int bpf_load_sockets(struct bpf *bpf, const struct state *want, struct err *err)
 
 bool bpf_sockets_have_maps(const struct bpf *bpf)
 {
-	static const char *const names[] = { "tp_services",    "tp_backends", "tp_exempt",
-					     "tp_socket_lb",   "tp_sock_rev", "tp_sock_udp",
-					     "tp_sock_hidden", "tp_sock_own", "tp_foreign" };
+	static const char *const names[] = { "tp_services",  "tp_backends",    "tp_exempt",
+					     "tp_socket_lb", "tp_sock_rev",    "tp_sock_udp",
+					     "tp_sock_more", "tp_sock_hidden", "tp_sock_own",
+					     "tp_foreign" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		AUTO_CLOSE int fd = bpf_map_open(bpf, names[i]);
