@@ -41,7 +41,7 @@ BEGIN {
 	rule("user/kernel/bpf_sandbox.c", "tc_router.skel.h$")
 	rule("user/report/", "report/ base/ secret/ model/ plan/ops.h$ <cjson/ " towpath)
 	rule("user/daemon/", "daemon/ base/ secret/ model/ plan/ kernel/ report/ " towpath)
-	rule("user/daemon/http.c", "<microhttpd.h>$")
+	rule("user/daemon/http.c", "<microhttpd.h>$ <linux/tcp.h>$")
 	rule("user/cmd/",    "cmd/ base/ secret/ config/ model/ plan/ kernel/ report/ daemon/ " \
 	     "version.h$ <linux/ " towpath)
 

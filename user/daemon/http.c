@@ -2,11 +2,11 @@
 #include "daemon/http.h"
 
 #include <errno.h>
+#include <linux/tcp.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,8 +19,7 @@
 
 struct client {
 	struct MHD_Connection *connection; /* NULL: there is none */
-	int unread;                        /* bytes, before the library had its last turn */
-	int left;                          /* those of them that it did not want */
+	uint64_t heard;                    /* bytes that it has sent, when last was asked */
 };
 
 struct http {
@@ -105,50 +104,40 @@ static void keep_client(void *data, struct MHD_Connection *connection, void **co
 	while (i < CLIENTS_MAX && http->clients[i].connection != (comes ? NULL : connection))
 		i++;
 	if (i < CLIENTS_MAX)
-		http->clients[i] = (struct client){ comes ? connection : NULL, 0, 0 };
+		http->clients[i] = (struct client){ comes ? connection : NULL, 0 };
 }
 
-static int count_unread(struct MHD_Connection *connection)
+/* Bytes that have come from it in order, read or not (tcp_info, Linux 4.1). */
+static uint64_t count_received(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	int unread;
+	struct tcp_info tcp = { 0 };
+	socklen_t size = sizeof(tcp);
 
-	return info && !ioctl(info->connect_fd, FIONREAD, &unread) ? unread : 0;
+	if (!info || getsockopt(info->connect_fd, IPPROTO_TCP, TCP_INFO, &tcp, &size))
+		return 0;
+	return tcp.tcpi_bytes_received;
 }
 
 /*
  * The library hangs up on who was silent for too long before it reads what has come. A client that
- * spoke while this loop was busy was not silent; a timeout that was off begins anew. What it leaves
- * unread, as of one who takes no answer, is no news.
+ * spoke while this loop was busy was not silent; a timeout that was off begins anew. What lies
+ * there unread, as of one who takes no answer, is no news.
  */
 static void hear_clients(struct http *http)
 {
 	struct client *client;
 
 	for (client = http->clients; client < http->clients + CLIENTS_MAX; client++) {
-		if (!client->connection)
+		uint64_t received = client->connection ? count_received(client->connection) : 0;
+
+		if (received <= client->heard)
 			continue;
-		client->unread = count_unread(client->connection);
-		if (client->unread <= client->left)
-			continue;
+		client->heard = received;
 		MHD_set_connection_option(client->connection, MHD_CONNECTION_OPTION_TIMEOUT, 0U);
 		MHD_set_connection_option(client->connection, MHD_CONNECTION_OPTION_TIMEOUT,
 					  CLIENT_TIMEOUT_S);
-	}
-}
-
-/* What came since hear_clients, or with a client that was let in since, had no turn yet. */
-static void note_left(struct http *http)
-{
-	struct client *client;
-	int unread;
-
-	for (client = http->clients; client < http->clients + CLIENTS_MAX; client++) {
-		if (!client->connection)
-			continue;
-		unread = count_unread(client->connection);
-		client->left = unread < client->unread ? unread : client->unread;
 	}
 }
 
@@ -177,7 +166,6 @@ static void run(void *data)
 		hear_clients(http);
 		before = count_clients(http);
 		MHD_run(http->daemon);
-		note_left(http);
 	} while (count_clients(http) < before);
 	if (MHD_get_timeout(http->daemon, &timeout_ms) != MHD_YES)
 		loop_timer_disarm(&http->timer);
