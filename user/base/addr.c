@@ -124,7 +124,7 @@ static uint8_t byte_mask(size_t i, uint8_t len)
 static struct addr first_of(const struct addr *addr, uint8_t len)
 {
 	struct addr first = { { 0 } };
-	size_t whole = len / 8;
+	size_t whole = len < 128 ? len / 8 : sizeof(first.bytes);
 
 	memcpy(first.bytes, addr->bytes, whole);
 	if (whole < sizeof(first.bytes))

@@ -39,12 +39,12 @@ static int take_route_info(const void *key, const void *value, struct state *hav
 	if (!row)
 		return -ENOMEM;
 	memcpy(&info, value, sizeof(info));
-	/* whoever wrote into the map: texts end */
+	/* whoever wrote into the map: texts end, and a prefix is no longer than its address */
 	info.node[sizeof(info.node) - 1] = info.reason[sizeof(info.reason) - 1] = '\0';
 
 	memcpy(&row->id, key, sizeof(row->id));
 	memcpy(&row->prefix.addr, &info.prefix.addr, sizeof(row->prefix.addr));
-	row->prefix.len = (uint8_t)info.prefix.prefix_len;
+	row->prefix.len = info.prefix.prefix_len < 128 ? (uint8_t)info.prefix.prefix_len : 128;
 	row->state = info.state;
 	row->approved = info.approved;
 	row->snat = info.snat;
