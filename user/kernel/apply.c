@@ -234,15 +234,13 @@ static int run_op(const struct apply *apply, struct ops_net_context *net, const 
 /* How many of the ops from op on are one step. */
 static size_t count_together(const struct op *op, size_t left)
 {
-	size_t infos = bpf_info_count(op, left);
-
-	return infos ? infos : ops_net_count(op, left);
+	return bpf_info_handles(op->kind) ? bpf_info_count(op, left) : ops_net_count(op, left);
 }
 
 static int run_step(const struct apply *apply, struct ops_net_context *net, const struct op *op,
 		    size_t count, struct err *err)
 {
-	if (bpf_info_count(op, count))
+	if (bpf_info_handles(op->kind))
 		return bpf_info_run(apply->bpf, op, count, apply->want, err);
 	if (count > 1)
 		return ops_net_run(net, op, count, apply->want, apply->have, apply->instance, err);

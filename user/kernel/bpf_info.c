@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "kernel/bpf_counters.h"
 
-#define INFOS_TOGETHER 1024 /* the map is opened once for them; progress is told as often */
+#define INFOS_TOGETHER 1024 /* the map of infos is opened once for them */
 
 static const struct info_kind {
 	enum op_kind op;
@@ -30,11 +30,16 @@ static const struct info_kind *find_kind(enum op_kind op)
 	return NULL;
 }
 
+bool bpf_info_handles(enum op_kind kind)
+{
+	return find_kind(kind);
+}
+
 size_t bpf_info_count(const struct op *op, size_t left)
 {
-	size_t count = find_kind(op->kind) ? 1 : 0;
+	size_t count = 1;
 
-	while (count && count < left && count < INFOS_TOGETHER && op[count].kind == op->kind)
+	while (count < left && count < INFOS_TOGETHER && op[count].kind == op->kind)
 		count++;
 	return count;
 }
@@ -105,5 +110,5 @@ int bpf_info_run(const struct bpf *bpf, const struct op *op, size_t count, const
 			return r;
 		r = change_row(map, &op[i], want);
 	}
-	return r ? err_sys(err, r, "change a row of %s", kind->map) : 0;
+	return r ? err_sys(err, r, "change row %u of %s", number_of(&op[i - 1]), kind->map) : 0;
 }

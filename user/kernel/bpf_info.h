@@ -8,7 +8,9 @@
 #include "model/state.h"
 #include "plan/ops.h"
 
-/* How many of the ops from op on are done together: all of a kind, some at a time. 0: no info. */
+bool bpf_info_handles(enum op_kind kind);
+
+/* How many of the ops from op on are done together: those of a kind, some at a time. */
 size_t bpf_info_count(const struct op *op, size_t left);
 
 /*
