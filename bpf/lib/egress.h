@@ -177,10 +177,10 @@ static __always_inline bool is_to_service(const struct pkt *pkt)
 	return dst && dst->kind == TP_ROUTE_SERVICE;
 }
 
-static __always_inline int tunnel_egress(struct __sk_buff *skb, struct pkt *pkt, int parsed)
+/* r: what parsing it has come to. */
+static __always_inline int tunnel_egress(struct __sk_buff *skb, struct pkt *pkt, int r)
 {
 	struct tp_scratch *s = scratch_find(); /* five calls deep, the stack is 512 bytes in all */
-	int r = parsed;
 
 	if (!s)
 		return TP_R_internal;
@@ -255,12 +255,10 @@ static __noinline int translate_out(struct pkt *pkt, __u8 came_by)
 /*
  * What came through the tunnel. It was judged on its way in, and translated unless the stack had to
  * finish it. Anything else with a mesh source must not get out, to a link-local address neither:
- * Linux forwards to 169.254.0.0/16, where clouds keep their metadata.
+ * Linux forwards to 169.254.0.0/16, where clouds keep their metadata. r: of parsing it.
  */
-static __always_inline int lan_egress(struct pkt *pkt, int parsed)
+static __always_inline int lan_egress(struct pkt *pkt, int r)
 {
-	int r = parsed;
-
 	if (r == GO_ON)
 		r = frag_recall(pkt);
 	if (r != GO_ON)

@@ -5,8 +5,9 @@
  * The verifier goes through what follows once for each way in which a packet may have been read,
  * as long as it can tell the results apart: this one has zeros where that one has bytes it does not
  * know. After pkt_forget() it knows none of them, and all those ways are one: less than half the
- * instructions to look at, and a load of all programs takes half as long. To the processor it is a
- * dozen words or'ed with zero, which the fast programs, being small, do without.
+ * instructions to look at, and a load of all programs takes half as long. It is done after either
+ * half, as the one behind multiplies the ways of the one before. To the processor it is two dozen
+ * words or'ed with zero, which the fast programs, being small, do without.
  */
 #ifndef BPF_LIB_PARSE_SLOW_H
 #define BPF_LIB_PARSE_SLOW_H

@@ -55,8 +55,7 @@ static __always_inline struct tp_sock_more *more_of(const struct bpf_sock_addr *
 		       : NULL;
 }
 
-/* In pieces of as many entries as every such socket has; what it may have more is all the others.
- */
+/* Piece 0 is tp_sock_udp's entries, the others are as many each of tp_sock_more's. */
 #define SOCK_PIECES (1 + TP_SOCK_MORE / TP_SOCK_SERVICES)
 
 /* The entries of a piece; NULL: the socket has none. */
@@ -172,7 +171,7 @@ static __always_inline struct tp_sock_rev *entry_for(struct bpf_sock_addr *ctx,
 		return entry_at(ctx, search.unused);
 	if (more_of(ctx, false))
 		return NULL;
-	more = more_of(ctx, true);
+	more = more_of(ctx, true); /* stays, even if no backend should be found now */
 	return more ? more->services : NULL;
 }
 

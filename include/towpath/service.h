@@ -136,7 +136,7 @@ struct tp_sock_hidden {
 #define TP_SOCK_MORE     112
 
 struct tp_sock_udp {
-	__u32 clock; /* never 0: after 2^32 - 1 comes 1, of the next round */
+	__u32 clock; /* after 2^32 - 1 comes 1, of the next round: 0 only in the beginning */
 	__u32 round; /* as in tp_sock_rev */
 	struct tp_sock_rev services[TP_SOCK_SERVICES];
 };
@@ -152,6 +152,8 @@ _Static_assert(sizeof(struct tp_exempt) == 136, "no hole");
 _Static_assert(sizeof(struct tp_sock_hidden) == 20, "no hole");
 _Static_assert(sizeof(struct tp_sock_rev) == 48, "no hole");
 _Static_assert(sizeof(struct tp_sock_udp) == 8 + 48 * TP_SOCK_SERVICES, "no hole");
+_Static_assert(TP_SOCK_MORE % TP_SOCK_SERVICES == 0, "searched in whole pieces");
+_Static_assert(sizeof(struct tp_sock_more) == 48 * TP_SOCK_MORE, "no hole");
 _Static_assert(sizeof(struct tp_led) == 56, "no hole");
 
 #endif

@@ -235,7 +235,8 @@ static int leave_home(struct guardian *g, int ready)
 
 /*
  * Says over `ready` that it stands by; an end without a word is a failure. When nobody hears it any
- * more, nothing was tried: there is no trial to end but in name. Never returns.
+ * more, nothing was tried: there is no trial to end but in name. Of an apply that is killed after
+ * it heard, nobody knows how far it came: that trial takes its time. Never returns.
  */
 __attribute__((noreturn)) static void become_guardian(struct guardian *g, int ready)
 {
