@@ -610,6 +610,26 @@ def a_map_whose_pin_is_gone_is_made_anew(lab):
 
 
 @case
+def a_map_that_an_older_towpath_had_not_is_added(lab):
+    """Its programs run on until they are updated in place: sockets know whom they talk to."""
+    def links():
+        return [a["link_id"] for a in lab.json("status")["attachments"] if a["hook"] == "cgroup"]
+
+    path = lab.write_policy(service_policy(lab, lab.cgroup))
+    lab.towpath("apply", path)
+    before = links()
+    check_equal(len(before), 8, "links")
+    with socket_in(lab, "router", UDP, V4) as sock:
+        check_equal(ask(sock, (VIP, 80)), ("web-udp", (VIP, 80)), "before")
+        os.unlink(f"{lab.pins}/maps/tp_sock_more")
+        lab.towpath("apply", path)
+        check_equal(lab.json("plan", path)["ops"], [], "plan")
+        check_equal(links(), before, "links")
+        check(os.path.exists(f"{lab.pins}/maps/tp_sock_more"), "the map is pinned")
+        check_equal(ask(sock, (VIP, 80)), ("web-udp", (VIP, 80)), "after")
+
+
+@case
 def down_takes_all_away(lab):
     lab.towpath("down")
     check_equal(cgroup_programs(lab), [], "programs in the cgroup")
