@@ -169,7 +169,8 @@ static __always_inline int answer_make(struct pkt *pkt, const struct tp_addr *fr
 static __always_inline int answered_reason(const struct tp_scratch *s)
 {
 	switch (s->answer_mtu) {
-	case ANSWER_NO_PORT: return TP_R_no_backend;
+	case ANSWER_NO_PORT:
+	case ANSWER_REFUSED: return TP_R_no_backend;
 	case ANSWER_RESET: return TP_R_reset;
 	default: return TP_R_answered;
 	}
@@ -188,7 +189,7 @@ static __always_inline int answer(struct pkt *pkt, __u32 ingress)
 		return TP_R_unanswered;
 	if (!answer_is_due(pkt))
 		return TP_R_answer_limit;
-	if (s->answer_mtu == ANSWER_RESET)
+	if (s->answer_mtu == ANSWER_RESET || s->answer_mtu == ANSWER_REFUSED)
 		r = reset_make(pkt);
 	else
 		r = answer_make(pkt, &s->answer_from, s->answer_mtu);

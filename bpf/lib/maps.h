@@ -140,9 +140,13 @@ struct {
 	__type(value, struct tp_frag);
 } tp_frags SEC(".maps");
 
-/* In place of an MTU that answer.h tells: nobody is there for the port, or for a connection. */
+/*
+ * In place of an MTU that answer.h tells: nobody is there for the port, by an ICMP error or by a
+ * RST, or nobody for a connection.
+ */
 #define ANSWER_NO_PORT (~0U)
-#define ANSWER_RESET   (~0U - 1)
+#define ANSWER_REFUSED (~0U - 1)
+#define ANSWER_RESET   (~0U - 2)
 
 /*
  * What is too large for a program's stack. There is one for each CPU: only one packet at a time is

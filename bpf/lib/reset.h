@@ -2,8 +2,10 @@
 /*
  * A client of a service whose flow is gone, as with a backend that was removed, would send into the
  * void until it gives up: nobody else can go on with its connection. So it is told, as by a host
- * that knows of no connection (RFC 9293 3.10.7.1). Only services are answered for: their addresses
- * are ours, and who could answer otherwise is a host.
+ * that knows of no connection (RFC 9293 3.10.7.1). Who opens one to a service without a backend is
+ * refused that way too: an ICMP error may be held for another second, while the client is still in
+ * its connect(). Only services are answered for: their addresses are ours, and who could answer
+ * otherwise is a host.
  */
 #ifndef BPF_LIB_RESET_H
 #define BPF_LIB_RESET_H
@@ -14,19 +16,20 @@
 #include "lib/icmp_sum.h"
 
 /*
- * For a segment that can open nothing. Its RST begins where its own TCP header does: if the sender
+ * Whether a RST can answer it: one begins where the segment's own TCP header does. If the sender
  * left the checksum to a device, the device goes by that place.
  */
-static __always_inline bool reset_is_due(const struct pkt *pkt)
+static __always_inline bool reset_fits(const struct pkt *pkt)
 {
-	return pkt->key.proto == IPPROTO_TCP && !(pkt->tcp_flags & (TCP_SYN | TCP_RST)) &&
-	       !pkt->fragment && pkt->l4 - pkt->l2_len == compose_ip_size(pkt);
+	return pkt->key.proto == IPPROTO_TCP && !(pkt->tcp_flags & TCP_RST) && !pkt->fragment &&
+	       pkt->l4 - pkt->l2_len == compose_ip_size(pkt);
 }
 
 /* All but the checksum. */
 static __always_inline void reset_fill(const struct pkt *pkt, struct tcphdr *tcp)
 {
-	__u32 end = pkt->seq + pkt->len - pkt->headers + !!(pkt->tcp_flags & TCP_FIN);
+	__u32 end = pkt->seq + !!(pkt->tcp_flags & TCP_SYN) + pkt->len - pkt->headers +
+		    !!(pkt->tcp_flags & TCP_FIN);
 
 	tcp->source = pkt->key.dport;
 	tcp->dest = pkt->key.sport;

@@ -59,7 +59,7 @@ static __noinline int serve_choose(struct pkt *pkt)
 		return TP_R_no_service;
 	index = choose_backend(service, backends, client_of(&pkt->key.src));
 	if (index >= TP_BACKEND_MAX) {
-		s->answer_mtu = ANSWER_NO_PORT;
+		s->answer_mtu = reset_fits(pkt) ? ANSWER_REFUSED : ANSWER_NO_PORT;
 		s->answer_out = 0;
 		return GO_ANSWER;
 	}
@@ -188,7 +188,7 @@ static __always_inline int serve_open(struct pkt *pkt, struct tp_scratch *s,
 /* TCP that can open no flow, and has none: its connection is gone, unless nobody ever served it. */
 static __always_inline int serve_reset(const struct pkt *pkt, struct tp_scratch *s)
 {
-	if (!reset_is_due(pkt) || !service_of(&pkt->key))
+	if (!reset_fits(pkt) || pkt->tcp_flags & TCP_SYN || !service_of(&pkt->key))
 		return TP_R_invalid;
 	s->answer_mtu = ANSWER_RESET;
 	s->answer_out = 0;

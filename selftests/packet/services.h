@@ -38,9 +38,9 @@
 #define TWO_PORTS POLICY_LIMITS("\"snat_ports\": \"20000-20001\"")
 
 /* Back through that device, from the service's TCP port. */
-#define resets(through, flags, to, to_port, ...)                         \
+#define hears_rst(why, through, flags, to, to_port, ...)                 \
 	{                                                                \
-		.fate = SENT, .reason = TP_R_reset, .device = (through), \
+		.fate = SENT, .reason = TP_R_##why, .device = (through), \
 		.out = {.proto = IPPROTO_TCP,                            \
 			.tcp_flags = (flags),                            \
 			.src = "vip",                                    \
@@ -53,6 +53,7 @@
 			.payload = "",                                   \
 			##__VA_ARGS__ }                                  \
 	}
+#define resets(...) hears_rst(reset, __VA_ARGS__)
 
 /* Steps. Ports 20000 and up are in the range of SNAT, so that they are kept. */
 #define OPENED(...)                                                                                \

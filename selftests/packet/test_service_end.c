@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kernel/bpf_service.h"
+#include "pieces.h"
 #include "policies.h"
 #include "rows.h"
 #include "services.h"
@@ -196,8 +197,10 @@ ROWS(rows)
 
 /* ---- nobody is left: the client hears of it ------------------------------------------------ */
 
-#define QUESTION udp("host2", 20000, "vip", 53)
-#define SYN_SENT tcp(SYN, "host2", 20000, "vip", 80)
+#define IN_PIECES tcp(SYN, "host2", 20000, "vip", 80, FIRST)
+#define QUESTION  udp("host2", 20000, "vip", 53)
+#define hangs_up(through, to, ...) \
+	hears_rst(no_backend, through, RST | ACK, to, 20000, .no_seq = true, ##__VA_ARGS__)
 #define refused(what)                                                    \
 	{                                                                \
 		.fate = SENT, .reason = TP_R_no_backend, .device = LAN0, \
@@ -223,11 +226,22 @@ static const struct row nobody_rows[] = {
 	  .policy = OPEN_SERVICE,
 	  .steps = {
 		  { FROM_LAN, QUESTION, refused(QUESTION), .flows = 0, .before = all_die },
-		  { FROM_LAN, SYN_SENT, refused(SYN_SENT), .flows = 0 },
-		  { FROM_LAN, tcp(RST, "host2", 20000, "vip", 80), drops(invalid), .flows = 0 },
 		  { FROM_LAN, udp("host2", 20000, "vip", 54), drops(acl), .flows = 0 },
 		  { FROM_LAN, QUESTION, drops(answer_limit), .flows = 0,
 		    .before = no_more_answers },
+	  } },
+	/* RFC 9293 3.10.7.1, as for a port that nobody listens on */
+	{ .name = "without_a_backend_a_connection_is_refused",
+	  .policy = OPEN_SERVICE,
+	  .steps = {
+		  { FROM_LAN, tcp(SYN, "host2", 20000, "vip", 80, .seq = 5000, .payload = ""),
+		    hangs_up(LAN0, "host2", .ack = 5000), .flows = 0, .before = all_die },
+		  { FROM_LAN, tcp(SYN, "host2", 20000, "vip", 80, TCP_OPTIONS("\1\1\1\1")),
+		    hangs_up(LAN0, "host2", .ack = 7), .flows = 0 },
+		  { FROM_LAN, tcp(SYN, "host2", 20000, "vip", 80, .payload = "fast open"),
+		    hangs_up(LAN0, "host2", .ack = 9), .flows = 0 },
+		  { FROM_LAN, IN_PIECES, refused(IN_PIECES), .flows = 0 },
+		  { FROM_LAN, tcp(RST, "host2", 20000, "vip", 80), drops(invalid), .flows = 0 },
 	  } },
 	{ .name = "a_flow_of_datagrams_ends_with_the_last_backend",
 	  .policy = OPEN_SERVICE,
