@@ -226,7 +226,18 @@ def load_policy(path):
     return json.loads(text)
 
 
-class Lab:
+class Fixture:
+    """What cases are handed."""
+
+    def describe(self):
+        """Its state in lines, for who reads of a failed case."""
+        return ""
+
+    def recover(self):
+        """Called after a failed case, for the sake of the next one."""
+
+
+class Lab(Fixture):
     """One lab, with names of its own. Use as a context manager."""
 
     PHONE, PHONE6 = "100.80.0.10", "fd7a:70::10"
@@ -295,8 +306,9 @@ class Lab:
     def drops(self, reason):
         return self.json("status")["drops"].get(reason, 0)
 
-    def recover(self):
-        """Called after a failed case, for the sake of the next one."""
+    def describe(self):
+        done = self.script("towpath", "status", ok=False)
+        return f"towpath status: exit status {done.returncode}\n{done.stdout}{done.stderr}"
 
     def counted(self, reason, before, at_least=1):
         wait_until(lambda: self.drops(reason) >= before + at_least,
@@ -366,6 +378,11 @@ def _indent(text):
     return "\n".join("  " + line for line in str(text).splitlines())
 
 
+def _fail(text, name, value):
+    """With what the router says, which no second look will tell."""
+    print(f"{_indent(text)}\n{_indent(value.describe())}\nFAIL {name}", flush=True)
+
+
 def _run_case(function, name, value):
     """True unless it failed."""
     global _checks
@@ -377,10 +394,10 @@ def _run_case(function, name, value):
     except Skip as reason:
         print(f"SKIP {name}: {reason}", flush=True)
     except Failed as reason:
-        print(f"{_indent(reason)}\nFAIL {name}", flush=True)
+        _fail(reason, name, value)
         return False
     except Exception:       # pylint: disable=broad-except # a case that breaks has failed
-        print(f"{_indent(traceback.format_exc())}\nFAIL {name}", flush=True)
+        _fail(traceback.format_exc(), name, value)
         return False
     else:
         print(f"PASS {name}", flush=True)

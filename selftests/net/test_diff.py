@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 
-from lib import TOP, TOWPATH, case, check, check_equal, main, run
+from lib import TOP, TOWPATH, Fixture, case, check, check_equal, main, run
 
 EXAMPLE = f"{TOP}/docs/examples/homelab.json"
 PHONE, LAN = "100.80.0.10", "10.10.30.0/24"
@@ -110,16 +110,13 @@ def wants_two_files(_):
     check(done.stdout.startswith("no difference: "), done.stdout)
 
 
-class NoLab:
+class NoLab(Fixture):
     """The command needs none."""
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        pass
-
-    def recover(self):
         pass
 
 

@@ -6,10 +6,10 @@ import os
 import subprocess
 import tempfile
 
-from lib import TOWPATH, case, check, check_equal, main, run
+from lib import TOWPATH, Fixture, case, check, check_equal, main, run
 
 
-class Scratch:
+class Scratch(Fixture):
     """A directory of the test's own."""
 
     def __enter__(self):

@@ -8,13 +8,13 @@ import os
 import subprocess
 import tempfile
 
-from lib import TOP, TOWPATH, case, check, check_equal, main, run
+from lib import TOP, TOWPATH, Fixture, case, check, check_equal, main, run
 
 MEMORY_MAX_KIB = 500 << 10
 FILE_MAX = 16 << 20
 
 
-class Scale:
+class Scale(Fixture):
     """The policy of selftests/scale/generate-policy, in a folder of its own."""
 
     def __init__(self, folder):
@@ -50,9 +50,6 @@ class Scale:
         """As invalid, and for this reason alone."""
         status, output, _ = self.check(json.dumps(policy))
         check_equal((status, output), (3, f"FILE: {error}\n"), "check")
-
-    def recover(self):
-        pass
 
 
 @contextlib.contextmanager
