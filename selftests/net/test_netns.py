@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import socket
 import time
 from pathlib import Path
@@ -203,9 +204,9 @@ def apply_sets_it_up_again_after_one_vanished(lab):
 
 
 @contextlib.contextmanager
-def running_inside(lab):
+def running_inside(lab, **options):
     lab.write(lab.policy_inside())
-    with Daemon(lab, lab.file) as daemon:
+    with Daemon(lab, lab.file, **options) as daemon:
         yield daemon
     lab.script("towpath", "down", ok=False)
 
@@ -223,12 +224,19 @@ def becomes_ready(daemon, what):
 
 @case
 def run_waits_for_it(lab):
+    """And is not ready before, for the service manager either: no packet would flow."""
     lab.drop_inner()
-    with running_inside(lab) as daemon:
+    with running_inside(lab, ready=False) as daemon:
+        wait_until(daemon.messages, "what it waits for", BUSY_S)
         check("ip netns add" in daemon.messages()[-1]["STATUS"], f"{daemon.messages()}")
         check_equal(daemon.fetch("/readyz")[0], 503, "/readyz")
         check_equal(daemon.fetch("/healthz")[0], 200, "/healthz")
+        daemon.tell(signal.SIGHUP)
+        wait_until(lambda: len(daemon.messages()) > 1, "the end of the reload", BUSY_S)
+        check(all("EXTEND_TIMEOUT_USEC" in message for message in daemon.messages()),
+              f"{daemon.messages()}")
         lab.make_inner()
+        daemon.wait_for_ready()
         becomes_ready(daemon, "it to be set up")
         is_split(lab)
         check("in force" in daemon.messages()[-1]["STATUS"], f"{daemon.messages()[-1]}")

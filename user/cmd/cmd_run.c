@@ -21,32 +21,44 @@
 
 /* ---- telling the service manager ---- */
 
-void run_say_ready(const struct run *run)
+/* A node that the policy does not list has nothing to wait for, and that is all right. */
+static bool is_waiting(const struct run *run)
+{
+	return run->running.waiting && !run->running.idle;
+}
+
+static void describe(const struct run *run, char *status, size_t size)
 {
 	const struct problem *error = run->running.errors.items;
-	char status[512];
 
-	if (run->running.waiting && !run->running.idle) {
-		notify_waiting(&run->notify, run->running.waiting);
-		return;
-	}
-	if (run->running.rejected_at)
-		snprintf(status, sizeof(status),
+	if (run->running.rejected_at && !is_waiting(run))
+		snprintf(status, size,
 			 "policy file REJECTED, an earlier policy is in force: %s: %s",
 			 error->place, error->message);
 	else if (run->running.waiting)
-		snprintf(status, sizeof(status), "%s", run->running.waiting);
+		snprintf(status, size, "%s", run->running.waiting);
 	else if (run->running.failure)
-		snprintf(status, sizeof(status), "the policy of %s is not in force: %s",
-			 run->running.file, run->running.failure);
+		snprintf(status, size, "the policy of %s is not in force: %s", run->running.file,
+			 run->running.failure);
 	else
-		snprintf(status, sizeof(status), "the policy of %s is in force", run->running.file);
-	notify_ready(&run->notify, status);
+		snprintf(status, size, "the policy of %s is in force", run->running.file);
+}
+
+void run_say_ready(struct run *run)
+{
+	bool waits = is_waiting(run) || (run->running.failure && !run->served);
+	char status[512];
+
+	describe(run, status, sizeof(status));
+	if (waits && !run->notify.ready) /* once it was, each reload has that as its end */
+		notify_waiting(&run->notify, status);
+	else
+		notify_ready(&run->notify, status);
 }
 
 void run_reload(struct run *run)
 {
-	if (!run->running.waiting)
+	if (run->notify.ready)
 		notify_reloading(&run->notify);
 	(void)run_load(run); /* a rejected file is noted and logged; we stay */
 	run_say_ready(run);

@@ -97,6 +97,7 @@ struct run {
 	struct watch key_watch;   /* of key_file */
 	char *key_file;           /* NULL: not watched */
 	struct problems expiring; /* what was last said of keys that expire */
+	bool served;              /* a policy has been put in force since the start */
 	struct err unsaved;       /* what was last said of the text of the policy in force */
 	uint32_t retry_s;         /* until the re-plan after one that failed; 0 = it did not */
 	char *good; /* the policy in force, as it was read; NULL: an earlier process applied it */
@@ -131,8 +132,8 @@ void run_mind_saved(struct run *run, const struct pipeline *p);
 
 /* run_load, and the service manager is told. */
 void run_reload(struct run *run);
-/* To the service manager. */
-void run_say_ready(const struct run *run);
+/* To the service manager; until there is something to be ready for, what is waited for. */
+void run_say_ready(struct run *run);
 /* Not resolved: where its links lead may change. The caller's; NULL with errno set. */
 char *run_absolute(const char *path);
 

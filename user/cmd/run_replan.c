@@ -67,6 +67,7 @@ void run_in_force(struct run *run, const struct pipeline *p, bool said)
 	if (seen_note(&run->seen, &p->want, &p->have))
 		log_error("run: out of memory: where peers are is not noted");
 	run->retry_s = 0;
+	run->served = true;
 	if (p->sockets.code) /* it is tried again at every look */
 		complain(run, p->sockets.text);
 	else
@@ -181,6 +182,8 @@ static enum look replan(struct run *run, bool repair)
 	if (status == EXIT_DONE && repair)
 		count_repairs(run, &p);
 	run_pipeline_end(run, &p);
+	if (!run->notify.ready)
+		run_say_ready(run);
 	if (status != EXIT_DONE)
 		return LOOK_FAILED;
 	return steps ? LOOK_MENDED : LOOK_FOUND_NOTHING;

@@ -77,8 +77,9 @@ static void say_state(const struct notify *notify, const char *state, const char
 	say(notify, message);
 }
 
-void notify_ready(const struct notify *notify, const char *status)
+void notify_ready(struct notify *notify, const char *status)
 {
+	notify->ready = true;
 	say_state(notify, "READY=1", status);
 }
 

@@ -6,10 +6,13 @@
 #ifndef TP_DAEMON_NOTIFY_H
 #define TP_DAEMON_NOTIFY_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 struct notify {
-	int fd; /* -1: nobody wants to know */
+	int fd;     /* -1: nobody wants to know */
+	bool ready; /* that has been said, and cannot be taken back */
 };
 
 /* Takes $NOTIFY_SOCKET out of the environment: what we start has nothing to say there. */
@@ -17,7 +20,7 @@ int notify_open(struct notify *notify, struct err *err);
 void notify_close(struct notify *notify);
 
 /* status is one line for people. */
-void notify_ready(const struct notify *notify, const char *status);
+void notify_ready(struct notify *notify, const char *status);
 void notify_waiting(const struct notify *notify, const char *status); /* not ready yet */
 void notify_reloading(const struct notify *notify);
 void notify_stopping(const struct notify *notify, const char *status);
