@@ -5,6 +5,7 @@ wireguard-go by strace."""
 
 import base64
 import contextlib
+import glob
 import re
 import shutil
 import socket
@@ -24,6 +25,8 @@ WG_CMD_SET_DEVICE = 1
 WGDEVICE_A_IFNAME, WGDEVICE_A_FLAGS, WGDEVICE_A_PEERS = 2, 5, 8
 WGPEER_A_PUBLIC_KEY = 1
 NLA_TYPE_MASK = 0x3fff
+# in one line, or at its end, if another thread did something meanwhile
+READ_SET = re.compile(r'read(?:\(\d+, | resumed>\s*)"(set=1\\n[^"]*)"')
 
 
 def _attributes(data):
@@ -131,7 +134,7 @@ class UapiSets:
     def __exit__(self, *_):
         self.strace.terminate()
         self.strace.wait()
-        for request in re.findall(r'read\(\d+, "(set=1\\n[^"]*)"', self.log.read()):
+        for request in READ_SET.findall(self.log.read()):
             check("replace_peers" not in request, "the peer set is never replaced")
             self.found.append([base64.b64encode(bytes.fromhex(key)).decode()
                                for key in re.findall(r"public_key=([0-9a-f]{64})", request)])
@@ -143,8 +146,13 @@ class UapiSets:
 
     @staticmethod
     def _is_traced(pid):
-        with open(f"/proc/{pid}/status", encoding="ascii") as file:
-            return "TracerPid:\t0\n" not in file.read()
+        """All its threads: any of them may be the one that reads."""
+        for status in glob.glob(f"/proc/{pid}/task/*/status"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):    # it has ended
+                with open(status, encoding="ascii") as file:
+                    if "TracerPid:\t0\n" in file.read():
+                        return False
+        return True
 
 
 def watched(lab, gently=False):
