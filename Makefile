@@ -220,7 +220,6 @@ nightly: deps
 	$(Q)CHAOS_ATTACH=clsact CHAOS_SWAPS=10 CHAOS_DAMAGES=30 CHAOS_PROGRAMS=4 \
 		selftests/net/test_chaos.py
 	$(Q)SOAK_S=1200 selftests/net/test_soak.py
-	$(Q)FULL=1 selftests/vm/run
 	$(Q)FAULT_CALLS=0 selftests/net/test_fault.py
 	$(Q)EVERY_ORDER=1 selftests/net/test_socket_hide.py wherever whoever
 	$(Q)EVERY_DAMAGE=1 selftests/net/test_damage.py
@@ -229,6 +228,7 @@ nightly: deps
 	$(Q)FAULT_CALLS=8 selftests/net/test_grow.py
 	$(Q)selftests/image.sh
 	$(Q)FOREIGN_FLOWS=1000000 selftests/net/test_collateral.py foreign_flows
+	$(Q)FULL=1 selftests/vm/run
 
 SHARE := $(DESTDIR)$(PREFIX)/share
 install: all

@@ -204,6 +204,24 @@ static char *print_refused(uint32_t jiffies_ago)
 	return print(status_print_text, &have, &stats);
 }
 
+TEST(a_flow_table_that_is_full_is_a_problem)
+{
+	struct stats stats = { .flows_current = 1023 };
+	struct state have = healthy;
+	char *text;
+
+	have.limits.flows = 1024;
+	text = print(status_print_text, &have, &stats);
+	CHECK(!strstr(text, "full"));
+	free(text);
+	stats.flows_current++;
+	text = print(status_print_text, &have, &stats);
+	CHECK(begins_with(text, "towpath 1, instance towpath: NOT HEALTHY\n"
+				"  ! the flow table is full: 1024 flows; mend: raise limits.flows "
+				"in the policy\n"));
+	free(text);
+}
+
 TEST(flows_that_found_no_room_are_a_note_for_a_minute)
 {
 	char *text = print_refused(60 * HZ - 1);
