@@ -1,9 +1,10 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every kernel call of `apply`, failed in turn: the error is reported with its cause, and the next
-apply converges. A program that the verifier refuses leaves the old one running. FAULT_CALLS says
-how many of the calls are tried, spread evenly (default 8; 0: all). FAULT_PART=2/5 tries every fifth
-of those, from the second, so that several can run side by side. FAULT_AT names calls."""
+"""Every kernel call of `apply`, failed in turn, of a first one and of a change: the error is
+reported with its cause, and the next apply converges. A program that the verifier refuses leaves
+the old one running. FAULT_CALLS says how many of the calls are tried, spread evenly (default 8; 0:
+all). FAULT_PART=2/5 tries every fifth of those, from the second, so that several can run side by
+side. FAULT_AT names calls."""
 
 import contextlib
 import os
@@ -11,7 +12,9 @@ import subprocess
 
 import snapshot
 from lib import SHIM, TOWPATH, Failed, Lab, case, check, check_equal, fault_shim, main
-from scenes import forget_object
+from running import TABLET, same_flow
+from scenes import forget_object, open_policy
+from services import own_cgroup, service_policy
 
 # EIO; or what came of it: with a wrong answer of the kernel's, libbpf does without a feature
 CAUSES = [os.strerror(number) for number in range(1, 134)]
@@ -21,19 +24,19 @@ NAMED = [int(number) for number in os.environ.get("FAULT_AT", "").split()]
 HANG_S = 60     # of an apply that is to end with an error
 
 
-def faulty_apply(lab, *variables):
+def faulty_apply(lab, policy, *variables):
     return subprocess.run(
         ["nsenter", f"--net=/run/netns/{lab.netns('router')}", "--", "env", f"LD_PRELOAD={SHIM}",
-         *variables, TOWPATH, "apply", lab.policy_path, "--instance", lab.instance],
+         *variables, TOWPATH, "apply", policy, "--instance", lab.instance],
         text=True, capture_output=True, timeout=HANG_S, check=False)
 
 
-def apply(lab, at):
+def apply(lab, policy, at):
     """apply with the call of that number failed; (what it did, its calls' names)."""
     log = f"{lab.run_dir}/fault.log"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(log)
-    done = faulty_apply(lab, f"FAULT_AT={at}", f"FAULT_LOG={log}")
+    done = faulty_apply(lab, policy, f"FAULT_AT={at}", f"FAULT_LOG={log}")
     with open(log, encoding="utf-8") as file:
         return done, file.read().splitlines()
 
@@ -45,50 +48,80 @@ def chosen(count):
     return range(1, count + 1, step)[PART - 1::PARTS]
 
 
-def fail_one(lab, at, before):
-    """What is wrong with how that failure went, or None."""
-    done, calls = apply(lab, at)
+def fail(lab, policy, at, between=lambda: None):
+    """An apply with that failure, and one without: Failed if either goes wrong. False if there are
+    fewer calls than the last time, as happens with retries."""
+    done, calls = apply(lab, policy, at)
     failed = [line for line in calls if line.endswith(" failed")]
     if not failed:
-        return None     # fewer calls than the last time: that happens with retries
-    what = f"call {failed[0]}"
-    if done.returncode < 0 or done.returncode > 6:
-        return f"{what}: exit status {done.returncode}\n{done.stderr}"
+        return False
+    what = failed[0].partition(" ")[2]
+    check(0 <= done.returncode <= 6, f"{what}: exit status {done.returncode}\n{done.stderr}")
     # a call that apply can do without leaves status 0: then all must be in place
     last = done.stderr.rstrip().rpartition("\n")[2]
-    if done.returncode and not (last.startswith("towpath: apply: ") and
-                                any(cause in last for cause in CAUSES)):
-        return f"{what}: exit status {done.returncode}, and no cause is named\n{done.stderr}"
-    again = lab.script("towpath", "apply", lab.policy_path, ok=False)
-    if again.returncode:
-        return f"{what}: the next apply failed\n{done.stderr}--\n{again.stderr}"
-    left = lab.json("plan", lab.policy_path)["ops"]
-    if left:
-        return f"{what}: the plan after the next apply has {left}"
+    check(not done.returncode or (last.startswith("towpath: apply: ") and
+                                  any(cause in last for cause in CAUSES)),
+          f"{what}: exit status {done.returncode}, and no cause is named\n{done.stderr}")
+    between()
+    again = lab.script("towpath", "apply", policy, ok=False)
+    check_equal(again.returncode, 0,
+                f"{what}: exit status of the next apply\n{done.stderr}--\n{again.stderr}")
+    check_equal(lab.json("plan", policy)["ops"], [], f"{what}: the plan after the next apply")
     lab.towpath("status", "--healthy")
-    lab.towpath("down")
-    rest = snapshot.difference(before, snapshot.take(lab.netns("router")))
-    return f"{what}: down left {rest}" if rest else None
+    return True
+
+
+def fail_each(count, fail_one, mend):
+    """fail_one(at) of each call that is chosen. What goes wrong is shown, and does not end it."""
+    wrong = []
+    for at in chosen(count):
+        try:
+            fail_one(at)
+        except (Failed, subprocess.TimeoutExpired) as failure:
+            wrong.append(f"call {at}: {failure}")
+            print(f"# {wrong[-1]}", flush=True)
+            mend()
+    check(not wrong, f"{len(wrong)} went wrong:\n" + "\n".join(wrong))
 
 
 @case
 def every_failed_call_is_reported_and_repaired(lab):
+    def fail_one(at):
+        if fail(lab, lab.policy_path, at):
+            lab.towpath("down")
+            after = snapshot.take(lab.netns("router"))
+            check_equal(snapshot.difference(before, after), [], "what down left")
+
     before = snapshot.take(lab.netns("router"))
-    done, calls = apply(lab, 0)
+    done, calls = apply(lab, lab.policy_path, 0)
     check_equal(done.returncode, 0, done.stderr)
     lab.towpath("down")
     check(len(calls) > 100, f"{len(calls)} calls are counted")
-    wrong = []
-    for at in chosen(len(calls)):
-        try:
-            fault = fail_one(lab, at, before)
-        except (Failed, subprocess.TimeoutExpired) as failure:
-            fault = f"call {at}: {failure}"
-        if fault:
-            print(f"# {fault}", flush=True)
-            wrong.append(fault)
-            lab.script("towpath", "down", ok=False)
-    check(not wrong, f"{len(wrong)} went wrong:\n" + "\n".join(wrong))
+    fail_each(len(calls), fail_one, lambda: lab.script("towpath", "down", ok=False))
+
+
+@case
+def every_failed_call_of_a_change_too(lab):
+    """From one policy in force to another, and back: packets go on as both have it."""
+    with own_cgroup() as cgroup:
+        more = service_policy(lab, cgroup)
+        more["peers"]["tablet"] = TABLET
+        ways = [lab.write_policy(open_policy(lab), "less.json"),
+                lab.write_policy(more, "more.json")]
+        lab.towpath("apply", ways[0])
+        lab.wait_for_tunnel()
+        for before, after in (ways, ways[::-1]):
+            def set_out(policy=before):
+                lab.towpath("apply", policy)
+
+            def fail_one(at, policy=after, begin=set_out):
+                begin()
+                fail(lab, policy, at, between=lambda: same_flow(lab))
+
+            done, calls = apply(lab, after, 0)
+            check_equal(done.returncode, 0, done.stderr)
+            fail_each(len(calls), fail_one, set_out)
+        lab.towpath("down")
 
 
 @case
@@ -99,7 +132,7 @@ def a_program_that_does_not_load_leaves_the_old_one_running(lab):
     attached = lab.json("status")["attachments"]
     forget_object(lab)
     for program in ("tp_tc_lan", "tp_tc_tunnel"):
-        done = faulty_apply(lab, f"FAULT_PROGRAM={program}")
+        done = faulty_apply(lab, lab.policy_path, f"FAULT_PROGRAM={program}")
         log = f"/run/towpath/{lab.instance}.load.log"
         check_equal(done.returncode, 1, f"exit status\n{done.stderr}")
         check(program in done.stderr and log in done.stderr, done.stderr)
