@@ -7,7 +7,7 @@ import os
 import stat
 
 import snapshot
-from lib import DEADLINE_S, case, check, check_equal, main, wait_until
+from lib import DEADLINE_S, case, check, check_equal, main, run, wait_until
 from running import PROMPT_S, RunLab, forwards
 from scenes import open_policy
 
@@ -88,6 +88,27 @@ def the_right_key_ends_the_wait_too(lab):
         forwards(lab)
         lab.towpath("status", "--healthy")
         check(True, "it forwards")
+
+
+def put_lan_addresses(lab, verb):
+    for address in (f"{lab.LAN}/24", f"{lab.LAN6}/64"):
+        run("ip", "-n", lab.netns("router"), "address", verb, address, "dev", "lan0")
+
+
+@case
+def what_fails_after_the_wait_is_tried_again(lab):
+    lab.lose_key()
+    with lab.running("--node", NODE, policy=lab.policy_of(), ready=False) as daemon:
+        wait_until(lambda: "waiting" in daemon.log(), "it to wait", PROMPT_S)
+        put_lan_addresses(lab, "del")
+        lab.write(lab.policy_of(lab.public_key()))
+        wait_until(lambda: "no device leads to" in daemon.messages()[-1]["STATUS"],
+                   "the lack of a LAN to be told", DEADLINE_S)
+        check("and none is in force" in daemon.messages()[-1]["STATUS"], f"{daemon.messages()}")
+        check(not any("READY" in message for message in daemon.messages()), "it is not ready")
+        put_lan_addresses(lab, "add")
+        daemon.wait_for_ready()
+        lab.towpath("status", "--healthy")
 
 
 @case

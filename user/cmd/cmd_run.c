@@ -21,20 +21,14 @@
 
 /* ---- telling the service manager ---- */
 
-/* A node that the policy does not list has nothing to wait for, and that is all right. */
-static bool is_waiting(const struct run *run)
-{
-	return run->running.waiting && !run->running.idle;
-}
-
 static void describe(const struct run *run, char *status, size_t size)
 {
 	const struct problem *error = run->running.errors.items;
 
-	if (run->running.rejected_at && !is_waiting(run))
-		snprintf(status, size,
-			 "policy file REJECTED, an earlier policy is in force: %s: %s",
-			 error->place, error->message);
+	if (run->running.rejected_at)
+		snprintf(status, size, "policy file REJECTED, %s in force: %s: %s",
+			 run->served ? "an earlier policy is" : "and none is", error->place,
+			 error->message);
 	else if (run->running.waiting)
 		snprintf(status, size, "%s", run->running.waiting);
 	else if (run->running.failure)
@@ -46,14 +40,14 @@ static void describe(const struct run *run, char *status, size_t size)
 
 void run_say_ready(struct run *run)
 {
-	bool waits = is_waiting(run) || (run->running.failure && !run->served);
 	char status[512];
 
 	describe(run, status, sizeof(status));
-	if (waits && !run->notify.ready) /* once it was, each reload has that as its end */
-		notify_waiting(&run->notify, status);
-	else
+	/* a node that the policy does not list has nothing to wait for */
+	if (run->served || run->running.idle || run->notify.ready)
 		notify_ready(&run->notify, status);
+	else
+		notify_waiting(&run->notify, status);
 }
 
 void run_reload(struct run *run)
@@ -205,6 +199,7 @@ static int begin(struct run *run)
 	if (status == EXIT_DONE || !run_take_over(run))
 		return status;
 	log_warn("run: the policy that is live in the kernel stays in force");
+	run->served = true;
 	run_listen_take_over(run);
 	run_pins_take(run);
 	kernel_watch_look(&run->kernel);

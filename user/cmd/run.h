@@ -97,7 +97,7 @@ struct run {
 	struct watch key_watch;   /* of key_file */
 	char *key_file;           /* NULL: not watched */
 	struct problems expiring; /* what was last said of keys that expire */
-	bool served;              /* a policy has been put in force since the start */
+	bool served;              /* a policy is in force, of the file or an earlier process */
 	struct err unsaved;       /* what was last said of the text of the policy in force */
 	uint32_t retry_s;         /* until the re-plan after one that failed; 0 = it did not */
 	char *good; /* the policy in force, as it was read; NULL: an earlier process applied it */

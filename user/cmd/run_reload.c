@@ -216,7 +216,7 @@ static void try_later(struct run *run, bool later)
 int run_load(struct run *run)
 {
 	struct pipeline p;
-	bool touched, waits = false;
+	bool touched, waits = false, waits_for_key = false;
 	int status;
 
 	run_pins_mend(run);
@@ -230,9 +230,11 @@ int run_load(struct run *run)
 		accept_policy(run, &p);
 	else if (waits)
 		status = wait_for_netns(run, &p);
-	else if (!run_wait(run, &p))
+	else if (run_wait(run, &p))
+		waits_for_key = true; /* or for being listed: another policy, by which it is read */
+	else
 		reject(run, &p);
-	try_later(run, status != EXIT_DONE && !run->running.waiting && may_do_later(&p));
+	try_later(run, status != EXIT_DONE && !waits_for_key && may_do_later(&p));
 	touched = p.touched;
 	run_pipeline_end(run, &p);
 	if (status != EXIT_DONE && touched)
