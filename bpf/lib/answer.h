@@ -7,7 +7,8 @@
  * LAN to another (forward.h, we_answer): these come from the router. Reached for unicast packets of
  * live flows, and for what would open a hairpin or a flow to a service: no ICMP error is among
  * them, and of fragments only the first is answered (RFC 1812 4.3.2.7). The RST for a client of a
- * service whose connection is gone (reset.h) is sent from here too, and limited with the errors.
+ * service whose connection is gone, or finds no backend (reset.h), is sent from here too, and
+ * limited with the errors.
  */
 #ifndef BPF_LIB_ANSWER_H
 #define BPF_LIB_ANSWER_H

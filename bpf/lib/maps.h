@@ -140,13 +140,10 @@ struct {
 	__type(value, struct tp_frag);
 } tp_frags SEC(".maps");
 
-/*
- * In place of an MTU that answer.h tells: nobody is there for the port, by an ICMP error or by a
- * RST, or nobody for a connection.
- */
-#define ANSWER_NO_PORT (~0U)
-#define ANSWER_REFUSED (~0U - 1)
-#define ANSWER_RESET   (~0U - 2)
+/* In place of an MTU that answer.h tells: */
+#define ANSWER_NO_PORT (~0U)     /* no backend: an ICMP error */
+#define ANSWER_REFUSED (~0U - 1) /* no backend: a RST */
+#define ANSWER_RESET   (~0U - 2) /* no such connection: a RST */
 
 /*
  * What is too large for a program's stack. There is one for each CPU: only one packet at a time is

@@ -380,7 +380,12 @@ def _indent(text):
 
 def _fail(text, name, value):
     """With what the router says, which no second look will tell."""
-    print(f"{_indent(text)}\n{_indent(value.describe())}\nFAIL {name}", flush=True)
+    print(_indent(text), flush=True)
+    try:
+        print(_indent(value.describe()))
+    except subprocess.TimeoutExpired as slow:
+        print(_indent(slow))
+    print(f"FAIL {name}", flush=True)
 
 
 def _run_case(function, name, value):

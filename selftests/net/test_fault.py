@@ -120,6 +120,7 @@ def every_failed_call_of_a_change_too(lab):
 
             done, calls = apply(lab, after, 0)
             check_equal(done.returncode, 0, done.stderr)
+            check(len(calls) > 100, f"{len(calls)} calls are counted")
             fail_each(len(calls), fail_one, set_out)
         lab.towpath("down")
 

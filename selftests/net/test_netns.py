@@ -231,15 +231,16 @@ def run_waits_for_it(lab):
         check("ip netns add" in daemon.messages()[-1]["STATUS"], f"{daemon.messages()}")
         check_equal(daemon.fetch("/readyz")[0], 503, "/readyz")
         check_equal(daemon.fetch("/healthz")[0], 200, "/healthz")
+        reads = daemon.reads()
         daemon.tell(signal.SIGHUP)
-        wait_until(lambda: len(daemon.messages()) > 1, "the end of the reload", BUSY_S)
+        wait_until(lambda: daemon.reads() > reads, "the reload", BUSY_S)
         check(all("EXTEND_TIMEOUT_USEC" in message for message in daemon.messages()),
               f"{daemon.messages()}")
         lab.make_inner()
         daemon.wait_for_ready()
         becomes_ready(daemon, "it to be set up")
         is_split(lab)
-        check("in force" in daemon.messages()[-1]["STATUS"], f"{daemon.messages()[-1]}")
+        check("is in force" in daemon.messages()[-1]["STATUS"], f"{daemon.messages()[-1]}")
 
 
 @case

@@ -147,12 +147,13 @@ class UapiSets:
     @staticmethod
     def _is_traced(pid):
         """All its threads: any of them may be the one that reads."""
-        for status in glob.glob(f"/proc/{pid}/task/*/status"):
+        statuses = glob.glob(f"/proc/{pid}/task/*/status")
+        for status in statuses:
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):    # it has ended
                 with open(status, encoding="ascii") as file:
                     if "TracerPid:\t0\n" in file.read():
                         return False
-        return True
+        return bool(statuses)
 
 
 def watched(lab, gently=False):

@@ -240,6 +240,8 @@ static const struct row nobody_rows[] = {
 		    hangs_up(LAN0, "host2", .ack = 7), .flows = 0 },
 		  { FROM_LAN, tcp(SYN, "host2", 20000, "vip", 80, .payload = "fast open"),
 		    hangs_up(LAN0, "host2", .ack = 9), .flows = 0 },
+		  { FROM_TUNNEL, tcp(SYN, "phone", 20000, "vip", 80, .payload = ""),
+		    hangs_up(TUNNEL0, "phone"), .flows = 0 },
 		  { FROM_LAN, IN_PIECES, refused(IN_PIECES), .flows = 0 },
 		  { FROM_LAN, tcp(RST, "host2", 20000, "vip", 80), drops(invalid), .flows = 0 },
 	  } },
