@@ -102,7 +102,8 @@ def what_fails_after_the_wait_is_tried_again(lab):
         wait_until(lambda: "waiting" in daemon.log(), "it to wait", PROMPT_S)
         put_lan_addresses(lab, "del")
         lab.write(lab.policy_of(lab.public_key()))
-        wait_until(lambda: "no device leads to" in daemon.messages()[-1]["STATUS"],
+        wait_until(lambda: any("no device leads to" in message["STATUS"]
+                               for message in daemon.messages()),
                    "the lack of a LAN to be told", DEADLINE_S)
         check("and none is in force" in daemon.messages()[-1]["STATUS"], f"{daemon.messages()}")
         check(not any("READY" in message for message in daemon.messages()), "it is not ready")
