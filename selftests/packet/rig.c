@@ -90,7 +90,7 @@ static void read_policy(struct fixture *f, const char *policy)
 	}
 	times.read = nanoseconds() - begin;
 	self = policy_find_self(f->policy, "gw", NULL);
-	if (observe_facts(&f->facts, WORLD_INSTANCE, &f->err) ||
+	if (observe_facts(&f->facts, NULL, WORLD_INSTANCE, &f->err) ||
 	    gather_facts(f->policy, self, NULL, NULL, &f->facts, &f->err) ||
 	    gather_sockets(f->policy, self, &f->facts, &f->err))
 		die("facts", &f->err);

@@ -141,7 +141,7 @@ static int write_checked(const struct init *init, const struct args *args, char 
 static int look_around(struct init *init, const struct args *args, struct err *err)
 {
 	uint8_t random[FIRST_RANDOM_BYTES];
-	int r = observe_facts(&init->facts, args->instance, err);
+	int r = observe_facts(&init->facts, NULL, args->instance, err);
 
 	if (r)
 		return r;

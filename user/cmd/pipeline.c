@@ -172,7 +172,7 @@ static void tunnel_name(const struct pipeline *p, char out[IF_NAMESIZE])
 	snprintf(out, IF_NAMESIZE, "%s", stray ? stray : expected);
 }
 
-static int observe_have(struct pipeline *p, struct err *err)
+static int observe_have(struct pipeline *p, const struct rt_routes *ours, struct err *err)
 {
 	char tunnel[IF_NAMESIZE];
 	int r = 0;
@@ -183,7 +183,7 @@ static int observe_have(struct pipeline *p, struct err *err)
 		home_forget(&p->have);
 	tunnel_name(p, tunnel);
 	if (!r && tunnel[0])
-		r = observe_net(&p->have, p->args->instance, tunnel, err);
+		r = observe_net(&p->have, ours, p->args->instance, tunnel, err);
 	if (!r && state_tell_peers(&p->have))
 		r = err_set(err, -ENOMEM, "out of memory");
 	if (!r)
@@ -232,15 +232,17 @@ static int find_unpinned(struct pipeline *p, bool mend, struct err *err)
 
 static int observe_inside(struct pipeline *p, struct err *err)
 {
+	struct rt_routes ours = {};
 	int r = netns_enter(&p->netns, err);
 
 	if (r)
 		return r;
-	r = observe_facts(&p->facts, p->args->instance, err);
+	r = observe_facts(&p->facts, &ours, p->args->instance, err);
 	if (!r)
 		r = home_check(p, err);
 	if (!r)
-		r = observe_have(p, err);
+		r = observe_have(p, &ours, err);
+	array_clear(&ours);
 	if (!r)
 		bpf_xdp_leave_foreign(&p->have, &p->facts);
 	if (!r && bpf_fill_ids(&p->have, &p->facts))

@@ -73,7 +73,8 @@ static int remove_stray(struct pipeline *p, const char *name, struct err *err)
 		.progress = progress_step,
 		.progress_data = &progress,
 	};
-	int r = observe_net(&stray, p->args->instance, name, err);
+	const struct rt_routes none = {}; /* they go with the device */
+	int r = observe_net(&stray, &none, p->args->instance, name, err);
 
 	stray.exists = false; /* the programs stay until the tunnel itself is gone */
 	if (!r)

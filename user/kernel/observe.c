@@ -108,34 +108,29 @@ static int compare_routes(const void *a, const void *b)
 	return r ? r : (left->metric > right->metric) - (left->metric < right->metric);
 }
 
-/* Of any table: an older version had them all in the main one. */
-static int read_tunnel_routes(struct nl *nl, struct state *state, struct err *err)
+static int take_tunnel_routes(const struct rt_routes *ours, struct state *state, struct err *err)
 {
-	const struct rt_route_filter ours = { .protocol = TP_RTPROT,
-					      .ifindex = state->tunnel.ifindex };
-	struct rt_routes routes = { 0 };
-	struct rt_route *route;
-	int r = rt_dump_routes(nl, &ours, &routes, err);
+	const struct rt_route *route;
 
-	array_for_each(route, &routes) {
-		struct state_route *added = r ? NULL : array_add(&state->routes);
+	array_for_each(route, ours) {
+		struct state_route *added;
 
-		if (!added) {
-			r = r ? r : err_sys(err, -ENOMEM, "list routes");
-			break;
-		}
+		if (route->facts.ifindex != state->tunnel.ifindex)
+			continue;
+		added = array_add(&state->routes);
+		if (!added)
+			return err_sys(err, -ENOMEM, "list routes");
 		added->prefix = route->facts.prefix;
 		added->table = route->table;
 		added->metric = route->facts.metric;
 		added->prefsrc = route->facts.prefsrc;
 		added->mtu = route->mtu;
 	}
-
-	array_clear(&routes);
-	if (!r && state->routes.count)
+	array_fit(&state->routes);
+	if (state->routes.count)
 		qsort(state->routes.items, state->routes.count, sizeof(struct state_route),
 		      compare_routes);
-	return r;
+	return 0;
 }
 
 /* wireguard-go is ending or has ended, before it was asked or before it answered. */
@@ -173,8 +168,8 @@ static void fill_tunnel(const struct rt_link *link, struct state_tunnel *tunnel)
 }
 
 /* Fills state when there is a device of ours; -ENODEV when that went while it was looked at. */
-static int read_state(struct nl *nl, const char *instance, const char *name, struct state *state,
-		      struct err *err)
+static int read_state(struct nl *nl, const struct rt_routes *ours, const char *instance,
+		      const char *name, struct state *state, struct err *err)
 {
 	struct rt_link link;
 	int r = rt_find_link(nl, name, &link, err);
@@ -191,26 +186,27 @@ static int read_state(struct nl *nl, const char *instance, const char *name, str
 	if (!r)
 		r = read_tunnel_addrs(nl, &state->tunnel, err);
 	if (!r)
-		r = read_tunnel_routes(nl, state, err);
+		r = take_tunnel_routes(ours, state, err);
 	return r;
 }
 
 /* A device that goes meanwhile is looked for anew, and another may have come. */
 #define LOOKS 3
 
-static int read_settled_state(struct nl *nl, const char *instance, const char *name,
-			      struct state *state, struct err *err)
+static int read_settled_state(struct nl *nl, const struct rt_routes *ours, const char *instance,
+			      const char *name, struct state *state, struct err *err)
 {
 	int looks, r = -ENODEV;
 
 	for (looks = 0; looks < LOOKS && r == -ENODEV; looks++) {
 		state_free(state);
-		r = read_state(nl, instance, name, state, err);
+		r = read_state(nl, ours, instance, name, state, err);
 	}
 	return r;
 }
 
-int observe_net(struct state *have, const char *instance, const char *tunnel_name, struct err *err)
+int observe_net(struct state *have, const struct rt_routes *ours, const char *instance,
+		const char *tunnel_name, struct err *err)
 {
 	AUTO_NL struct nl *nl = NULL;
 	struct state found = { 0 };
@@ -218,7 +214,7 @@ int observe_net(struct state *have, const char *instance, const char *tunnel_nam
 
 	r = nl_open(NETLINK_ROUTE, &nl, err);
 	if (!r)
-		r = read_settled_state(nl, instance, tunnel_name, &found, err);
+		r = read_settled_state(nl, ours, instance, tunnel_name, &found, err);
 	if (r) {
 		state_free(&found);
 		return err_wrap(err, r, "look at tunnel %s", tunnel_name);

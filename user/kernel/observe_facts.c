@@ -58,48 +58,66 @@ static int read_addrs(struct nl *nl, struct facts *facts, struct err *err)
 	return r;
 }
 
-/* Another instance's have the same mark; a default route in our table is none of the machine's. */
-static bool is_the_machines(const struct facts *facts, const struct rt_route *route)
+/* Another instance's have the same mark. */
+static bool is_ours(const struct facts *facts, const struct rt_route *route)
 {
-	const struct facts_link *link = facts_find_ifindex(facts, route->facts.ifindex);
+	const struct facts_link *link;
 
-	if (route->facts.protocol == TP_RTPROT && link && link->ours)
+	if (route->facts.protocol != TP_RTPROT)
 		return false;
-	return route->table == STATE_TABLE_MAIN || !prefix_is_default(&route->facts.prefix);
+	link = facts_find_ifindex(facts, route->facts.ifindex);
+	return link && link->ours;
 }
 
-static int read_table(struct nl *nl, uint32_t table, struct facts *facts, struct err *err)
+/* A default route in our table is none of the machine's. */
+static int note_the_machines(struct facts *facts, const struct rt_route *route)
 {
-	const struct rt_route_filter filter = { .table = table };
-	struct rt_routes routes = { 0 };
-	struct rt_route *route;
-	int r = rt_dump_routes(nl, &filter, &routes, err);
+	struct facts_route *added;
 
-	array_for_each(route, &routes) {
-		struct facts_route *added;
+	if (route->table != STATE_TABLE_MAIN && prefix_is_default(&route->facts.prefix))
+		return 0;
+	added = array_add(&facts->routes);
+	if (!added)
+		return -ENOMEM;
+	*added = route->facts;
+	added->table = route->table == STATE_TABLE_MAIN ? 0 : route->table;
+	return 0;
+}
 
-		if (r)
-			break;
-		if (!is_the_machines(facts, route))
-			continue;
-		added = array_add(&facts->routes);
-		if (!added) {
-			r = err_sys(err, -ENOMEM, "list routes");
-			break;
-		}
-		*added = route->facts;
-		added->table = table == STATE_TABLE_MAIN ? 0 : table;
+/* Leaves in `routes`, from the first on, those that are ours. */
+static int split_routes(struct rt_routes *routes, size_t first, struct facts *facts)
+{
+	size_t i, kept = first;
+
+	for (i = first; i < routes->count; i++) {
+		const struct rt_route *route = &routes->items[i];
+
+		if (is_ours(facts, route))
+			routes->items[kept++] = *route;
+		else if (note_the_machines(facts, route))
+			return -ENOMEM;
 	}
+	routes->count = kept;
+	return 0;
+}
 
-	array_clear(&routes);
+static int read_table(struct nl *nl, uint32_t table, struct facts *facts, struct rt_routes *ours,
+		      struct err *err)
+{
+	size_t first = ours->count;
+	int r = rt_dump_routes(nl, table, ours, err);
+
+	if (!r && split_routes(ours, first, facts))
+		r = err_sys(err, -ENOMEM, "list routes");
 	return r;
 }
 
-static int read_routes(struct nl *nl, struct facts *facts, struct err *err)
+/* Ours are in both: an older version had them all in the main one. */
+static int read_routes(struct nl *nl, struct facts *facts, struct rt_routes *ours, struct err *err)
 {
-	int r = read_table(nl, STATE_TABLE_MAIN, facts, err);
+	int r = read_table(nl, STATE_TABLE_MAIN, facts, ours, err);
 
-	return r ? r : read_table(nl, TP_RT_TABLE, facts, err);
+	return r ? r : read_table(nl, TP_RT_TABLE, facts, ours, err);
 }
 
 /* What we look at of each device, and of "all". */
@@ -179,14 +197,15 @@ static int read_clocks(struct facts *facts, struct err *err)
 	return 0;
 }
 
-static int read_facts(struct nl *nl, const char *instance, struct facts *facts, struct err *err)
+static int read_facts(struct nl *nl, const char *instance, struct facts *facts,
+		      struct rt_routes *ours, struct err *err)
 {
 	int r = read_links(nl, instance, facts, err);
 
 	if (!r)
 		r = read_addrs(nl, facts, err);
 	if (!r)
-		r = read_routes(nl, facts, err);
+		r = read_routes(nl, facts, ours, err);
 	if (!r)
 		r = read_sysctls(facts, err);
 	if (!r)
@@ -197,15 +216,17 @@ static int read_facts(struct nl *nl, const char *instance, struct facts *facts, 
 	return r;
 }
 
-int observe_facts(struct facts *out, const char *instance, struct err *err)
+int observe_facts(struct facts *out, struct rt_routes *ours, const char *instance, struct err *err)
 {
 	AUTO_NL struct nl *nl = NULL;
+	struct rt_routes unasked = { 0 };
 	struct facts facts = { 0 };
 	int r;
 
 	r = nl_open(NETLINK_ROUTE, &nl, err);
 	if (!r)
-		r = read_facts(nl, instance, &facts, err);
+		r = read_facts(nl, instance, &facts, ours ? ours : &unasked, err);
+	array_clear(&unasked);
 	if (r) {
 		facts_free(&facts);
 		return err_wrap(err, r, "look at this machine");

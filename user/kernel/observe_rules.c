@@ -11,9 +11,8 @@
 /* A rule has no device whose mark would tell of which instance it is. */
 static int look_who_uses_them(struct nl *nl, bool *used, struct err *err)
 {
-	const struct rt_route_filter table = { .table = TP_RT_TABLE };
 	struct rt_routes routes = { 0 };
-	int r = rt_dump_routes(nl, &table, &routes, err);
+	int r = rt_dump_routes(nl, TP_RT_TABLE, &routes, err);
 
 	*used = routes.count;
 	array_clear(&routes);

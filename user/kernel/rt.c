@@ -92,7 +92,7 @@ int rt_dump_addrs(struct nl *nl, struct rt_addrs *out, struct err *err)
 
 /* A dump of routes: kernels filter only when they know how to. */
 struct route_dump {
-	const struct rt_route_filter *filter;
+	uint32_t table;
 	uint8_t family;
 	struct rt_routes *out;
 	size_t before; /* what out held when the dump began */
@@ -100,12 +100,8 @@ struct route_dump {
 
 static bool is_wanted(const struct route_dump *dump, const struct rt_route *route)
 {
-	const struct rt_route_filter *filter = dump->filter;
-
 	/* a kernel without IPv6 answers a question about IPv6 with all families it has */
-	return route->family == dump->family && (!filter->table || filter->table == route->table) &&
-	       (!filter->protocol || filter->protocol == route->facts.protocol) &&
-	       (!filter->ifindex || filter->ifindex == route->facts.ifindex);
+	return route->family == dump->family && route->table == dump->table;
 }
 
 static int take_route(const struct nlmsghdr *msg, void *data)
@@ -137,7 +133,7 @@ static int dump_family(struct nl *nl, struct route_dump *dump, struct err *err)
 {
 	struct nl_reader reader = { .read = take_route, .restart = forget_routes, .data = dump };
 	union nl_message buf;
-	struct nlmsghdr *msg = rt_put_route_dump(&buf, sizeof(buf), dump->family, dump->filter);
+	struct nlmsghdr *msg = rt_put_route_dump(&buf, sizeof(buf), dump->family, dump->table);
 	int r;
 
 	dump->before = dump->out->count;
@@ -147,10 +143,9 @@ static int dump_family(struct nl *nl, struct route_dump *dump, struct err *err)
 	return r ? err_wrap(err, r, "list routes") : 0;
 }
 
-int rt_dump_routes(struct nl *nl, const struct rt_route_filter *filter, struct rt_routes *out,
-		   struct err *err)
+int rt_dump_routes(struct nl *nl, uint32_t table, struct rt_routes *out, struct err *err)
 {
-	struct route_dump dump = { .filter = filter, .family = AF_INET, .out = out };
+	struct route_dump dump = { .table = table, .family = AF_INET, .out = out };
 	int r = dump_family(nl, &dump, err);
 
 	if (r)
@@ -343,12 +338,11 @@ static bool is_ours(const struct rt_route *route, uint32_t tunnel_ifindex)
 static int check_owner(struct nl *nl, uint32_t ifindex, const struct state_route *ours,
 		       struct err *err)
 {
-	const struct rt_route_filter filter = { .table = ours->table };
 	struct rt_routes routes = { 0 };
 	const struct rt_route *route;
 	int r;
 
-	r = rt_dump_routes(nl, &filter, &routes, err);
+	r = rt_dump_routes(nl, ours->table, &routes, err);
 	array_for_each(route, &routes)
 		if (!r && is_same_key(route, ours) && !is_ours(route, ifindex))
 			r = refuse_foreign(route, err);

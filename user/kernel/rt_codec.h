@@ -78,15 +78,8 @@ struct nlmsghdr *rt_put_lan_addr_add(void *buf, size_t size, uint32_t ifindex,
 struct nlmsghdr *rt_put_addr_remove(void *buf, size_t size, uint32_t ifindex,
 				    const struct addr *addr);
 
-/* Which routes a dump is about; what is 0 is any. */
-struct rt_route_filter {
-	uint32_t table; /* below 256 */
-	uint8_t protocol;
-	uint32_t ifindex;
-};
-
-struct nlmsghdr *rt_put_route_dump(void *buf, size_t size, uint8_t family,
-				   const struct rt_route_filter *filter);
+/* table: below 256. */
+struct nlmsghdr *rt_put_route_dump(void *buf, size_t size, uint8_t family, uint32_t table);
 /* flags: NLM_F_EXCL or NLM_F_REPLACE beside the NLM_F_CREATE that is always there. */
 struct nlmsghdr *rt_put_route_add(void *buf, size_t size, uint32_t ifindex,
 				  const struct state_route *route, uint16_t flags);

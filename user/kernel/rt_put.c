@@ -142,17 +142,11 @@ struct nlmsghdr *rt_put_lan_addr_add(void *buf, size_t size, uint32_t ifindex,
 	return msg;
 }
 
-struct nlmsghdr *rt_put_route_dump(void *buf, size_t size, uint8_t family,
-				   const struct rt_route_filter *filter)
+struct nlmsghdr *rt_put_route_dump(void *buf, size_t size, uint8_t family, uint32_t table)
 {
-	struct rtmsg header = { .rtm_family = family,
-				.rtm_table = (uint8_t)filter->table,
-				.rtm_protocol = filter->protocol };
-	struct nlmsghdr *msg = nl_put_header(buf, size, RTM_GETROUTE, 0, &header, sizeof(header));
+	struct rtmsg header = { .rtm_family = family, .rtm_table = (uint8_t)table };
 
-	if (msg && filter->ifindex && !mnl_attr_put_u32_check(msg, size, RTA_OIF, filter->ifindex))
-		return NULL;
-	return msg;
+	return nl_put_header(buf, size, RTM_GETROUTE, 0, &header, sizeof(header));
 }
 
 static struct nlmsghdr *put_route(void *buf, size_t size, uint16_t type, uint16_t flags,
