@@ -137,9 +137,8 @@ static void read_addr(struct words *words, struct facts *facts)
 	}
 }
 
-static void read_route(struct words *words, struct facts *facts)
+static void read_way(struct words *words, struct facts *facts, struct facts_route *route)
 {
-	struct facts_route *route = array_add(&facts->routes);
 	const char *option;
 
 	route->type = RTN_UNICAST;
@@ -152,6 +151,8 @@ static void read_route(struct words *words, struct facts *facts)
 			route->ifindex = index_of(words, facts);
 		else if (!strcmp(option, "metric"))
 			route->metric = (uint32_t)number(words);
+		else if (!strcmp(option, "table"))
+			route->table = (uint32_t)number(words);
 		else if (!strcmp(option, "src"))
 			route->prefsrc = address(words);
 		else if (!strcmp(option, "ra"))
@@ -163,6 +164,16 @@ static void read_route(struct words *words, struct facts *facts)
 		else
 			words->bad = true;
 	}
+}
+
+static void read_route(struct words *words, struct facts *facts)
+{
+	read_way(words, facts, array_add(&facts->routes));
+}
+
+static void read_behind(struct words *words, struct facts *facts)
+{
+	read_way(words, facts, array_add(&facts->behind));
 }
 
 static void read_sysctl(struct words *words, struct facts *facts)
@@ -282,6 +293,7 @@ static bool read_line(char *line, struct facts *facts)
 		{ "link", read_link },
 		{ "addr", read_addr },
 		{ "route", read_route },
+		{ "behind", read_behind },
 		{ "sysctl", read_sysctl },
 		{ "host", read_host },
 		{ "secret", read_secret },

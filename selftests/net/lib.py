@@ -54,7 +54,9 @@ class Failed(Exception):
 
 
 def case(function):
-    _cases.append(function)
+    # those of a test that another one imports, for what it builds, are not run again
+    if function.__module__ == "__main__":
+        _cases.append(function)
     return function
 
 

@@ -116,11 +116,15 @@ class Scene(Lab):
         with client_socket(self, short, socket.SOCK_DGRAM, address) as sock:
             sock.sendto(payload, (address, 5000))
 
-    def arrivals(self, lan_is_there):
-        """{(relation, family, source): where the packet arrived}"""
+    def sinks(self, lan_is_there):
         sinks = {"phone": self.capture("phone")}
         if lan_is_there:
             sinks["lan"] = Capture(self.netns("lan"), PEER)
+        return sinks
+
+    def arrivals(self, lan_is_there):
+        """{(relation, family, source): where the packet arrived}"""
+        sinks = self.sinks(lan_is_there)
         self.sent += 1
         names = {}
         for (relation, family), (_, _, address) in TABLE.items():

@@ -44,14 +44,15 @@ TEST(tells_our_routes_from_those_of_others)
 		CHECK_INT(route(families[i], RT_TABLE_MAIN, TP_RTPROT, 0), RT_CHANGE_ROUTE);
 		CHECK_INT(route(families[i], RT_TABLE_MAIN, RTPROT_STATIC, 0),
 			  RT_CHANGE_FOREIGN_ROUTE);
+		CHECK_INT(route(families[i], RT_TABLE_COMPAT, TP_RTPROT, 0),
+			  RT_CHANGE_FOREIGN_ROUTE);
 	}
 }
 
-TEST(passes_over_other_tables_and_the_cache)
+TEST(passes_over_the_local_table_and_the_cache)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
 		CHECK_INT(route(families[i], RT_TABLE_LOCAL, RTPROT_KERNEL, 0), 0);
-		CHECK_INT(route(families[i], RT_TABLE_COMPAT, TP_RTPROT, 0), 0);
 		CHECK_INT(route(families[i], RT_TABLE_MAIN, RTPROT_STATIC, RTM_F_CLONED), 0);
 	}
 }
@@ -74,13 +75,13 @@ static unsigned int rule(uint16_t type, uint8_t family, uint8_t protocol)
 	return rt_read_change(msg);
 }
 
-TEST(hears_of_our_rules)
+TEST(tells_our_rules_from_those_of_others)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
 		CHECK_INT(rule(RTM_NEWRULE, families[i], TP_RTPROT), RT_CHANGE_ROUTE);
 		CHECK_INT(rule(RTM_DELRULE, families[i], TP_RTPROT), RT_CHANGE_ROUTE);
-		CHECK_INT(rule(RTM_NEWRULE, families[i], RTPROT_KERNEL), 0);
-		CHECK_INT(rule(RTM_DELRULE, families[i], RTPROT_STATIC), 0);
+		CHECK_INT(rule(RTM_NEWRULE, families[i], RTPROT_KERNEL), RT_CHANGE_FOREIGN_ROUTE);
+		CHECK_INT(rule(RTM_DELRULE, families[i], RTPROT_STATIC), RT_CHANGE_FOREIGN_ROUTE);
 	}
 }
 

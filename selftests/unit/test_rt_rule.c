@@ -83,6 +83,38 @@ TEST(rules_of_others_are_not_ours)
 	CHECK_INT(read_with(FR_ACT_TO_TBL, TP_RTPROT, FRA_IIFNAME), -ENOENT);
 }
 
+static int read_table(const struct fib_rule_hdr *header, uint32_t table, bool l3mdev,
+		      struct rt_table *got)
+{
+	union nl_message buf;
+	struct nlmsghdr *msg =
+		nl_put_header(&buf, sizeof(buf), RTM_NEWRULE, 0, header, sizeof(*header));
+
+	mnl_attr_put_u32(msg, FRA_PRIORITY, 32765);
+	mnl_attr_put_u32(msg, FRA_FWMARK, 7); /* only some packets: all the same */
+	if (table)
+		mnl_attr_put_u32(msg, FRA_TABLE, table);
+	if (l3mdev)
+		mnl_attr_put_u8(msg, FRA_L3MDEV, 1);
+	return rt_read_table(msg, got);
+}
+
+TEST(reads_which_table_a_rule_of_others_leads_to)
+{
+	struct fib_rule_hdr header = { .family = AF_INET6, .table = 200, .action = FR_ACT_TO_TBL };
+	struct rt_table got;
+
+	CHECK_INT(read_table(&header, 0, false, &got), 0);
+	CHECK_INT(got.family, AF_INET6);
+	CHECK_INT(got.id, 200);
+	CHECK_INT(got.priority, 32765);
+	CHECK_INT(read_table(&header, 51820, false, &got), 0);
+	CHECK_INT(got.id, 51820);
+	CHECK_INT(read_table(&header, 0, true, &got), -ENOENT);
+	header.action = FR_ACT_BLACKHOLE;
+	CHECK_INT(read_table(&header, 0, false, &got), -ENOENT);
+}
+
 TEST(refuses_what_is_no_rule)
 {
 	struct state_rule got;

@@ -56,6 +56,7 @@ void run_in_force(struct run *run, const struct pipeline *p, bool said)
 	run_mind_saved(run, p);
 	run_mind_keys(run, p, said);
 	run_netns_follow(run, p);
+	kernel_watch_others(&run->kernel, p->facts.asks_behind);
 	run_exempt_follow(run, p);
 	run_health_follow(run, p);
 	run_local_vips_follow(run, p);

@@ -158,6 +158,23 @@ int kernel_watch_open(struct kernel_watch *watch, struct loop *loop,
 	return open_timers(watch, loop, err);
 }
 
+/* Should that fail, the unasked look finds what is not told. */
+static void choose_tables(struct kernel_watch *watch)
+{
+	struct err err;
+
+	if (rt_monitor_set_others(watch->fd, watch->others, &err))
+		log_warn("%s", err.text);
+}
+
+void kernel_watch_others(struct kernel_watch *watch, bool others)
+{
+	if (watch->others == others)
+		return;
+	watch->others = others;
+	choose_tables(watch);
+}
+
 int kernel_watch_reopen(struct kernel_watch *watch, struct err *err)
 {
 	int fd;
@@ -169,6 +186,7 @@ int kernel_watch_reopen(struct kernel_watch *watch, struct err *err)
 	loop_remove(watch->loop, &watch->source);
 	close(watch->fd);
 	watch->fd = fd;
+	choose_tables(watch);
 	return loop_add(watch->loop, &watch->source, fd, take_news, watch, err);
 }
 

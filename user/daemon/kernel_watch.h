@@ -17,6 +17,7 @@ enum look { LOOK_FOUND_NOTHING, LOOK_MENDED, LOOK_FAILED };
 struct kernel_watch {
 	struct loop *loop;
 	int fd;
+	bool others;               /* routes of other tables count */
 	struct loop_source source; /* of fd; removed while we take a breath */
 	struct loop_timer breath;
 	struct settle prompt;      /* what we made may be gone */
@@ -35,6 +36,8 @@ int kernel_watch_open(struct kernel_watch *watch, struct loop *loop, enum look (
 		      void *data, struct err *err);
 /* The same in the netns that the caller is in by now. */
 int kernel_watch_reopen(struct kernel_watch *watch, struct err *err);
+/* Whether routes matter that are neither in the main table nor in ours; at first they do not. */
+void kernel_watch_others(struct kernel_watch *watch, bool others);
 void kernel_watch_close(struct kernel_watch *watch);
 
 /* Something of ours is gone, and not from the network: as if the kernel had told of it. */

@@ -10,10 +10,12 @@
 #include "base/mem.h"
 #include "kernel/nl.h"
 #include "kernel/rt.h"
+#include "kernel/rt_rule.h"
 #include "kernel/sysctl.h"
 #include "kernel/wg.h"
 
-#define NANOSECONDS 1000000000
+#define NANOSECONDS   1000000000
+#define TABLE_DEFAULT 253 /* RT_TABLE_DEFAULT, which each machine has a rule for */
 
 static int read_links(struct nl *nl, const char *instance, struct facts *facts, struct err *err)
 {
@@ -112,6 +114,45 @@ static int read_table(struct nl *nl, uint32_t table, struct facts *facts, struct
 	return r;
 }
 
+static int read_behind(struct nl *nl, const struct rt_table *table, struct facts *facts,
+		       struct err *err)
+{
+	struct rt_routes routes = { 0 };
+	struct rt_route *route;
+	int r = rt_dump_family(nl, table->family, table->id, &routes, err);
+
+	array_for_each(route, &routes) {
+		struct facts_route *added;
+
+		if (r || prefix_is_default(&route->facts.prefix))
+			continue;
+		added = array_add(&facts->behind);
+		if (added) {
+			*added = route->facts;
+			added->table = table->id;
+		} else {
+			r = err_sys(err, -ENOMEM, "list routes");
+		}
+	}
+	array_clear(&routes);
+	return r;
+}
+
+static int read_tables_behind(struct nl *nl, struct facts *facts, struct err *err)
+{
+	struct rt_tables tables = { 0 };
+	const struct rt_table *table;
+	int r = rt_dump_tables_behind(nl, TP_RULE_MESH_PRIORITY, &tables, err);
+
+	array_for_each(table, &tables) {
+		facts->asks_behind |= table->id != TABLE_DEFAULT;
+		if (!r)
+			r = read_behind(nl, table, facts, err);
+	}
+	array_clear(&tables);
+	return r;
+}
+
 /* Ours are in both: an older version had them all in the main one. */
 static int read_routes(struct nl *nl, struct facts *facts, struct rt_routes *ours, struct err *err)
 {
@@ -206,6 +247,8 @@ static int read_facts(struct nl *nl, const char *instance, struct facts *facts,
 		r = read_addrs(nl, facts, err);
 	if (!r)
 		r = read_routes(nl, facts, ours, err);
+	if (!r)
+		r = read_tables_behind(nl, facts, err);
 	if (!r)
 		r = read_sysctls(facts, err);
 	if (!r)

@@ -129,15 +129,17 @@ static void forget_routes(void *data)
 	dump->out->count = dump->before;
 }
 
-static int dump_family(struct nl *nl, struct route_dump *dump, struct err *err)
+int rt_dump_family(struct nl *nl, uint8_t family, uint32_t table, struct rt_routes *out,
+		   struct err *err)
 {
-	struct nl_reader reader = { .read = take_route, .restart = forget_routes, .data = dump };
+	struct route_dump dump = {
+		.table = table, .family = family, .out = out, .before = out->count
+	};
+	struct nl_reader reader = { .read = take_route, .restart = forget_routes, .data = &dump };
 	union nl_message buf;
-	struct nlmsghdr *msg = rt_put_route_dump(&buf, sizeof(buf), dump->family, dump->table);
-	int r;
+	struct nlmsghdr *msg = rt_put_route_dump(&buf, sizeof(buf), family, table);
+	int r = msg ? nl_dump(nl, msg, &reader, err) : no_room(err);
 
-	dump->before = dump->out->count;
-	r = msg ? nl_dump(nl, msg, &reader, err) : no_room(err);
 	if (r == -ENOENT) /* the table is made with its first route: there are none */
 		return 0;
 	return r ? err_wrap(err, r, "list routes") : 0;
@@ -145,13 +147,9 @@ static int dump_family(struct nl *nl, struct route_dump *dump, struct err *err)
 
 int rt_dump_routes(struct nl *nl, uint32_t table, struct rt_routes *out, struct err *err)
 {
-	struct route_dump dump = { .table = table, .family = AF_INET, .out = out };
-	int r = dump_family(nl, &dump, err);
+	int r = rt_dump_family(nl, AF_INET, table, out, err);
 
-	if (r)
-		return r;
-	dump.family = AF_INET6;
-	return dump_family(nl, &dump, err);
+	return r ? r : rt_dump_family(nl, AF_INET6, table, out, err);
 }
 
 static int take_one_link(const struct nlmsghdr *msg, void *data)

@@ -39,8 +39,10 @@ struct rt_routes {
 /* Each adds to out, which the caller empties with array_clear, also after a failure. */
 int rt_dump_links(struct nl *nl, struct rt_links *out, struct err *err);
 int rt_dump_addrs(struct nl *nl, struct rt_addrs *out, struct err *err);
-/* Of one table, below 256, in both families. */
+/* Of one table; the first in both families. */
 int rt_dump_routes(struct nl *nl, uint32_t table, struct rt_routes *out, struct err *err);
+int rt_dump_family(struct nl *nl, uint8_t family, uint32_t table, struct rt_routes *out,
+		   struct err *err);
 
 /* -ENODEV when there is none. */
 int rt_find_link(struct nl *nl, const char *name, struct rt_link *out, struct err *err);

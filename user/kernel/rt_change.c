@@ -28,12 +28,12 @@ static unsigned int read_route(const struct nlmsghdr *msg)
 {
 	const struct rtmsg *header = mnl_nlmsg_get_payload(msg);
 
-	if (header->rtm_flags & RTM_F_CLONED)
+	if (header->rtm_flags & RTM_F_CLONED || header->rtm_table == RT_TABLE_LOCAL)
 		return 0;
 	if (header->rtm_table == TP_RT_TABLE)
 		return RT_CHANGE_ROUTE;
 	if (header->rtm_table != RT_TABLE_MAIN)
-		return 0;
+		return RT_CHANGE_FOREIGN_ROUTE;
 	return header->rtm_protocol == TP_RTPROT ? RT_CHANGE_ROUTE : RT_CHANGE_FOREIGN_ROUTE;
 }
 
@@ -43,8 +43,9 @@ static unsigned int read_rule(const struct nlmsghdr *msg)
 	uint8_t protocol;
 
 	nl_attrs_of_message(msg, sizeof(struct fib_rule_hdr), attrs, FRA_MAX);
-	return nl_attr_u8(attrs[FRA_PROTOCOL], &protocol) && protocol == TP_RTPROT ? RT_CHANGE_ROUTE
-										   : 0;
+	return nl_attr_u8(attrs[FRA_PROTOCOL], &protocol) && protocol == TP_RTPROT
+		       ? RT_CHANGE_ROUTE
+		       : RT_CHANGE_FOREIGN_ROUTE;
 }
 
 /* clsact is at the same handle as the ingress qdisc; its filters have a parent of that major. */

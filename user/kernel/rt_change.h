@@ -10,7 +10,7 @@ enum rt_change {
 	RT_CHANGE_LINK = 1 << 0,
 	RT_CHANGE_ADDRESS = 1 << 1,
 	RT_CHANGE_ROUTE = 1 << 2,         /* one of ours, or a rule that leads to them */
-	RT_CHANGE_FOREIGN_ROUTE = 1 << 3, /* another of the main table: there may be thousands */
+	RT_CHANGE_FOREIGN_ROUTE = 1 << 3, /* another, or a rule: there may be thousands */
 	RT_CHANGE_QDISC = 1 << 4,         /* or a filter on one: where programs are attached */
 	RT_CHANGE_SYSCTL = 1 << 5,
 	RT_CHANGE_NETNS = 1 << 6,

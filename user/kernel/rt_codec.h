@@ -78,7 +78,6 @@ struct nlmsghdr *rt_put_lan_addr_add(void *buf, size_t size, uint32_t ifindex,
 struct nlmsghdr *rt_put_addr_remove(void *buf, size_t size, uint32_t ifindex,
 				    const struct addr *addr);
 
-/* table: below 256. */
 struct nlmsghdr *rt_put_route_dump(void *buf, size_t size, uint8_t family, uint32_t table);
 /* flags: NLM_F_EXCL or NLM_F_REPLACE beside the NLM_F_CREATE that is always there. */
 struct nlmsghdr *rt_put_route_add(void *buf, size_t size, uint32_t ifindex,
@@ -86,6 +85,13 @@ struct nlmsghdr *rt_put_route_add(void *buf, size_t size, uint32_t ifindex,
 struct nlmsghdr *rt_put_route_remove(void *buf, size_t size, uint32_t ifindex,
 				     const struct state_route *route);
 struct nlmsghdr *rt_put_route_lookup(void *buf, size_t size, const struct addr *to);
+
+/* A table that a rule leads packets to, be it all of them or some; not for l3mdev. */
+struct rt_table {
+	uint8_t family;
+	uint32_t id;
+	uint32_t priority; /* of the rule; the lower, the earlier */
+};
 
 /* Rules for all packets of a family, with our protocol. */
 struct nlmsghdr *rt_put_rule_dump(void *buf, size_t size, uint8_t family);
@@ -97,6 +103,8 @@ int rt_read_addr(const struct nlmsghdr *msg, struct rt_addr *out);
 int rt_read_route(const struct nlmsghdr *msg, struct rt_route *out);
 /* -ENOENT for one that is not ours. */
 int rt_read_rule(const struct nlmsghdr *msg, struct state_rule *out);
+/* Whose ever rule it is; -ENOENT for one that leads to no table. */
+int rt_read_table(const struct nlmsghdr *msg, struct rt_table *out);
 /* The answer to a lookup. */
 int rt_read_path(const struct nlmsghdr *msg, struct rt_path *out);
 

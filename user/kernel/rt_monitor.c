@@ -29,17 +29,18 @@ static const int groups[] = {
  * What another table gets or loses is dropped before it wakes us. A filter reads in network byte
  * order, netlink writes in the machine's; in a notification there is one message.
  */
-static int filter_tables(int fd)
+static int filter_tables(int fd, bool others)
 {
 	const uint32_t type = offsetof(struct nlmsghdr, nlmsg_type);
 	const uint32_t table = NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_table);
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, type),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 1, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 0, 4),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 0, 5),
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, table),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RT_TABLE_MAIN, 2, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TP_RT_TABLE, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RT_TABLE_MAIN, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TP_RT_TABLE, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RT_TABLE_LOCAL, 0, others ? 1 : 0),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
 	};
@@ -52,7 +53,7 @@ static int join(int fd)
 {
 	struct sockaddr_nl address = { .nl_family = AF_NETLINK };
 
-	if (filter_tables(fd) || bind(fd, (struct sockaddr *)&address, sizeof(address)))
+	if (filter_tables(fd, false) || bind(fd, (struct sockaddr *)&address, sizeof(address)))
 		return -errno;
 	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
 		if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i],
@@ -71,6 +72,11 @@ int rt_monitor_open(int *fd, struct err *err)
 		return err_sys(err, r, "listen for changes of the network");
 	*fd = mem_take_fd(&opened);
 	return 0;
+}
+
+int rt_monitor_set_others(int fd, bool others, struct err *err)
+{
+	return filter_tables(fd, others) ? err_sys(err, -errno, "choose what the kernel tells") : 0;
 }
 
 static unsigned int read_messages(const struct nlmsghdr *msg, int left)

@@ -144,9 +144,11 @@ struct nlmsghdr *rt_put_lan_addr_add(void *buf, size_t size, uint32_t ifindex,
 
 struct nlmsghdr *rt_put_route_dump(void *buf, size_t size, uint8_t family, uint32_t table)
 {
-	struct rtmsg header = { .rtm_family = family, .rtm_table = (uint8_t)table };
+	struct rtmsg header = { .rtm_family = family };
+	struct nlmsghdr *msg = nl_put_header(buf, size, RTM_GETROUTE, 0, &header, sizeof(header));
 
-	return nl_put_header(buf, size, RTM_GETROUTE, 0, &header, sizeof(header));
+	/* the header has room for the first 256 */
+	return msg && mnl_attr_put_u32_check(msg, size, RTA_TABLE, table) ? msg : NULL;
 }
 
 static struct nlmsghdr *put_route(void *buf, size_t size, uint16_t type, uint16_t flags,

@@ -2,10 +2,12 @@
 #include "kernel/rt_rule.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
 #include "kernel/nl.h"
 #include "kernel/rt_codec.h"
+#include "towpath/layout.h"
 
 static int take_rule(const struct nlmsghdr *msg, void *data)
 {
@@ -46,6 +48,57 @@ int rt_dump_rules(struct nl *nl, struct rt_rules *out, struct err *err)
 
 	if (r == -EOPNOTSUPP) /* not for any family */
 		lacks_rules(false, err);
+	return r ? err_wrap(err, r, "list rules of policy routing") : 0;
+}
+
+struct tables_dump {
+	uint32_t priority;
+	struct rt_tables *out;
+};
+
+static bool is_known(const struct rt_tables *tables, const struct rt_table *table)
+{
+	const struct rt_table *known;
+
+	array_for_each(known, tables)
+		if (known->family == table->family && known->id == table->id)
+			return true;
+	return false;
+}
+
+static int take_table(const struct nlmsghdr *msg, void *data)
+{
+	struct tables_dump *dump = data;
+	struct rt_table table, *added;
+	int r = rt_read_table(msg, &table);
+
+	if (r)
+		return r == -ENOENT || r == -EAFNOSUPPORT ? 0 : r;
+	if (table.priority <= dump->priority || table.id == RT_TABLE_MAIN ||
+	    table.id == RT_TABLE_LOCAL || table.id == TP_RT_TABLE || is_known(dump->out, &table))
+		return 0;
+	added = array_add(dump->out);
+	if (!added)
+		return -ENOMEM;
+	*added = table;
+	return 0;
+}
+
+static void forget_tables(void *data)
+{
+	array_clear(((struct tables_dump *)data)->out);
+}
+
+int rt_dump_tables_behind(struct nl *nl, uint32_t priority, struct rt_tables *out, struct err *err)
+{
+	struct tables_dump dump = { .priority = priority, .out = out };
+	struct nl_reader reader = { .read = take_table, .restart = forget_tables, .data = &dump };
+	union nl_message buf;
+	struct nlmsghdr *msg = rt_put_rule_dump(&buf, sizeof(buf), AF_UNSPEC);
+	int r = msg ? nl_dump(nl, msg, &reader, err) : err_sys(err, -EMSGSIZE, "netlink");
+
+	if (r == -EOPNOTSUPP)
+		return 0;
 	return r ? err_wrap(err, r, "list rules of policy routing") : 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/array.h"
 #include "base/err.h"
+#include "kernel/rt_codec.h"
 #include "model/state.h"
 
 struct nl;
@@ -15,6 +16,17 @@ struct rt_rules {
 
 /* Both families. Adds to out, which the caller empties with array_clear, also after a failure. */
 int rt_dump_rules(struct nl *nl, struct rt_rules *out, struct err *err);
+
+struct rt_tables {
+	ARRAY_OF(struct rt_table);
+};
+
+/*
+ * The tables that others' rules lead to behind a priority, each once; not main, local and ours.
+ * Adds to out, which the caller empties with array_clear, also after a failure. None where the
+ * kernel has no policy routing.
+ */
+int rt_dump_tables_behind(struct nl *nl, uint32_t priority, struct rt_tables *out, struct err *err);
 
 /* Adding what is there and removing what is gone are success. */
 int rt_add_rule(struct nl *nl, const struct state_rule *rule, struct err *err);

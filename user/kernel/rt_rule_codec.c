@@ -55,28 +55,54 @@ static bool is_selective(const struct fib_rule_hdr *header, const struct nlattr 
 	       (header->flags & FIB_RULE_INVERT);
 }
 
+/* Its header, attributes and table. */
+static int read_rule(const struct nlmsghdr *msg, struct fib_rule_hdr *header,
+		     const struct nlattr **attrs, uint32_t *table)
+{
+	if (msg->nlmsg_type != RTM_NEWRULE || mnl_nlmsg_get_payload_len(msg) < sizeof(*header))
+		return -EBADMSG;
+	memcpy(header, mnl_nlmsg_get_payload(msg), sizeof(*header));
+	if (header->family != AF_INET && header->family != AF_INET6)
+		return -EAFNOSUPPORT;
+	nl_attrs_of_message(msg, sizeof(*header), attrs, FRA_MAX);
+	*table = header->table;
+	nl_attr_u32(attrs[FRA_TABLE], table); /* the header has room for the first 256 */
+	return header->action == FR_ACT_TO_TBL ? 0 : -ENOENT;
+}
+
 int rt_read_rule(const struct nlmsghdr *msg, struct state_rule *out)
 {
 	struct state_rule rule = { .suppress = STATE_RULE_WHOLE };
 	const struct nlattr *attrs[FRA_MAX + 1];
 	struct fib_rule_hdr header;
 	uint8_t protocol = 0;
+	int r = read_rule(msg, &header, attrs, &rule.table);
 
-	if (msg->nlmsg_type != RTM_NEWRULE || mnl_nlmsg_get_payload_len(msg) < sizeof(header))
-		return -EBADMSG;
-	memcpy(&header, mnl_nlmsg_get_payload(msg), sizeof(header));
-	if (header.family != AF_INET && header.family != AF_INET6)
-		return -EAFNOSUPPORT;
-
-	nl_attrs_of_message(msg, sizeof(header), attrs, FRA_MAX);
+	if (r)
+		return r;
 	nl_attr_u8(attrs[FRA_PROTOCOL], &protocol);
-	if (protocol != TP_RTPROT || header.action != FR_ACT_TO_TBL || is_selective(&header, attrs))
+	if (protocol != TP_RTPROT || is_selective(&header, attrs))
 		return -ENOENT;
 	rule.v6 = header.family == AF_INET6;
-	rule.table = header.table;
-	nl_attr_u32(attrs[FRA_TABLE], &rule.table);
 	nl_attr_u32(attrs[FRA_PRIORITY], &rule.priority);
 	nl_attr_u32(attrs[FRA_SUPPRESS_PREFIXLEN], &rule.suppress);
 	*out = rule;
+	return 0;
+}
+
+int rt_read_table(const struct nlmsghdr *msg, struct rt_table *out)
+{
+	const struct nlattr *attrs[FRA_MAX + 1];
+	struct rt_table table = { 0 };
+	struct fib_rule_hdr header;
+	int r = read_rule(msg, &header, attrs, &table.id);
+
+	if (r)
+		return r;
+	if (attrs[FRA_L3MDEV])
+		return -ENOENT; /* each device of a VRF has its own */
+	table.family = header.family;
+	nl_attr_u32(attrs[FRA_PRIORITY], &table.priority);
+	*out = table;
 	return 0;
 }

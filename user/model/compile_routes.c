@@ -147,14 +147,21 @@ static int offer_lan_barriers(const struct view *view, struct tables *out)
 }
 
 /* The same for what lies behind the LAN, or nowhere: a blackhole is the kernel's to answer for. */
-static int offer_kernel_barriers(const struct view *view, struct tables *out)
+static int offer_barriers(const struct guard_routes *routes, struct tables *out)
 {
 	size_t i;
 
-	for (i = 0; i < view->guard.count; i++)
-		if (!add_row(out, &view->guard.routes[i]->prefix, TP_ROUTE_NONE))
+	for (i = 0; i < routes->count; i++)
+		if (!add_row(out, &routes->items[i]->prefix, TP_ROUTE_NONE))
 			return -ENOMEM;
 	return 0;
+}
+
+static int offer_kernel_barriers(const struct view *view, struct tables *out)
+{
+	int r = offer_barriers(&view->guard.routes, out);
+
+	return r ? r : offer_barriers(&view->guard.behind, out);
 }
 
 /*

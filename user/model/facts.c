@@ -23,6 +23,7 @@ void facts_free(struct facts *facts)
 	array_clear(&facts->links);
 	array_clear(&facts->addrs);
 	array_clear(&facts->routes);
+	array_clear(&facts->behind);
 	array_clear(&facts->sysctls);
 	array_clear(&facts->peer_ids);
 	array_clear(&facts->route_ids);

@@ -137,6 +137,12 @@ struct facts {
 	ARRAY_OF(struct facts_link) links;
 	ARRAY_OF(struct facts_addr) addrs;
 	ARRAY_OF(struct facts_route) routes; /* main table, and what others put into ours */
+	/*
+	 * Of tables that are asked only where ours has nothing, whichever packets their rules are
+	 * for; no default routes.
+	 */
+	ARRAY_OF(struct facts_route) behind;
+	bool asks_behind; /* there are such tables, beside RT_TABLE_DEFAULT */
 	ARRAY_OF(struct facts_sysctl) sysctls;
 	ARRAY_OF(struct facts_id) peer_ids;
 	ARRAY_OF(struct facts_route_id) route_ids;

@@ -66,22 +66,116 @@ static int by_prefix(const void *a, const void *b)
 	return r ? r : (x->metric > y->metric) - (x->metric < y->metric);
 }
 
+static int order_of(const void *key, const void *item)
+{
+	const struct facts_route *route = *(const struct facts_route *const *)item;
+
+	return prefix_compare(key, &route->prefix);
+}
+
+static const struct facts_route *find_equal(const struct guard_routes *routes,
+					    const struct prefix *prefix)
+{
+	const struct facts_route *const *found;
+
+	if (!routes->has_length[prefix->len])
+		return NULL;
+	found = bsearch(prefix, routes->items, routes->count, sizeof(*routes->items), order_of);
+	if (!found)
+		return NULL;
+	/* the best of several metrics is the one the kernel would use */
+	while (found > routes->items && prefix_is_equal(&found[-1]->prefix, prefix))
+		found--;
+	return *found;
+}
+
+static uint8_t longest_default(const struct prefix *prefix)
+{
+	return TP_RT_DEFAULT_IN_PARTS + (prefix_is_v4(prefix) ? ADDR_MAPPED_BITS : 0);
+}
+
+/*
+ * The longest route that the prefix lies in. One that leads nowhere (a blackhole) holds what it
+ * names, but not what is inside: to be the rest is what it is for.
+ */
+static const struct facts_route *find_around(const struct guard_routes *routes,
+					     const struct prefix *prefix)
+{
+	uint8_t shortest = longest_default(prefix), len;
+
+	if (prefix->len <= shortest)
+		return find_equal(routes, prefix);
+	for (len = prefix->len; len > shortest; len--) {
+		struct prefix outer = prefix_around(&prefix->addr, len);
+		const struct facts_route *route = find_equal(routes, &outer);
+
+		if (route && (len == prefix->len || route->type == FACTS_ROUTE_LEADS))
+			return route;
+	}
+	return NULL;
+}
+
+/* One inside the prefix: in that order the first that is not before it. */
+static const struct facts_route *find_inside(const struct guard_routes *routes,
+					     const struct prefix *prefix)
+{
+	size_t first = 0, end = routes->count;
+
+	while (first < end) {
+		size_t middle = first + (end - first) / 2;
+
+		if (prefix_compare(&routes->items[middle]->prefix, prefix) < 0)
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	if (first < routes->count && prefix_contains(prefix, &routes->items[first]->prefix))
+		return routes->items[first];
+	return NULL;
+}
+
+static int make_room(struct guard_routes *routes, size_t count)
+{
+	routes->items = mem_alloc(count + 1, sizeof(*routes->items));
+	return routes->items ? 0 : -ENOMEM;
+}
+
+static void add(struct guard_routes *routes, const struct facts_route *route)
+{
+	routes->items[routes->count++] = route;
+	routes->has_length[route->prefix.len] = true;
+}
+
+static void sort(struct guard_routes *routes)
+{
+	qsort(routes->items, routes->count, sizeof(*routes->items), by_prefix);
+}
+
+static void take_routes(struct guard *guard)
+{
+	const struct facts_route *route;
+
+	array_for_each(route, &guard->facts->routes)
+		if (is_claim(guard, route))
+			add(&guard->routes, route);
+	sort(&guard->routes);
+	array_for_each(route, &guard->facts->behind)
+		if (is_claim(guard, route) && !guard_stands_for_default(&route->prefix) &&
+		    !find_around(&guard->routes, &route->prefix))
+			add(&guard->behind, route);
+	sort(&guard->behind);
+}
+
 int guard_build(const struct facts *facts, const char *tunnel, struct guard *out)
 {
 	struct guard guard = { .facts = facts, .tunnel = tunnel };
-	const struct facts_route *route;
 
-	guard.routes = mem_alloc(facts->routes.count + 1, sizeof(const struct facts_route *));
-	if (!guard.routes)
+	if (make_room(&guard.routes, facts->routes.count) ||
+	    make_room(&guard.behind, facts->behind.count)) {
+		guard_free(&guard);
 		return -ENOMEM;
-
-	array_for_each(route, &facts->routes) {
-		if (!is_claim(&guard, route))
-			continue;
-		guard.routes[guard.count++] = route;
-		guard.has_length[route->prefix.len] = true;
 	}
-	qsort(guard.routes, guard.count, sizeof(const struct facts_route *), by_prefix);
+	take_routes(&guard);
 	guard.dead_default[true] = default_is_dead(facts, true);
 	guard.dead_default[false] = default_is_dead(facts, false);
 	*out = guard;
@@ -90,29 +184,14 @@ int guard_build(const struct facts *facts, const char *tunnel, struct guard *out
 
 void guard_free(struct guard *guard)
 {
-	free(guard->routes);
+	free(guard->routes.items);
+	free(guard->behind.items);
 	memset(guard, 0, sizeof(*guard));
-}
-
-static int order_of(const void *key, const void *item)
-{
-	const struct facts_route *route = *(const struct facts_route *const *)item;
-
-	return prefix_compare(key, &route->prefix);
 }
 
 const struct facts_route *guard_find_route(const struct guard *guard, const struct prefix *prefix)
 {
-	const struct facts_route *const *found;
-
-	found = bsearch(prefix, guard->routes, guard->count, sizeof(const struct facts_route *),
-			order_of);
-	if (!found)
-		return NULL;
-	/* the best of several metrics is the one the kernel would use */
-	while (found > guard->routes && prefix_is_equal(&found[-1]->prefix, prefix))
-		found--;
-	return *found;
+	return find_equal(&guard->routes, prefix);
 }
 
 const char *guard_put_route(char *buf, const struct guard *guard, const struct facts_route *route)
@@ -163,38 +242,21 @@ static bool is_held_by_lan(const struct guard *guard, const struct prefix *prefi
 	return true;
 }
 
-static uint8_t longest_default(const struct prefix *prefix)
+static const struct facts_route *find_holder(const struct guard *guard, const struct prefix *prefix)
 {
-	return TP_RT_DEFAULT_IN_PARTS + (prefix_is_v4(prefix) ? ADDR_MAPPED_BITS : 0);
-}
+	const struct facts_route *own = find_around(&guard->routes, prefix);
 
-/*
- * The longest route of the machine's own that the prefix lies in. One that leads nowhere (a
- * blackhole) holds what it names, but not what is inside: to be the rest is what it is for.
- */
-static const struct facts_route *find_around(const struct guard *guard, const struct prefix *prefix)
-{
-	uint8_t shortest = longest_default(prefix), len;
-
-	if (prefix->len <= shortest)
-		return guard_find_route(guard, prefix);
-	for (len = prefix->len; len > shortest; len--) {
-		struct prefix outer = prefix_around(&prefix->addr, len);
-		const struct facts_route *route;
-
-		if (!guard->has_length[len])
-			continue;
-		route = guard_find_route(guard, &outer);
-		if (route && (len == prefix->len || route->type == FACTS_ROUTE_LEADS))
-			return route;
-	}
-	return NULL;
+	/* what stands for a default route is in the main table */
+	if (own || guard_stands_for_default(prefix))
+		return own;
+	own = find_around(&guard->behind, prefix);
+	return own ? own : find_inside(&guard->behind, prefix);
 }
 
 static bool is_held_by_route(const struct guard *guard, const struct prefix *prefix,
 			     struct guard_verdict *out)
 {
-	const struct facts_route *own = find_around(guard, prefix);
+	const struct facts_route *own = find_holder(guard, prefix);
 	char text[GUARD_ROUTE_SIZE];
 
 	if (!own)
@@ -247,8 +309,7 @@ bool guard_is_in_blackhole(const struct guard *guard, const struct prefix *prefi
 
 	for (len = prefix->len; len > shortest; len--) {
 		struct prefix outer = prefix_around(&prefix->addr, len);
-		const struct facts_route *route =
-			guard->has_length[len] ? guard_find_route(guard, &outer) : NULL;
+		const struct facts_route *route = guard_find_route(guard, &outer);
 
 		if (route)
 			return route->type != FACTS_ROUTE_LEADS;

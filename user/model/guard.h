@@ -9,15 +9,20 @@
 #include "model/facts.h"
 #include "towpath/route.h"
 
+/* Routes of the kernel that are neither ours, nor a default, nor by the tunnel. */
+struct guard_routes {
+	const struct facts_route **items; /* sorted by prefix, then metric */
+	size_t count;
+	bool has_length[129]; /* of prefixes among them */
+};
+
 /* Points into facts, which must outlive it. */
 struct guard {
 	const struct facts *facts;
 	const char *tunnel; /* its name; it may not exist yet */
-	/* the kernel's routes that are neither ours, nor a default, nor by the tunnel */
-	const struct facts_route **routes; /* sorted by prefix, then metric */
-	size_t count;
-	bool has_length[129]; /* of prefixes among them */
-	bool dead_default[2]; /* IPv6, IPv4: the best default route leads nowhere */
+	struct guard_routes routes;
+	struct guard_routes behind; /* of facts->behind what no route among the former is around */
+	bool dead_default[2];       /* IPv6, IPv4: the best default route leads nowhere */
 };
 
 struct guard_verdict {
@@ -30,8 +35,9 @@ void guard_free(struct guard *guard);
 
 /*
  * Whether a route through the tunnel is to be held back, and why: its prefix equals or lies in
- * what a device of this machine is on or a route of its own leads to, whatever the metric. Without
- * the tunnel's own packets nothing works: so a default route holds back another one.
+ * what a device of this machine is on or a route of its own leads to, whatever the metric. A table
+ * behind ours would never be asked: what overlaps a route there is held back too. Without the
+ * tunnel's own packets nothing works: so a default route holds back another one.
  */
 bool guard_holds(const struct guard *guard, const struct prefix *prefix, struct guard_verdict *out);
 

@@ -182,8 +182,8 @@ static int report_taken_keys(struct look *look)
 	int r = 0;
 	size_t i;
 
-	for (i = 0; !r && i < look->guard.count; i++) {
-		const struct facts_route *route = look->guard.routes[i];
+	for (i = 0; !r && i < look->guard.routes.count; i++) {
+		const struct facts_route *route = look->guard.routes.items[i];
 
 		if (route->metric != TP_RT_METRIC)
 			continue;
