@@ -7,13 +7,15 @@ import base64
 import contextlib
 import json
 import shutil
+import socket
 import subprocess
+import threading
 import time
 
-from lib import (DEADLINE_S, SLOWNESS, Lab, Skip, case, check, check_equal, main, run,
-                 wait_until)
+from lib import (DEADLINE_S, SLOWNESS, SO_RCVBUFFORCE, Lab, Skip, case, check, check_equal,
+                 client_socket, inside, main, run, wait_until)
 from scenes import open_policy
-from wgsets import watched
+from wgsets import DRAIN, watched
 
 
 def key(number):
@@ -126,13 +128,18 @@ def another_key_for_a_name_removes_the_old_one(lab):
 def an_edit_of_one_peer_is_one_message_for_it(lab):
     policy = lab.edited()
     policy["peers"]["tablet"]["persistent_keepalive"] = 11
-    policy["peers"]["tablet"]["addresses"][0] = "100.80.0.13"
+    policy["peers"]["tablet"]["addresses"].append("100.80.0.13")
     phone = lab.dump()[lab.phone_key()]
     with watched(lab) as sets:
         lab.apply(policy)
     check_equal(sets, [[TABLET]], "messages")
-    check_equal(lab.dump()[TABLET][1:3] + lab.dump()[TABLET][6:],
-                ["[2001:db8::10]:40001", "100.80.0.13/32,fd7a:70::11/128", "11"], "tablet")
+    policy["peers"]["tablet"]["addresses"].remove("100.80.0.11")
+    with watched(lab) as sets:
+        lab.apply(policy)
+    check_equal(sets, [[TABLET, DRAIN, DRAIN]], "messages that take one away")
+    endpoint, ips, *_, keepalive = lab.dump()[TABLET][1:]
+    check_equal([endpoint, sorted(ips.split(",")), keepalive],
+                ["[2001:db8::10]:40001", ["100.80.0.13/32", "fd7a:70::11/128"], "11"], "tablet")
     check_equal(lab.dump()[lab.phone_key()][:3], phone[:3], "the phone")
     with watched(lab) as sets:
         lab.apply(policy)
@@ -253,8 +260,68 @@ def a_peer_with_more_than_a_message_holds(lab):
         lab.apply(policy)
     check_equal(sets, [[CAR]], "messages")
     check_equal(len(lab.dump()[CAR][2].split(",")), 901, "allowed IPs")
+    policy["peers"]["car"]["advertise_routes"] = routes[1:]
+    with watched(lab) as sets:
+        lab.apply(policy)
+    check_equal(sets, [[CAR, DRAIN, DRAIN]], "messages that take one away")
+    check_equal(len(lab.dump()[CAR][2].split(",")), 900, "allowed IPs")
     lab.apply(lab.base)
     check_equal(lab.dump()[CAR][2], "100.80.0.12/32", "allowed IPs")
+    check(DRAIN not in lab.dump(), "the drain is gone")
+
+
+class Flood:
+    """Datagrams from the phone to the web server for as long as it lasts."""
+
+    def __init__(self, lab):
+        with inside(lab.netns("web")):
+            self.web = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        self.web.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
+        self.web.bind(("::", 7777))
+        self.phone = client_socket(lab, "phone", socket.SOCK_DGRAM, lab.WEB6)
+        self.phone.connect((lab.WEB6, 7777))
+        self.end, self.sent = threading.Event(), 0
+        self.thread = threading.Thread(target=self._send)
+
+    def _send(self):
+        while not self.end.wait(0.0002):
+            self.phone.send(b"%d" % self.sent)
+            self.sent += 1
+
+    def __enter__(self):
+        self.thread.start()
+        wait_until(lambda: self.sent, "the first datagram")
+        return self
+
+    def __exit__(self, *_):
+        self.end.set()
+        self.thread.join()
+
+    def lost(self):
+        """How many of those sent did not come; the last of all tells that the others are in."""
+        came = set()
+        self.web.settimeout(DEADLINE_S)
+        self.phone.send(b"end")
+        while (data := self.web.recv(64)) != b"end":
+            came.add(int(data))
+        self.web.close()
+        self.phone.close()
+        return self.sent - len(came)
+
+
+@case
+def a_peer_that_loses_a_prefix_keeps_the_others_without_a_gap(lab):
+    policy = lab.edited()
+    routes = [f"10.{i // 256 + 64}.{i % 256}.0/24" for i in range(900)]
+    policy["auto_approvers"]["routes"]["10.64.0.0/12"] = ["phone"]
+    policy["peers"]["phone"]["advertise_routes"] = routes
+    lab.apply(policy)
+    with Flood(lab) as flood:
+        for _ in range(8):
+            routes.pop()
+            lab.apply(policy)
+    check_equal(flood.lost(), 0, f"lost of {flood.sent}")
+    lab.apply(lab.base)
 
 
 # ---- status and wg -----------------------------------------------------------------------

@@ -23,7 +23,10 @@ GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 1
 PACKET_STATISTICS = 6
 WG_CMD_SET_DEVICE = 1
 WGDEVICE_A_IFNAME, WGDEVICE_A_FLAGS, WGDEVICE_A_PEERS = 2, 5, 8
-WGPEER_A_PUBLIC_KEY = 1
+WGPEER_A_PUBLIC_KEY, WGPEER_A_FLAGS = 1, 3
+WGPEER_F_REPLACE_ALLOWEDIPS, WGPEER_F_UPDATE_ONLY = 1 << 1, 1 << 2
+# what a peer is to lose to nobody is given to a peer of this key, which the same message removes
+DRAIN = base64.b64encode(b"towpath drains allowed IPs by it").decode()
 NLA_TYPE_MASK = 0x3fff
 # in one line, or at its end, if another thread did something meanwhile
 READ_SET = re.compile(r'read(?:\(\d+, | resumed>\s*)"(set=1\\n[^"]*)"')
@@ -72,8 +75,13 @@ def _peers_set(body, device):
     if attributes.get(WGDEVICE_A_IFNAME) != device.encode() + b"\0":
         return None
     check(WGDEVICE_A_FLAGS not in attributes, "the peer set is never replaced")
-    return [base64.b64encode(dict(_attributes(peer))[WGPEER_A_PUBLIC_KEY]).decode()
-            for _, peer in _attributes(attributes.get(WGDEVICE_A_PEERS, b""))]
+    peers = [dict(_attributes(peer))
+             for _, peer in _attributes(attributes.get(WGDEVICE_A_PEERS, b""))]
+    known = WGPEER_F_REPLACE_ALLOWEDIPS | WGPEER_F_UPDATE_ONLY
+    for peer in peers:
+        flags = struct.unpack("=I", peer.get(WGPEER_A_FLAGS, bytes(4)))[0]
+        check(flags & known != known, "allowed IPs of a peer that is there are never replaced")
+    return [base64.b64encode(peer[WGPEER_A_PUBLIC_KEY]).decode() for peer in peers]
 
 
 class KernelSets:
@@ -136,6 +144,9 @@ class UapiSets:
         self.strace.wait()
         for request in READ_SET.findall(self.log.read()):
             check("replace_peers" not in request, "the peer set is never replaced")
+            for peer in request.split("public_key=")[1:]:
+                check("update_only" not in peer or "replace_allowed_ips" not in peer,
+                      "allowed IPs of a peer that is there are never replaced")
             self.found.append([base64.b64encode(bytes.fromhex(key)).decode()
                                for key in re.findall(r"public_key=([0-9a-f]{64})", request)])
         self.log.close()

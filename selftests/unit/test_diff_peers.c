@@ -49,7 +49,7 @@ TEST(an_allowed_ip_moves_by_one_op)
 	change = only_change(&pair);
 	REQUIRE(change.want);
 	CHECK(change.want == q);
-	CHECK(!change.replace && !change.endpoint);
+	CHECK(!change.owned && !change.endpoint);
 	CHECK(!peer_change_psk(&change) && !peer_change_keepalive(&change));
 	CHECK(peer_change_has(&change, &p->allowed_ips.items[0]) == true);
 	CHECK(!peer_change_has(&change, &pair_peer(&pair.have.want, "q")->allowed_ips.items[0]));
@@ -69,23 +69,32 @@ TEST(who_gains_goes_first_though_it_sorts_last)
 	pair_free(&pair);
 }
 
-TEST(an_allowed_ip_that_nobody_is_to_have_is_replaced_away)
+TEST(an_allowed_ip_that_nobody_is_to_have_is_dropped_alone)
 {
-	struct peer_change change;
+	const struct state_peer *had;
+	struct peer_change *change;
+	struct plan plan = { 0 };
 	struct pair pair;
+	struct err err;
 
 	REQUIRE(pair_build(&pair));
 	pair_peer(&pair.want.want, "p")->allowed_ips.count = 1;
-	change = only_change(&pair);
-	REQUIRE(change.want);
-	CHECK(change.replace);
-	CHECK(peer_change_has(&change, &change.want->allowed_ips.items[0]));
+	had = pair_peer(&pair.have.want, "p");
+	CHECK_INT(plan_build(&pair.want.want, &pair.have.want, &plan, &err), 0);
+	REQUIRE(plan.ops.count == 1 && plan.ops.items[0].kind == OP_PEER_SET);
+	change = &plan.ops.items[0].args.change;
+	CHECK(!peer_change_has(change, &change->want->allowed_ips.items[0]));
+	CHECK(!peer_change_drops(change, &had->allowed_ips.items[0]));
+	CHECK(peer_change_drops(change, &had->allowed_ips.items[1]));
+	plan_free(&plan);
 	pair_free(&pair);
 }
 
-/* p gains one, gives one to q and loses one: replacing at once would leave q's a gap. */
-TEST(what_another_peer_is_to_have_is_not_replaced_away_before)
+/* p gains one, gives one to q and loses one. */
+TEST(what_another_peer_is_to_have_is_not_dropped)
 {
+	const struct peer_change *change;
+	const struct state_peer *had;
 	struct state_peer *p, *q;
 	struct plan plan = { 0 };
 	struct pair pair;
@@ -96,11 +105,49 @@ TEST(what_another_peer_is_to_have_is_not_replaced_away_before)
 	p->allowed_ips.count = 0;
 	value_add_prefix(p, "10.7.0.0/24");
 	CHECK_INT(plan_build(&pair.want.want, &pair.have.want, &plan, &err), 0);
-	REQUIRE(plan.ops.count == 3);
-	for (size_t i = 0; i < 3; i++)
-		CHECK_INT(plan.ops.items[i].args.change.replace, i == 2);
-	CHECK(plan.ops.items[2].args.change.want == p);
+	REQUIRE(plan.ops.count == 2);
+	CHECK(plan.ops.items[0].args.change.want == q && !plan.ops.items[0].args.change.owned);
+	change = &plan.ops.items[1].args.change;
+	had = pair_peer(&pair.have.want, "p");
+	CHECK(change->want == p);
+	CHECK(peer_change_drops(change, &had->allowed_ips.items[0]));  /* its route */
+	CHECK(!peer_change_drops(change, &had->allowed_ips.items[1])); /* its address, now q's */
 	plan_free(&plan);
+	pair_free(&pair);
+}
+
+/* p's route leads where a longer one is to lead to q: until q has that, p keeps its own. */
+TEST(who_drops_goes_last_though_it_gains)
+{
+	struct state_peer *p, *q;
+	struct pair pair;
+
+	REQUIRE(pair_build(&pair));
+	p = pair_peer(&pair.want.want, "p");
+	q = pair_peer(&pair.want.want, "q");
+	REQUIRE(p && q);
+	p->allowed_ips.count = 0;
+	value_add_prefix(p, "10.7.0.0/24");
+	value_add_prefix(q, "10.1.0.128/25");
+	qsort(q->allowed_ips.items, 2, sizeof(struct prefix),
+	      (int (*)(const void *, const void *))prefix_compare);
+	pair_check(&pair, "add: set peer q allowed-ips 10.1.0.128/25,100.80.0.3/32 keepalive 0\n"
+			  "add: set peer p allowed-ips 10.7.0.0/24 keepalive 0\n");
+	pair_free(&pair);
+}
+
+/* Left by a command that was killed between two messages: as good as ours. */
+TEST(a_drain_that_is_left_is_removed)
+{
+	struct state_peer *left;
+	struct pair pair;
+
+	REQUIRE(pair_build(&pair));
+	left = array_add(&pair.have.want.tunnel.peers);
+	REQUIRE(left);
+	left->public_key = state_drain_key;
+	REQUIRE(!state_tell_peers(&pair.have.want));
+	CHECK(left->ours);
 	pair_free(&pair);
 }
 
@@ -114,7 +161,7 @@ TEST(a_change_of_one_setting_sets_that_alone)
 	change = only_change(&pair);
 	REQUIRE(change.want);
 	CHECK(peer_change_psk(&change) && !peer_change_keepalive(&change));
-	CHECK(!change.endpoint && !change.replace);
+	CHECK(!change.endpoint && !change.owned);
 	CHECK(!peer_change_has(&change, &change.want->allowed_ips.items[0]));
 	pair_free(&pair);
 }

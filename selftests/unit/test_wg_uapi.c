@@ -87,6 +87,33 @@ TEST(uapi_sends_what_differs_of_several_peers_at_once)
 	array_clear(&changed.allowed_ips);
 }
 
+#define HEX_DRAIN "746f777061746820647261696e7320616c6c6f77656420495073206279206974"
+
+TEST(uapi_drops_what_is_to_be_nobodys_and_leaves_the_rest)
+{
+	struct state_peer old = { .public_key = value_key(0xa0) }, changed = old, other = old;
+	struct prefixes owned = { 0 };
+	const struct peer_change change = { .want = &changed, .have = &old, .owned = &owned };
+	char *text;
+
+	value_add_prefix(&old, "10.0.0.0/8");  /* stays */
+	value_add_prefix(&old, "10.1.0.0/16"); /* is to be another's */
+	value_add_prefix(&old, "2001:db8::/32");
+	value_add_prefix(&changed, "10.0.0.0/8");
+	value_add_prefix(&other, "10.0.0.0/8");
+	value_add_prefix(&other, "10.1.0.0/16");
+	owned.items = other.allowed_ips.items;
+	owned.count = other.allowed_ips.count;
+	text = put_peer(&change);
+	CHECK_TEXT(text, "set=1\npublic_key=" HEX_A "\nupdate_only=true\n"
+			 "public_key=" HEX_DRAIN "\nallowed_ip=2001:db8::/32\n"
+			 "public_key=" HEX_DRAIN "\nremove=true\n\n");
+	wg_uapi_free(text);
+	array_clear(&old.allowed_ips);
+	array_clear(&changed.allowed_ips);
+	array_clear(&other.allowed_ips);
+}
+
 TEST(uapi_sets_an_endpoint_alone)
 {
 	struct state_peer peer = { .public_key = value_key(0xa0) };

@@ -118,7 +118,7 @@ static uint32_t peer_flags(const struct peer_change *change, bool first)
 {
 	uint32_t flags = first && !change->have ? 0 : WGPEER_F_UPDATE_ONLY;
 
-	if (first && (change->replace || !change->have))
+	if (first && !change->have)
 		flags |= WGPEER_F_REPLACE_ALLOWEDIPS;
 	return flags;
 }
@@ -217,6 +217,106 @@ static bool put_peer(struct nlmsghdr *msg, size_t size, const struct peer_change
 	return true;
 }
 
+/* ---- what is to be nobody's ---- */
+
+static size_t next_dropped(const struct peer_change *change, size_t at)
+{
+	const struct state_peer *have = change->have;
+
+	while (have && at < have->allowed_ips.count &&
+	       !peer_change_drops(change, &have->allowed_ips.items[at]))
+		at++;
+	return at;
+}
+
+static size_t count_had(const struct peer_change *change)
+{
+	return change->have ? change->have->allowed_ips.count : 0;
+}
+
+/* As many as fit, after which *at stands; false when none does. */
+static bool put_dropped(struct nlmsghdr *msg, size_t size, const struct peer_change *change,
+			size_t *at)
+{
+	struct nlattr *nest = mnl_attr_nest_start_check(msg, size, WGPEER_A_ALLOWEDIPS);
+	size_t next = *at;
+
+	if (!nest)
+		return false;
+	while (next < count_had(change) &&
+	       put_allowed_ip(msg, size, &change->have->allowed_ips.items[next]))
+		next = next_dropped(change, next + 1);
+	mnl_attr_nest_end(msg, nest);
+	if (next == *at)
+		return false;
+	*at = next;
+	return true;
+}
+
+static bool put_drain_end(struct nlmsghdr *msg, size_t size)
+{
+	struct nlattr *nest = mnl_attr_nest_start_check(msg, size, 0);
+
+	if (!nest || !put_key(msg, size, WGPEER_A_PUBLIC_KEY, &state_drain_key) ||
+	    !put_flags(msg, size, WGPEER_F_REMOVE_ME))
+		return false;
+	mnl_attr_nest_end(msg, nest);
+	return true;
+}
+
+/* Two nests with a key, flags in one of them. */
+#define DRAIN_END_SIZE (2 * MNL_ATTR_HDRLEN + KEY_SIZE + MNL_ATTR_HDRLEN + sizeof(uint32_t))
+
+/* Of what is dropped as many as fit, beside the end of the drain; false: the message is full. */
+static bool put_drain(struct nlmsghdr *msg, size_t size, const struct peer_change *change,
+		      size_t *dropped)
+{
+	size_t room = size > DRAIN_END_SIZE ? size - DRAIN_END_SIZE : 0;
+	size_t at = next_dropped(change, *dropped);
+	struct nlattr *nest;
+
+	if (at < count_had(change)) {
+		nest = mnl_attr_nest_start_check(msg, room, 0);
+		if (!nest)
+			return false;
+		if (!put_key(msg, room, WGPEER_A_PUBLIC_KEY, &state_drain_key) ||
+		    !put_dropped(msg, room, change, &at)) {
+			mnl_attr_nest_cancel(msg, nest);
+			return false;
+		}
+		mnl_attr_nest_end(msg, nest);
+		if (!put_drain_end(msg, size))
+			return false;
+	}
+	*dropped = at;
+	return true;
+}
+
+/* ---- all of a change ---- */
+
+/* The next part of the next peer; false when none of it fits. */
+static bool put_part(struct nlmsghdr *msg, size_t size, struct wg_peers *peers)
+{
+	const struct peer_change *change = peers->changes[peers->at];
+	bool begun = peers->set;
+
+	if (!peers->set) {
+		if (!put_peer(msg, size, change, &peers->done))
+			return false;
+		peers->set = peers->done == change->want->allowed_ips.count;
+		if (!peers->set)
+			return true;
+	}
+	if (!put_drain(msg, size, change, &peers->dropped))
+		return !begun;
+	if (peers->dropped < count_had(change))
+		return true;
+	peers->done = peers->dropped = 0;
+	peers->set = false;
+	peers->at++;
+	return true;
+}
+
 struct nlmsghdr *wg_put_peers(void *buf, size_t size, uint16_t family, const char *ifname,
 			      struct wg_peers *peers)
 {
@@ -227,15 +327,13 @@ struct nlmsghdr *wg_put_peers(void *buf, size_t size, uint16_t family, const cha
 	if (!nest)
 		return NULL;
 	while (peers->at < peers->count) {
-		const struct peer_change *change = peers->changes[peers->at];
+		size_t before = peers->at;
 
-		if (!put_peer(msg, size, change, &peers->done))
+		if (!put_part(msg, size, peers))
 			break;
 		any = true;
-		if (peers->done < change->want->allowed_ips.count)
+		if (peers->at == before) /* it has filled the message */
 			break;
-		peers->done = 0;
-		peers->at++;
 	}
 	mnl_attr_nest_end(msg, nest);
 	return any ? msg : NULL;

@@ -11,6 +11,7 @@
 #define TP_KERNEL_WG_CODEC_H
 
 #include <linux/netlink.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,13 +28,16 @@ struct nlmsghdr *wg_put_peer_removal(void *buf, size_t size, uint16_t family, co
 struct wg_peers {
 	const struct peer_change *const *changes;
 	size_t count;
-	size_t at;   /* this many are through */
-	size_t done; /* of the next one's allowed IPs; not 0: a message has begun it */
+	size_t at;      /* this many are through */
+	size_t done;    /* of the next one's allowed IPs; not 0: a message has begun it */
+	bool set;       /* all of those, and its settings */
+	size_t dropped; /* of the allowed IPs that it had */
 };
 
 /*
- * One of the messages that set peers: as many as fit, and of a large one the next part. Only the
- * first part may replace what the peer had. Call until at is count.
+ * One of the messages that set peers: as many as fit, and of a large one the next part. What a peer
+ * is to lose to nobody is given to state_drain_key's, which the same message removes. Call until at
+ * is count.
  */
 struct nlmsghdr *wg_put_peers(void *buf, size_t size, uint16_t family, const char *ifname,
 			      struct wg_peers *peers);

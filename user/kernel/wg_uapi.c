@@ -82,11 +82,25 @@ static void put_allowed_ips(struct request *request, const struct peer_change *c
 	const struct prefix *prefix;
 	char text[PREFIX_TEXT_SIZE];
 
-	if (change->replace || !change->have)
+	if (!change->have)
 		put(request, "replace_allowed_ips=true\n");
 	array_for_each(prefix, &change->want->allowed_ips)
 		if (peer_change_has(change, prefix))
 			put(request, "allowed_ip=%s\n", prefix_put(text, prefix));
+}
+
+/* To nobody: to a peer that is made for it and removed at once. */
+static void put_drain(struct request *request, const struct peer_change *change)
+{
+	const struct prefix *prefix;
+	char text[PREFIX_TEXT_SIZE];
+
+	put_key(request, "public_key", &state_drain_key);
+	array_for_each(prefix, &change->have->allowed_ips)
+		if (peer_change_drops(change, prefix))
+			put(request, "allowed_ip=%s\n", prefix_put(text, prefix));
+	put_key(request, "public_key", &state_drain_key);
+	put(request, "remove=true\n");
 }
 
 static void put_peer(struct request *request, const struct peer_change *change)
@@ -104,6 +118,16 @@ static void put_peer(struct request *request, const struct peer_change *change)
 	if (peer_change_keepalive(change))
 		put(request, "persistent_keepalive_interval=%u\n", peer->keepalive);
 	put_allowed_ips(request, change);
+	if (change->owned)
+		put_drain(request, change);
+}
+
+/* At most. */
+static size_t count_lines(const struct peer_change *change)
+{
+	size_t lines = 6 + change->want->allowed_ips.count;
+
+	return change->owned ? lines + 3 + change->have->allowed_ips.count : lines;
 }
 
 char *wg_uapi_put_peers(const struct peer_change *const *changes, size_t count)
@@ -112,7 +136,7 @@ char *wg_uapi_put_peers(const struct peer_change *const *changes, size_t count)
 	size_t lines = 3;
 
 	for (size_t i = 0; i < count; i++)
-		lines += 6 + changes[i]->want->allowed_ips.count;
+		lines += count_lines(changes[i]);
 	if (!begin(&request, lines))
 		return NULL;
 

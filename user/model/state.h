@@ -24,6 +24,11 @@
 
 enum state_backend { STATE_BACKEND_NONE, STATE_BACKEND_KERNEL, STATE_BACKEND_USERSPACE };
 
+/* Sorted by prefix_compare. */
+struct prefixes {
+	ARRAY_OF(struct prefix);
+};
+
 struct state_peer {
 	char name[TP_NAME_SIZE]; /* for plan texts; not compared, empty when unknown */
 	struct key public_key;
@@ -46,8 +51,19 @@ struct peer_change {
 	const struct state_peer *want;
 	const struct state_peer *have; /* NULL: it is made */
 	bool endpoint;                 /* want's is set; else a roamed one stays */
-	bool replace; /* it loses an allowed IP that no other peer takes from it: all are set */
+	/*
+	 * Set when have has allowed IPs that are to be nobody's: those that are not in here, which
+	 * is all that peers are to have.
+	 */
+	const struct prefixes *owned;
 };
+
+/*
+ * Nobody's key. To take allowed IPs from a peer, and leave it the rest without a gap, they are
+ * given to a peer of this key, which the same message removes: to replace a peer's allowed IPs
+ * takes away all of them first, and packets go by what is there.
+ */
+extern const struct key state_drain_key;
 
 struct state_tunnel {
 	bool exists;
@@ -290,5 +306,7 @@ bool peer_change_psk(const struct peer_change *change);
 bool peer_change_keepalive(const struct peer_change *change);
 /* Whether an allowed IP of want goes into the message. */
 bool peer_change_has(const struct peer_change *change, const struct prefix *prefix);
+/* Whether an allowed IP of have is to be nobody's. */
+bool peer_change_drops(const struct peer_change *change, const struct prefix *prefix);
 
 #endif

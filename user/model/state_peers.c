@@ -7,6 +7,9 @@
 #include "base/mem.h"
 #include "model/state.h"
 
+/* Whatever private key it has, nobody knows that. */
+const struct key state_drain_key = { .bytes = { "towpath drains allowed IPs by it" } };
+
 static int key_order(const void *key, const void *peer)
 {
 	return memcmp(key, ((const struct state_peer *)peer)->public_key.bytes, KEY_SIZE);
@@ -49,8 +52,9 @@ int state_tell_peers(struct state *have)
 		while (i < count && (order = memcmp(rows[i]->info.public_key,
 						    peer->public_key.bytes, KEY_SIZE)) < 0)
 			i++;
-		peer->ours = i < count && !order;
-		peer->said = peer->ours ? rows[i]->info.endpoint : 0;
+		peer->ours =
+			(i < count && !order) || key_is_equal(&peer->public_key, &state_drain_key);
+		peer->said = i < count && !order ? rows[i]->info.endpoint : 0;
 	}
 	return 0;
 }
@@ -75,7 +79,15 @@ bool peer_change_has(const struct peer_change *change, const struct prefix *pref
 {
 	const struct state_peer *have = change->have;
 
-	return change->replace || !have || !have->allowed_ips.count ||
+	return !have || !have->allowed_ips.count ||
 	       !bsearch(prefix, have->allowed_ips.items, have->allowed_ips.count, sizeof(*prefix),
 			prefix_order);
+}
+
+bool peer_change_drops(const struct peer_change *change, const struct prefix *prefix)
+{
+	const struct prefixes *owned = change->owned;
+
+	return owned && (!owned->count || !bsearch(prefix, owned->items, owned->count,
+						   sizeof(*prefix), prefix_order));
 }

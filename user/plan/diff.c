@@ -161,7 +161,6 @@ int plan_build(const struct state *want, const struct state *have, struct plan *
 			  strcmp(want->tunnel.name, have->tunnel.name) != 0;
 
 	r = run_steps(&d);
-	array_clear(&d.owned);
 	if (r) {
 		plan_free(&d.plan);
 		return err_set(err, r, "out of memory for the plan");

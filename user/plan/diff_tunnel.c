@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "plan/plan_parts.h"
 
 static const struct state_tunnel no_tunnel;
@@ -95,45 +96,48 @@ static int index_owned(struct diff *d)
 {
 	const struct state_peer *peer;
 	const struct prefix *prefix;
+	struct prefixes *owned;
 
-	if (d->owned.count)
+	if (d->plan.owned)
 		return 0;
+	owned = d->plan.owned = mem_alloc(1, sizeof(*owned));
+	if (!owned)
+		return -ENOMEM;
 	array_for_each(peer, &d->want->tunnel.peers)
 		array_for_each(prefix, &peer->allowed_ips) {
-			struct prefix *added = array_add(&d->owned);
+			struct prefix *added = array_add(owned);
 
 			if (!added)
 				return -ENOMEM;
 			*added = *prefix;
 		}
-	if (d->owned.count)
-		qsort(d->owned.items, d->owned.count, sizeof(*d->owned.items), prefix_order);
+	if (owned->count)
+		qsort(owned->items, owned->count, sizeof(*owned->items), prefix_order);
 	return 0;
 }
 
-/* What becomes of the allowed IPs that a peer has and is not to have. */
-struct losses {
-	bool to_others; /* they go when the other one is set: nothing is left to take away */
-	bool to_nobody;
-};
-
-static int find_losses(struct diff *d, const struct state_peer *want, const struct state_peer *have,
-		       struct losses *out)
+/*
+ * Sets change->owned when one of the allowed IPs that the peer is not to have is to be nobody's.
+ * What is another's goes to that one when it is set.
+ */
+static int find_drops(struct diff *d, struct peer_change *change)
 {
-	const struct prefix *lost = find_lacking(have, 0, want);
+	const struct state_peer *have = change->have;
+	const struct prefix *lost = find_lacking(have, 0, change->want);
 
-	*out = (struct losses){ 0 };
 	while (lost) {
+		struct peer_change drops = *change;
 		int r = index_owned(d);
 
 		if (r)
 			return r;
-		if (d->owned.count &&
-		    bsearch(lost, d->owned.items, d->owned.count, sizeof(*lost), prefix_order))
-			out->to_others = true;
-		else
-			out->to_nobody = true;
-		lost = find_lacking(have, (size_t)(lost - have->allowed_ips.items) + 1, want);
+		drops.owned = d->plan.owned;
+		if (peer_change_drops(&drops, lost)) {
+			*change = drops;
+			return 0;
+		}
+		lost = find_lacking(have, (size_t)(lost - have->allowed_ips.items) + 1,
+				    change->want);
 	}
 	return 0;
 }
@@ -168,24 +172,19 @@ static int visit_new(struct diff *d, const struct state_peer *want)
 }
 
 /*
- * In two passes: who gains an allowed IP, and the others. One that gains, loses to another peer
- * and to nobody takes part in both, for its allowed IPs are replaced once the other has its own.
+ * In two passes: first who gains an allowed IP and drops none. What is dropped may have led where a
+ * longer prefix is to lead to another peer.
  */
 static int visit_known(struct diff *d, const struct state_peer *want, const struct state_peer *have,
-		       bool gaining)
+		       bool first)
 {
-	struct peer_change change = { want, have, wants_endpoint(want, have), false };
-	struct losses losses;
-	bool late;
-	int r = find_losses(d, want, have, &losses);
+	struct peer_change change = { want, have, wants_endpoint(want, have), NULL };
+	bool gaining = gains(want, have);
+	int r = find_drops(d, &change);
 
-	if (r)
+	if (r || first != (gaining && !change.owned))
 		return r;
-	late = losses.to_others && losses.to_nobody;
-	if (gaining != gains(want, have) && !(late && !gaining))
-		return 0;
-	change.replace = losses.to_nobody && !(late && gaining);
-	if (!gaining && !change.replace && !change.endpoint && !peer_change_psk(&change) &&
+	if (!gaining && !change.owned && !change.endpoint && !peer_change_psk(&change) &&
 	    !peer_change_keepalive(&change))
 		return 0;
 	return set_peer(d, &change);

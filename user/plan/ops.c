@@ -2,8 +2,10 @@
 #include "plan/ops.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "plan/plan_parts.h"
 
 struct op *op_add(struct plan *plan, enum op_phase phase, enum op_kind kind, const char *verb)
@@ -21,8 +23,12 @@ struct op *op_add(struct plan *plan, enum op_phase phase, enum op_kind kind, con
 
 void plan_free(struct plan *plan)
 {
-	if (plan)
-		array_clear(&plan->ops);
+	if (!plan)
+		return;
+	array_clear(&plan->ops);
+	if (plan->owned)
+		array_clear(plan->owned);
+	free(TAKE(plan->owned));
 }
 
 const char *op_phase_name(enum op_phase phase)

@@ -92,6 +92,7 @@ struct plan {
 	const struct state *have;
 	bool new_link; /* the tunnel device is made anew: what hangs on an old one goes with it */
 	ARRAY_OF(struct op) ops;
+	struct prefixes *owned; /* allowed IPs that peers are to have; NULL: no op asks */
 };
 
 /* The pure difference. 0, or -ENOMEM; *out is then untouched. */

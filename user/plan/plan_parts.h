@@ -38,9 +38,8 @@ struct diff {
 	const struct state *want;
 	const struct state *have;
 	struct plan plan;
-	ARRAY_OF(struct prefix) owned; /* allowed IPs that somebody is to have, once asked for */
-	const struct row_kind *rows;   /* while rows are walked that are set */
-	enum op_kind gone;             /* while those are that are removed */
+	const struct row_kind *rows; /* while rows are walked that are set */
+	enum op_kind gone;           /* while those are that are removed */
 	bool fresh; /* the programs are not those we want: everything in maps is written again */
 };
 
