@@ -146,7 +146,9 @@ class Row:
         raise KeyError(service)
 
     def set_healthy(self, mask):
-        value = struct.pack("=Q", mask) + self.value[8:]
+        self.put(struct.pack("=Q", mask) + self.value[8:])
+
+    def put(self, value):
         run("bpftool", "map", "update", "pinned", self.map, "key", "hex",
             *(f"{b:02x}" for b in self.key), "value", "hex", *(f"{b:02x}" for b in value))
 

@@ -219,6 +219,23 @@ def none_is_closed_where_nothing_is_removed(lab):
         sock.close()
 
 
+@case
+def and_by_the_next_apply_when_one_ended_before_it_had(lab):
+    """The rows of the services are then as they should be, and no plan has a word of them."""
+    policy = without(lab, Lab.WEB, Lab.WEB6)
+    lab.apply(policy)
+    rows = [Row(lab, name) for name in ("vip", "vip6")]
+    lab.apply(service_policy(lab, lab.cgroup))
+    socks = udp_by_the_service(lab)
+    for row in rows:
+        row.put(row.value)
+    lab.apply(policy)
+    for sock in socks:
+        check_closed(sock, "by the next apply")
+        sock.close()
+    lab.apply(service_policy(lab, lab.cgroup))
+
+
 def is_connected(lab, sock):
     return true_peers(lab, "router", sock) not in (None, ("0.0.0.0", 0), ("::", 0))
 

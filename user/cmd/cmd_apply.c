@@ -10,6 +10,7 @@
 #include "cmd/session.h"
 #include "cmd/steps.h"
 #include "cmd/try.h"
+#include "kernel/stale.h"
 
 /* Whoever reads it later goes by its hash, so one that could not be written is only missed. */
 static void save(struct pipeline *p)
@@ -63,10 +64,29 @@ int apply_prepare(struct pipeline *p)
 	return status;
 }
 
+/*
+ * One that was killed, or failed, before it had closed the sockets of removed backends left a plan
+ * in which there is nothing about them.
+ */
+static int close_left(struct pipeline *p)
+{
+	const struct op *op;
+	struct err err;
+
+	if (!p->want.socket_lb.closes || (p->repairs && !p->failed_before))
+		return EXIT_DONE;
+	array_for_each(op, &p->plan.ops)
+		if (op->kind == OP_SOCKETS_CLOSE)
+			return EXIT_DONE;
+	return stale_close(&p->bpf, &p->want.socket_lb, &err) ? pipeline_leave(p, &err) : EXIT_DONE;
+}
+
 int apply_finish(struct pipeline *p)
 {
 	int status = pipeline_apply(p, &p->want);
 
+	if (status == EXIT_DONE)
+		status = close_left(p);
 	if (status == EXIT_DONE)
 		save(p);
 	return status;

@@ -29,7 +29,8 @@ struct pipeline {
 	bool silent;     /* nor is logged why a step ended it all: that is in failure */
 	bool unattended; /* nobody is there whose session could be cut off */
 	bool repairs;    /* what is in force: what cannot be told of sockets stops nothing else */
-	bool removing;   /* `down`: also what a network namespace left that is gone */
+	bool failed_before; /* the one before did: something may have been left undone */
+	bool removing;      /* `down`: also what a network namespace left that is gone */
 	const struct gather_names *names; /* of endpoints; NULL: waits for the resolver */
 	const struct gather_keys *keys;   /* known already; NULL: the files have them */
 	const struct seen *seen;          /* peers, before; NULL: nobody has looked */
