@@ -1,17 +1,20 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
-"""Routes in tables of others that are asked behind ours: `ip rule add from 10.0.0.0/8 lookup 200`
-from before towpath was there is at 32765. Whatever they overlap the mesh does not take."""
+"""LANs that the rules of policy routing cannot let win: in tables of others that are asked behind
+ours (`ip rule add from 10.0.0.0/8 lookup 200` from before towpath was there is at 32765), and inside
+a blackhole. Whatever they hold the mesh does not take, once it is known."""
 
 import contextlib
 
-from lib import Capture, case, main, wait_until
+from lib import Capture, case, check, main, wait_until
 from daemon import Daemon
-from test_prefer_local import (DEVICE, FAR, LAN, MESH, PEER, TABLE, Scene, everywhere)
+from test_prefer_local import (DEVICE, FAR, LAN, MESH, PEER, TABLE, Scene, everywhere,
+                               guarded_state, holder)
 
 # beyond 255 a table does not fit into the header of a netlink message
 TABLES = {4: "200", 6: "51820"}
 PRIORITY = "32765"
+BLACKHOLES = "10.16.0.0/12", "fd20::/12"
 
 
 class Tables(Scene):
@@ -24,6 +27,8 @@ class Tables(Scene):
     def recover(self):
         for family in TABLES:
             self.ip(f"-{family}", "rule", "del", "pref", PRIORITY, ok=False)
+        for blackhole in BLACKHOLES:
+            self.ip("route", "del", "blackhole", blackhole, ok=False)
         super().recover()
 
     def rules(self, verb):
@@ -111,6 +116,28 @@ def run_follows_the_tables(lab):
                    "routes have gone")
         lab.is_free("routes have gone")
     lab.rules("del")
+
+
+@case
+def run_sees_a_lan_that_comes_inside_a_blackhole(lab):
+    """What lies in one is in the main table, where the longest prefix wins."""
+    for blackhole in BLACKHOLES:
+        lab.ip("route", "add", "blackhole", blackhole)
+    lab.again()
+    with Daemon(lab, lab.file):
+        for (_, family), (_, mesh, _) in TABLE.items():
+            check(lab.ip(f"-{family}", "route", "show", mesh).stdout, f"{mesh} in the main table")
+        lab.goes(everywhere(MESH), "no LAN yet", lan_is_there=False)
+        with super(Tables, lab).lans(Scene.connect, 0):
+            lab.shows(guarded_state, holder, "it has just come")
+            wait_until(lambda: not lab.json("plan", lab.file)["ops"], "it is known")
+            lab.shows(guarded_state, holder, "it is known")
+            lab.goes(everywhere(LAN), "it is known")
+        wait_until(lambda: not lab.json("plan", lab.file)["ops"], "it has gone")
+        lab.goes(everywhere(MESH), "it has gone", lan_is_there=False)
+    for blackhole in BLACKHOLES:
+        lab.ip("route", "del", "blackhole", blackhole)
+    lab.again()
 
 
 if __name__ == "__main__":

@@ -247,7 +247,7 @@ other_peers_are_untouched_by_an_edit()
 	equal "peers in the plan" "$(steps "$edited" | grep -E '^[a-z]+ peer ')" "set peer tablet"
 	holds towpath apply "$edited"
 	equal "tablet" "$(dump 2,3,4,8 "$(public_key tablet)" | sed 's/[^\t]*//')" \
-		"	[2001:db8::10]:40001	100.80.0.12/32,fd7a:70::11/128	11"
+		"	[2001:db8::10]:40001	fd7a:70::11/128,100.80.0.12/32	11"
 	equal "preshared key" "$(dump 2 "$(public_key tablet)")" "$(cat "$RUN/tablet.psk")"
 	equal "phone" "$(dump 1-5,8 "$(public_key phone)")" "$phone"
 	plan_is_empty "$edited"
