@@ -1,8 +1,8 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
-"""LANs that the rules of policy routing cannot let win. They are in tables of others that are asked
-behind ours (`ip rule add from 10.0.0.0/8 lookup 200`, from before towpath was there, is at 32765), or
-inside a blackhole. Whatever they hold the mesh does not take, once it is known."""
+"""LANs that the rules of policy routing cannot let win. They are in tables of others that are
+asked behind ours (`ip rule add from 10.0.0.0/8 lookup 200`, from before towpath was there, is at
+32765), or inside a blackhole. Whatever they hold the mesh does not take, once it is known."""
 
 import contextlib
 
