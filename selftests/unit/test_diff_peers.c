@@ -105,9 +105,10 @@ TEST(what_another_peer_is_to_have_is_not_dropped)
 	p->allowed_ips.count = 0;
 	value_add_prefix(p, "10.7.0.0/24");
 	CHECK_INT(plan_build(&pair.want.want, &pair.have.want, &plan, &err), 0);
-	REQUIRE(plan.ops.count == 2);
-	CHECK(plan.ops.items[0].args.change.want == q && !plan.ops.items[0].args.change.owned);
-	change = &plan.ops.items[1].args.change;
+	REQUIRE(plan.ops.count == 3);
+	CHECK(plan.ops.items[0].args.change.want == p && !plan.ops.items[0].args.change.owned);
+	CHECK(plan.ops.items[1].args.change.want == q && !plan.ops.items[1].args.change.owned);
+	change = &plan.ops.items[2].args.change;
 	had = pair_peer(&pair.have.want, "p");
 	CHECK(change->want == p);
 	CHECK(peer_change_drops(change, &had->allowed_ips.items[0]));  /* its route */
@@ -117,7 +118,7 @@ TEST(what_another_peer_is_to_have_is_not_dropped)
 }
 
 /* p's route leads where a longer one is to lead to q: until q has that, p keeps its own. */
-TEST(who_drops_goes_last_though_it_gains)
+TEST(what_is_dropped_goes_last_and_what_is_gained_first)
 {
 	struct state_peer *p, *q;
 	struct pair pair;
@@ -131,8 +132,30 @@ TEST(who_drops_goes_last_though_it_gains)
 	value_add_prefix(q, "10.1.0.128/25");
 	qsort(q->allowed_ips.items, 2, sizeof(struct prefix),
 	      (int (*)(const void *, const void *))prefix_compare);
-	pair_check(&pair, "add: set peer q allowed-ips 10.1.0.128/25,100.80.0.3/32 keepalive 0\n"
+	pair_check(&pair, "add: set peer p allowed-ips 10.7.0.0/24 keepalive 0\n"
+			  "add: set peer q allowed-ips 10.1.0.128/25,100.80.0.3/32 keepalive 0\n"
 			  "add: set peer p allowed-ips 10.7.0.0/24 keepalive 0\n");
+	pair_free(&pair);
+}
+
+/* Both drop and gain: what is gained goes first, then what is dropped. */
+TEST(who_gains_and_drops_is_set_twice_where_others_gain)
+{
+	struct state_peer *p, *q;
+	struct pair pair;
+
+	REQUIRE(pair_build(&pair));
+	p = pair_peer(&pair.want.want, "p");
+	q = pair_peer(&pair.want.want, "q");
+	REQUIRE(p && q);
+	p->allowed_ips.count = 0;
+	value_add_prefix(p, "10.7.0.0/24");
+	q->allowed_ips.count = 0;
+	value_add_prefix(q, "10.1.0.128/25");
+	pair_check(&pair, "add: set peer p allowed-ips 10.7.0.0/24 keepalive 0\n"
+			  "add: set peer q allowed-ips 10.1.0.128/25 keepalive 0\n"
+			  "add: set peer p allowed-ips 10.7.0.0/24 keepalive 0\n"
+			  "add: set peer q allowed-ips 10.1.0.128/25 keepalive 0\n");
 	pair_free(&pair);
 }
 

@@ -318,7 +318,7 @@ TEST(puts_many_peers_into_few_messages_and_begins_each_once)
 		changes[i].want = &peers[i];
 		list[i] = &changes[i];
 	}
-	while (cursor.at < cursor.count) {
+	while (wg_peers_left(&cursor)) {
 		REQUIRE(wg_put_peers(&buf, sizeof(buf), FAMILY, NAME, &cursor));
 		CHECK_INT(wg_read_device(&buf.header, &tunnel), 0);
 		messages++;

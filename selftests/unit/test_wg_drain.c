@@ -52,7 +52,8 @@ static void scene_free(struct scene *scene)
 struct told {
 	size_t own, own_ips; /* of the peer itself */
 	size_t drained;      /* allowed IPs given to the drain */
-	bool open;           /* a drain was made that is not removed yet */
+	size_t drains;
+	bool open; /* a drain was made that is not removed yet */
 };
 
 static size_t count_ips(const struct nlattr *nest)
@@ -87,6 +88,7 @@ static void read_peer(const struct nlattr *nest, struct told *told)
 		CHECK_INT(flags, 0);
 		told->drained += count_ips(attrs[WGPEER_A_ALLOWEDIPS]);
 		told->open = true;
+		told->drains++;
 	}
 }
 
@@ -111,7 +113,7 @@ static size_t put_all(const struct scene *scene, size_t size, struct told *told)
 	union nl_message buf;
 
 	*told = (struct told){ 0 };
-	while (peers.at < peers.count) {
+	while (wg_peers_left(&peers)) {
 		if (!wg_put_peers(&buf, size, FAMILY, NAME, &peers))
 			return 0;
 		CHECK(buf.header.nlmsg_len <= size);
@@ -132,6 +134,29 @@ TEST(gains_one_and_drops_one_in_one_message)
 	CHECK_INT(told.own_ips, 1);
 	CHECK_INT(told.drained, 1);
 	scene_free(&scene);
+}
+
+TEST(drops_for_several_peers_by_one_drain)
+{
+	struct wg_peers peers = { .count = 2 };
+	const struct peer_change *changes[2];
+	struct told told = { 0 };
+	struct scene one, other;
+	union nl_message buf;
+
+	scene_build(&one, 2, true);
+	scene_build(&other, 3, false);
+	changes[0] = &one.change;
+	changes[1] = &other.change;
+	peers.changes = changes;
+	REQUIRE(wg_put_peers(&buf, sizeof(buf), FAMILY, NAME, &peers));
+	CHECK(!wg_peers_left(&peers));
+	read_message(&buf.header, &told);
+	CHECK_INT(told.own, 2);
+	CHECK_INT(told.drained, 5);
+	CHECK_INT(told.drains, 1);
+	scene_free(&one);
+	scene_free(&other);
 }
 
 TEST(drops_3000_by_messages_each_of_which_ends_its_drain)

@@ -66,29 +66,30 @@ int apply_prepare(struct pipeline *p)
 
 /*
  * One that was killed, or failed, before it had closed the sockets of removed backends left a plan
- * in which there is nothing about them.
+ * in which there is nothing about them. The policy is in force, whatever comes of it.
  */
-static int close_left(struct pipeline *p)
+static void close_left(const struct pipeline *p)
 {
 	const struct op *op;
 	struct err err;
 
 	if (!p->want.socket_lb.closes || (p->repairs && !p->failed_before))
-		return EXIT_DONE;
+		return;
 	array_for_each(op, &p->plan.ops)
 		if (op->kind == OP_SOCKETS_CLOSE)
-			return EXIT_DONE;
-	return stale_close(&p->bpf, &p->want.socket_lb, &err) ? pipeline_leave(p, &err) : EXIT_DONE;
+			return;
+	if (stale_close(&p->bpf, &p->want.socket_lb, &err))
+		log_warn("%s: %s; the next apply tries again", p->args->command->name, err.text);
 }
 
 int apply_finish(struct pipeline *p)
 {
 	int status = pipeline_apply(p, &p->want);
 
-	if (status == EXIT_DONE)
-		status = close_left(p);
-	if (status == EXIT_DONE)
+	if (status == EXIT_DONE) {
 		save(p);
+		close_left(p);
+	}
 	return status;
 }
 

@@ -169,7 +169,7 @@ static enum look replan(struct run *run, bool repair)
 
 	run_pipeline_start(run, &p);
 	p.repairs = true;
-	p.failed_before = run->running.failure;
+	p.failed_before = run->running.failure != NULL;
 	status = plan_good(run, &p);
 	steps = count_steps(&p);
 	if (steps && repair)

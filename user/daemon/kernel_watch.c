@@ -159,20 +159,20 @@ int kernel_watch_open(struct kernel_watch *watch, struct loop *loop,
 }
 
 /* Should that fail, the unasked look finds what is not told. */
-static void choose_tables(struct kernel_watch *watch)
+static void choose_tables(struct kernel_watch *watch, bool others)
 {
 	struct err err;
 
-	if (rt_monitor_set_others(watch->fd, watch->others, &err))
+	if (rt_monitor_set_others(watch->fd, others, &err))
 		log_warn("%s", err.text);
+	else
+		watch->others = others;
 }
 
 void kernel_watch_others(struct kernel_watch *watch, bool others)
 {
-	if (watch->others == others)
-		return;
-	watch->others = others;
-	choose_tables(watch);
+	if (watch->others != others)
+		choose_tables(watch, others);
 }
 
 int kernel_watch_reopen(struct kernel_watch *watch, struct err *err)
@@ -186,7 +186,8 @@ int kernel_watch_reopen(struct kernel_watch *watch, struct err *err)
 	loop_remove(watch->loop, &watch->source);
 	close(watch->fd);
 	watch->fd = fd;
-	choose_tables(watch);
+	if (watch->others)
+		choose_tables(watch, true);
 	return loop_add(watch->loop, &watch->source, fd, take_news, watch, err);
 }
 

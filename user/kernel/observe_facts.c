@@ -14,8 +14,7 @@
 #include "kernel/sysctl.h"
 #include "kernel/wg.h"
 
-#define NANOSECONDS   1000000000
-#define TABLE_DEFAULT 253 /* RT_TABLE_DEFAULT, which each machine has a rule for */
+#define NANOSECONDS 1000000000
 
 static int read_links(struct nl *nl, const char *instance, struct facts *facts, struct err *err)
 {
@@ -144,11 +143,10 @@ static int read_tables_behind(struct nl *nl, struct facts *facts, struct err *er
 	const struct rt_table *table;
 	int r = rt_dump_tables_behind(nl, TP_RULE_MESH_PRIORITY, &tables, err);
 
-	array_for_each(table, &tables) {
-		facts->asks_behind |= table->id != TABLE_DEFAULT;
+	facts->asks_behind = tables.count;
+	array_for_each(table, &tables)
 		if (!r)
 			r = read_behind(nl, table, facts, err);
-	}
 	array_clear(&tables);
 	return r;
 }

@@ -299,11 +299,11 @@ size_t ops_net_count(const struct op *op, size_t left)
 
 	if (op->kind != OP_PEER_SET)
 		return 1;
-	ips = op->args.change.want->allowed_ips.count;
+	ips = peer_change_ips(&op->args.change);
 	for (count = 1; count < left && count < PEERS_TOGETHER; count++) {
 		if (op[count].kind != OP_PEER_SET)
 			break;
-		ips += op[count].args.change.want->allowed_ips.count;
+		ips += peer_change_ips(&op[count].args.change);
 		if (ips > IPS_TOGETHER)
 			break;
 	}

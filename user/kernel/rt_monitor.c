@@ -26,8 +26,9 @@ static const int groups[] = {
 };
 
 /*
- * What another table gets or loses is dropped before it wakes us. A filter reads in network byte
- * order, netlink writes in the machine's; in a notification there is one message.
+ * What another table gets or loses is dropped before it wakes us, unless that matters. A filter
+ * reads in network byte order, netlink writes in the machine's; in a notification there is one
+ * message.
  */
 static int filter_tables(int fd, bool others)
 {

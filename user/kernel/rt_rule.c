@@ -66,6 +66,13 @@ static bool is_known(const struct rt_tables *tables, const struct rt_table *tabl
 	return false;
 }
 
+/* Those that each machine has a rule for, the last of them for nothing; and ours. */
+static bool is_everybodys(uint32_t table)
+{
+	return table == RT_TABLE_LOCAL || table == RT_TABLE_MAIN || table == RT_TABLE_DEFAULT ||
+	       table == TP_RT_TABLE;
+}
+
 static int take_table(const struct nlmsghdr *msg, void *data)
 {
 	struct tables_dump *dump = data;
@@ -74,8 +81,8 @@ static int take_table(const struct nlmsghdr *msg, void *data)
 
 	if (r)
 		return r == -ENOENT || r == -EAFNOSUPPORT ? 0 : r;
-	if (table.priority <= dump->priority || table.id == RT_TABLE_MAIN ||
-	    table.id == RT_TABLE_LOCAL || table.id == TP_RT_TABLE || is_known(dump->out, &table))
+	if (table.priority <= dump->priority || is_everybodys(table.id) ||
+	    is_known(dump->out, &table))
 		return 0;
 	added = array_add(dump->out);
 	if (!added)

@@ -22,9 +22,9 @@ struct rt_tables {
 };
 
 /*
- * The tables that others' rules lead to behind a priority, each once; not main, local and ours.
- * Adds to out, which the caller empties with array_clear, also after a failure. None where the
- * kernel has no policy routing.
+ * The tables that others' rules lead to behind a priority, each once; not main, local, default and
+ * ours. Adds to out, which the caller empties with array_clear, also after a failure. None where
+ * the kernel has no policy routing.
  */
 int rt_dump_tables_behind(struct nl *nl, uint32_t priority, struct rt_tables *out, struct err *err);
 

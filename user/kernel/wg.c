@@ -96,7 +96,7 @@ static int kernel_set_peers(struct wg_device *device, const struct peer_change *
 	union nl_message buf;
 	int r = 0;
 
-	while (!r && peers.at < count)
+	while (!r && wg_peers_left(&peers))
 		r = kernel_set(
 			device,
 			wg_put_peers(&buf, sizeof(buf), device->family, device->name, &peers), err);

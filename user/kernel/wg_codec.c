@@ -219,38 +219,46 @@ static bool put_peer(struct nlmsghdr *msg, size_t size, const struct peer_change
 
 /* ---- what is to be nobody's ---- */
 
-static size_t next_dropped(const struct peer_change *change, size_t at)
+/* The next one, where the cursor then stands; NULL when there is none left. */
+static const struct prefix *next_dropped(struct wg_peers *peers)
 {
-	const struct state_peer *have = change->have;
+	for (; peers->dropping < peers->count; peers->dropping++, peers->dropped = 0) {
+		const struct peer_change *change = peers->changes[peers->dropping];
+		const struct state_peer *have = change->have;
 
-	while (have && at < have->allowed_ips.count &&
-	       !peer_change_drops(change, &have->allowed_ips.items[at]))
-		at++;
-	return at;
+		for (; change->owned && peers->dropped < have->allowed_ips.count;
+		     peers->dropped++) {
+			const struct prefix *prefix = &have->allowed_ips.items[peers->dropped];
+
+			if (peer_change_drops(change, prefix))
+				return prefix;
+		}
+	}
+	return NULL;
 }
 
-static size_t count_had(const struct peer_change *change)
+bool wg_peers_left(const struct wg_peers *peers)
 {
-	return change->have ? change->have->allowed_ips.count : 0;
+	struct wg_peers ahead = *peers;
+
+	return peers->at < peers->count || next_dropped(&ahead);
 }
 
-/* As many as fit, after which *at stands; false when none does. */
-static bool put_dropped(struct nlmsghdr *msg, size_t size, const struct peer_change *change,
-			size_t *at)
+/* As many as fit; false when none does. */
+static bool put_dropped(struct nlmsghdr *msg, size_t size, struct wg_peers *peers)
 {
 	struct nlattr *nest = mnl_attr_nest_start_check(msg, size, WGPEER_A_ALLOWEDIPS);
-	size_t next = *at;
+	const struct prefix *prefix;
+	bool any = false;
 
 	if (!nest)
 		return false;
-	while (next < count_had(change) &&
-	       put_allowed_ip(msg, size, &change->have->allowed_ips.items[next]))
-		next = next_dropped(change, next + 1);
+	while ((prefix = next_dropped(peers)) && put_allowed_ip(msg, size, prefix)) {
+		peers->dropped++;
+		any = true;
+	}
 	mnl_attr_nest_end(msg, nest);
-	if (next == *at)
-		return false;
-	*at = next;
-	return true;
+	return any;
 }
 
 static bool put_drain_end(struct nlmsghdr *msg, size_t size)
@@ -267,54 +275,47 @@ static bool put_drain_end(struct nlmsghdr *msg, size_t size)
 /* Two nests with a key, flags in one of them. */
 #define DRAIN_END_SIZE (2 * MNL_ATTR_HDRLEN + KEY_SIZE + MNL_ATTR_HDRLEN + sizeof(uint32_t))
 
-/* Of what is dropped as many as fit, beside the end of the drain; false: the message is full. */
-static bool put_drain(struct nlmsghdr *msg, size_t size, const struct peer_change *change,
-		      size_t *dropped)
+/* As many as fit beside the end of the drain; false, and nothing is said, when none does. */
+static bool put_drain(struct nlmsghdr *msg, size_t size, struct wg_peers *peers)
 {
 	size_t room = size > DRAIN_END_SIZE ? size - DRAIN_END_SIZE : 0;
-	size_t at = next_dropped(change, *dropped);
+	struct wg_peers ahead = *peers;
 	struct nlattr *nest;
 
-	if (at < count_had(change)) {
-		nest = mnl_attr_nest_start_check(msg, room, 0);
-		if (!nest)
-			return false;
-		if (!put_key(msg, room, WGPEER_A_PUBLIC_KEY, &state_drain_key) ||
-		    !put_dropped(msg, room, change, &at)) {
-			mnl_attr_nest_cancel(msg, nest);
-			return false;
-		}
-		mnl_attr_nest_end(msg, nest);
-		if (!put_drain_end(msg, size))
-			return false;
+	if (!next_dropped(&ahead))
+		return false;
+	nest = mnl_attr_nest_start_check(msg, room, 0);
+	if (!nest)
+		return false;
+	if (!put_key(msg, room, WGPEER_A_PUBLIC_KEY, &state_drain_key) ||
+	    !put_dropped(msg, room, &ahead)) {
+		mnl_attr_nest_cancel(msg, nest);
+		return false;
 	}
-	*dropped = at;
-	return true;
+	mnl_attr_nest_end(msg, nest);
+	*peers = ahead;
+	return put_drain_end(msg, size);
 }
 
-/* ---- all of a change ---- */
+/* ---- all of it ---- */
 
-/* The next part of the next peer; false when none of it fits. */
-static bool put_part(struct nlmsghdr *msg, size_t size, struct wg_peers *peers)
+/* As many peers as fit; false when none does. */
+static bool put_sets(struct nlmsghdr *msg, size_t size, struct wg_peers *peers)
 {
-	const struct peer_change *change = peers->changes[peers->at];
-	bool begun = peers->set;
+	bool any = false;
 
-	if (!peers->set) {
+	while (peers->at < peers->count) {
+		const struct peer_change *change = peers->changes[peers->at];
+
 		if (!put_peer(msg, size, change, &peers->done))
-			return false;
-		peers->set = peers->done == change->want->allowed_ips.count;
-		if (!peers->set)
-			return true;
+			break;
+		any = true;
+		if (peers->done < change->want->allowed_ips.count)
+			break;
+		peers->done = 0;
+		peers->at++;
 	}
-	if (!put_drain(msg, size, change, &peers->dropped))
-		return !begun;
-	if (peers->dropped < count_had(change))
-		return true;
-	peers->done = peers->dropped = 0;
-	peers->set = false;
-	peers->at++;
-	return true;
+	return any;
 }
 
 struct nlmsghdr *wg_put_peers(void *buf, size_t size, uint16_t family, const char *ifname,
@@ -322,19 +323,14 @@ struct nlmsghdr *wg_put_peers(void *buf, size_t size, uint16_t family, const cha
 {
 	struct nlmsghdr *msg = begin(buf, size, family, WG_CMD_SET_DEVICE, ifname);
 	struct nlattr *nest = msg ? mnl_attr_nest_start_check(msg, size, WGDEVICE_A_PEERS) : NULL;
-	bool any = false;
+	bool any;
 
 	if (!nest)
 		return NULL;
-	while (peers->at < peers->count) {
-		size_t before = peers->at;
-
-		if (!put_part(msg, size, peers))
-			break;
+	any = put_sets(msg, size, peers);
+	/* what is dropped may have led where a longer prefix is to lead to another peer */
+	if (peers->at == peers->count && put_drain(msg, size, peers))
 		any = true;
-		if (peers->at == before) /* it has filled the message */
-			break;
-	}
 	mnl_attr_nest_end(msg, nest);
 	return any ? msg : NULL;
 }

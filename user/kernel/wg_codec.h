@@ -28,16 +28,18 @@ struct nlmsghdr *wg_put_peer_removal(void *buf, size_t size, uint16_t family, co
 struct wg_peers {
 	const struct peer_change *const *changes;
 	size_t count;
-	size_t at;      /* this many are through */
-	size_t done;    /* of the next one's allowed IPs; not 0: a message has begun it */
-	bool set;       /* all of those, and its settings */
-	size_t dropped; /* of the allowed IPs that it had */
+	size_t at;       /* this many are set */
+	size_t done;     /* of the next one's allowed IPs; not 0: a message has begun it */
+	size_t dropping; /* this many have lost what they are to lose */
+	size_t dropped;  /* of the allowed IPs that the next one had */
 };
 
+bool wg_peers_left(const struct wg_peers *peers);
+
 /*
- * One of the messages that set peers: as many as fit, and of a large one the next part. What a peer
- * is to lose to nobody is given to state_drain_key's, which the same message removes. Call until at
- * is count.
+ * One of the messages that set peers: as many as fit, and of a large one the next part. When all
+ * are set, what they are to lose to nobody is given to state_drain_key's, which the same message
+ * removes. Call while wg_peers_left.
  */
 struct nlmsghdr *wg_put_peers(void *buf, size_t size, uint16_t family, const char *ifname,
 			      struct wg_peers *peers);

@@ -147,21 +147,16 @@ static int offer_lan_barriers(const struct view *view, struct tables *out)
 }
 
 /* The same for what lies behind the LAN, or nowhere: a blackhole is the kernel's to answer for. */
-static int offer_barriers(const struct guard_routes *routes, struct tables *out)
+static int offer_kernel_barriers(const struct view *view, struct tables *out)
 {
+	const struct guard_routes *routes = &view->guard.routes;
 	size_t i;
 
+	/* not for tables behind ours: which packets their rules are for the kernel alone knows */
 	for (i = 0; i < routes->count; i++)
 		if (!add_row(out, &routes->items[i]->prefix, TP_ROUTE_NONE))
 			return -ENOMEM;
 	return 0;
-}
-
-static int offer_kernel_barriers(const struct view *view, struct tables *out)
-{
-	int r = offer_barriers(&view->guard.routes, out);
-
-	return r ? r : offer_barriers(&view->guard.behind, out);
 }
 
 /*

@@ -142,7 +142,7 @@ struct facts {
 	 * for; no default routes.
 	 */
 	ARRAY_OF(struct facts_route) behind;
-	bool asks_behind; /* there are such tables, beside RT_TABLE_DEFAULT */
+	bool asks_behind; /* there are such tables */
 	ARRAY_OF(struct facts_sysctl) sysctls;
 	ARRAY_OF(struct facts_id) peer_ids;
 	ARRAY_OF(struct facts_route_id) route_ids;

@@ -61,7 +61,8 @@ struct peer_change {
 /*
  * Nobody's key. To take allowed IPs from a peer, and leave it the rest without a gap, they are
  * given to a peer of this key, which the same message removes: to replace a peer's allowed IPs
- * takes away all of them first, and packets go by what is there.
+ * takes away all of them first, and packets go by what is there. Who has got them meanwhile loses
+ * them as well.
  */
 extern const struct key state_drain_key;
 
@@ -306,6 +307,8 @@ bool peer_change_psk(const struct peer_change *change);
 bool peer_change_keepalive(const struct peer_change *change);
 /* Whether an allowed IP of want goes into the message. */
 bool peer_change_has(const struct peer_change *change, const struct prefix *prefix);
+/* How many allowed IPs its messages name at most. */
+size_t peer_change_ips(const struct peer_change *change);
 /* Whether an allowed IP of have is to be nobody's. */
 bool peer_change_drops(const struct peer_change *change, const struct prefix *prefix);
 

@@ -84,6 +84,13 @@ bool peer_change_has(const struct peer_change *change, const struct prefix *pref
 			prefix_order);
 }
 
+size_t peer_change_ips(const struct peer_change *change)
+{
+	size_t count = change->want->allowed_ips.count;
+
+	return change->owned ? count + change->have->allowed_ips.count : count;
+}
+
 bool peer_change_drops(const struct peer_change *change, const struct prefix *prefix)
 {
 	const struct prefixes *owned = change->owned;

@@ -172,8 +172,9 @@ static int visit_new(struct diff *d, const struct state_peer *want)
 }
 
 /*
- * In two passes: first who gains an allowed IP and drops none. What is dropped may have led where a
- * longer prefix is to lead to another peer.
+ * In two passes: first what is gained, then what is dropped, which may have led where a longer
+ * prefix is to lead to another peer. One that gains and drops takes part in both, unless it alone
+ * gains.
  */
 static int visit_known(struct diff *d, const struct state_peer *want, const struct state_peer *have,
 		       bool first)
@@ -182,12 +183,22 @@ static int visit_known(struct diff *d, const struct state_peer *want, const stru
 	bool gaining = gains(want, have);
 	int r = find_drops(d, &change);
 
-	if (r || first != (gaining && !change.owned))
+	if (r || (first && !gaining))
 		return r;
+	if (first && d->gaining > 1)
+		change.owned = NULL;
+	if (!first && gaining && (!change.owned || d->gaining == 1))
+		return 0;
 	if (!gaining && !change.owned && !change.endpoint && !peer_change_psk(&change) &&
 	    !peer_change_keepalive(&change))
 		return 0;
 	return set_peer(d, &change);
+}
+
+static int count_gaining(struct diff *d, const void *want, const void *have)
+{
+	d->gaining += want && (!have || gains(want, have));
+	return 0;
 }
 
 static int visit_gaining(struct diff *d, const void *want, const void *have)
@@ -208,7 +219,9 @@ int diff_peers_set(struct diff *d)
 	const struct state_tunnel *want = &d->want->tunnel, *have = have_tunnel(d);
 	int r;
 
-	r = walk_both(d, WALK_OF(want->peers, have->peers, peer_compare, visit_gaining));
+	r = walk_both(d, WALK_OF(want->peers, have->peers, peer_compare, count_gaining));
+	if (!r)
+		r = walk_both(d, WALK_OF(want->peers, have->peers, peer_compare, visit_gaining));
 	if (r)
 		return r;
 	return walk_both(d, WALK_OF(want->peers, have->peers, peer_compare, visit_changed));

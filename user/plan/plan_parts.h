@@ -39,6 +39,7 @@ struct diff {
 	const struct state *have;
 	struct plan plan;
 	const struct row_kind *rows; /* while rows are walked that are set */
+	size_t gaining;              /* peers that gain an allowed IP, while those are walked */
 	enum op_kind gone;           /* while those are that are removed */
 	bool fresh; /* the programs are not those we want: everything in maps is written again */
 };
