@@ -261,6 +261,29 @@ TEST(warns_of_an_extension_header_as_a_protocol)
 		      "alone\n");
 }
 
+/* clang-format off */
+#define PROBED_SERVICE(socket_lb)						\
+	MEMBERS "\"grants\": [], \"socket_lb\": " socket_lb ", "		\
+		"\"routes\": { \"10.10.30.0/24\": "				\
+		"{ \"local_vips\": [\"10.10.30.20-10.10.30.60\"] } }, "		\
+		"\"services\": { \"dns\": { \"vip\": \"100.80.0.53\", "		\
+		"\"ports\": [ { \"port\": 53, \"protocol\": \"udp\" } ], "	\
+		"\"backends\": [\"10.10.30.10\", \"10.10.30.60\"], "		\
+		"\"health\": { \"probe\": \"udp:53\" } } } }"
+/* clang-format on */
+
+TEST(warns_of_a_backend_that_this_machine_may_announce)
+{
+	check_warning(PROBED_SERVICE("{}"), "$.services.dns.backends[1]: 10.10.30.60 is in "
+					    "$.routes[\"10.10.30.0/24\"].local_vips");
+}
+
+TEST(warns_of_probes_that_nobody_protects)
+{
+	check_warning(PROBED_SERVICE("{ \"mode\": \"off\" }"),
+		      "$.services.dns.health: with \"mode\"");
+}
+
 TEST(finds_itself_by_name_or_key_among_nodes_only)
 {
 	struct fixture f;

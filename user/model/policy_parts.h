@@ -38,4 +38,6 @@ int policy_use_set(struct policy_builder *b, const char *selector, bool is_src, 
 int policy_unknown(struct policy_builder *b, const char *place, const char *what, const char *text,
 		   int kind);
 
+int policy_service_warnings(const struct config *config, struct problems *out);
+
 #endif

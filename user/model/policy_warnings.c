@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "model/expiry.h"
 #include "model/policy.h"
+#include "model/policy_parts.h"
 
 static int warn_unapproved(const struct policy *policy, const struct policy_route *route,
 			   struct problems *out)
@@ -212,5 +213,7 @@ int policy_warnings(const struct policy *policy, struct problems *out)
 		r = warn_extension_headers(policy, out);
 	if (!r)
 		r = warn_undecided_peers(policy, out);
+	if (!r)
+		r = policy_service_warnings(policy->config, out);
 	return r;
 }
