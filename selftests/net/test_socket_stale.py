@@ -241,6 +241,23 @@ def is_connected(lab, sock):
 
 
 @case
+def so_are_several_that_share_a_port(lab):
+    socks = []
+    for family, vip, _ in WAYS:
+        for _ in range(4):
+            sock = socket_in(lab, "router", UDP, family)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            sock.bind(("::" if family == V6 else "0.0.0.0", 40000 + len(vip)))
+            sock.connect((vip, 80))
+            socks.append((sock, vip))
+    lab.apply(without(lab, Lab.WEB, Lab.WEB6))
+    for sock, vip in socks:
+        check_closed(sock, f"one of four to {vip}")
+        sock.close()
+    lab.apply(service_policy(lab, lab.cgroup))
+
+
+@case
 def run_closes_them_when_the_file_changes(lab):
     path = lab.write_policy(service_policy(lab, lab.cgroup))
     with Daemon(lab, path):

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,22 +43,43 @@ static bool is_stale(const struct sweep *sweep, const struct nl_udp_socket *sock
 	       led->rev.backend_port == socket->id.idiag_dport;
 }
 
-static int close_inside(void *data, const struct netns_id *id, const char *name)
+/* In *count how many there were. */
+static int close_found(struct sweep *sweep, size_t *count)
 {
-	struct sweep *sweep = data;
 	struct nl_udp_sockets found = { 0 };
 	const struct nl_udp_socket *socket;
+	int r = nl_udp_find(&found, &sweep->said);
+
+	*count = 0;
+	array_for_each(socket, &found) {
+		if (r || !is_stale(sweep, socket))
+			continue;
+		r = nl_udp_close(socket, &sweep->said);
+		(*count)++;
+	}
+	array_clear(&found);
+	return r;
+}
+
+/*
+ * The kernel looks for who is to be closed by addresses and ports, and of several that share them
+ * (SO_REUSEPORT) it finds one: the others have their turn when that has gone.
+ */
+static int close_inside(void *data, const struct netns_id *id, const char *name)
+{
+	size_t before = SIZE_MAX, count = 0;
+	struct sweep *sweep = data;
 	int r;
 
 	(void)id;
 	(void)name; /* all are alike, but for those that are exempt */
 	if (is_exempt(sweep->want, bpf_netns_cookie()))
 		return 0;
-	r = nl_udp_find(&found, &sweep->said);
-	array_for_each(socket, &found)
-		if (!r && is_stale(sweep, socket))
-			r = nl_udp_close(socket, &sweep->said);
-	array_clear(&found);
+	r = close_found(sweep, &count);
+	while (!r && count && count < before) {
+		before = count;
+		r = close_found(sweep, &count);
+	}
 	return r;
 }
 
