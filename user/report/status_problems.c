@@ -306,7 +306,10 @@ static int check_sockets(const struct socket_lb *lb, const char *mend, struct st
 				       SOCKET_SET_SIZE, lb->settings.cgroup);
 	if (!r && lb->settings.hide && !lb->cgroup_id[SOCKET_SET_HIDE])
 		r = status_add_problem(
-			out, mend, "%s are not hidden from other tools' programs in %s",
+			out,
+			"run `towpath apply POLICY` again; if another tool is in a cgroup above, "
+			"name that in socket_lb.cgroup",
+			"%s are not hidden from other tools' programs in %s",
 			lb->settings.hide & TP_HIDE_PROBES ? "probes" : "exempt sockets",
 			lb->settings.cgroup);
 	return r ? r : check_below(lb, out);
