@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Run in a guest: programs of the net tier, with kernel WireGuard at both ends of the tunnel.
-# usage: guest-net.sh [PROGRAM[:CASE...]]	test_forward, test_nat:tcp4:udp6; without, all
+# usage: guest-net.sh [PROGRAM[:CASE...]]	test_forward, test_forward:tcp4:udp6; without, all
 #
 # A program has its own network namespaces and a deadline; CASEs are parts of cases' names.
 # shellcheck source=selftests/vm/guest-lib.sh
