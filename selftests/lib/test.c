@@ -171,9 +171,35 @@ static bool run_case(const struct test_case *c)
 	return failures;
 }
 
+static bool names_a_case(const char *part)
+{
+	size_t i;
+
+	for (i = 0; i < case_count; i++)
+		if (strstr(cases[i].name, part))
+			return true;
+	return false;
+}
+
+/* What names no case, because it was renamed say, would run nothing, or more than is wanted, and
+ * be green. */
+static bool every_part_names_a_case(int argc, char **argv)
+{
+	bool every = true;
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		if (names_a_case(argv[i] + (argv[i][0] == '-')))
+			continue;
+		printf("  no case has \"%s\" in its name\nFAIL selection\n", argv[i]);
+		every = false;
+	}
+	return every;
+}
+
 int main(int argc, char **argv)
 {
-	bool failed = false;
+	bool failed = !every_part_names_a_case(argc, argv);
 	size_t i;
 
 	for (i = 0; i < case_count; i++)

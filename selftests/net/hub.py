@@ -30,6 +30,21 @@ NFT = """table inet cgn {
 }"""
 
 
+def start_wireguard(netns, device):
+    """The kernel's, or wireguard-go, which ends with what else is in the namespace."""
+    made = run("ip", "-n", netns, "link", "add", device, "type", "wireguard", ok=False)
+    if not made.returncode:
+        return
+    # pylint: disable-next=consider-using-with # __exit__ ends whoever is in the namespace
+    subprocess.Popen(["nsenter", f"--net=/run/netns/{netns}", "--", "wireguard-go",
+                      "--foreground", device], stdin=subprocess.DEVNULL,
+                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                     env=dict(os.environ, LOG_LEVEL="silent"))
+    wait_until(lambda: listens(netns, f"{UAPI_DIR}/{device}.sock"), "it to listen")
+    wait_until(lambda: not run("nsenter", f"--net=/run/netns/{netns}", "--", "wg", "show", device,
+                               ok=False).returncode, f"the tunnel {device}")
+
+
 class HubLab(Lab):
     NAMESPACES = ("phone", "net", "hub", "nat", "home", "host")
     HUB, HUB6 = "100.80.0.1", "fd7a:70::1"
@@ -133,16 +148,7 @@ class HubLab(Lab):
 
     def _start_phone(self):
         device, netns = self.phone_tunnel, self.netns("phone")
-        made = run("ip", "-n", netns, "link", "add", device, "type", "wireguard", ok=False)
-        if made.returncode:
-            # pylint: disable-next=consider-using-with # __exit__ ends whoever is in the namespace
-            subprocess.Popen(["nsenter", f"--net=/run/netns/{netns}", "--", "wireguard-go",
-                              "--foreground", device], stdin=subprocess.DEVNULL,
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                             env=dict(os.environ, LOG_LEVEL="silent"))
-            wait_until(lambda: listens(netns, f"{UAPI_DIR}/{device}.sock"), "it to listen")
-            wait_until(lambda: not self.exec("phone", "wg", "show", device, ok=False).returncode,
-                       "the phone's tunnel")
+        start_wireguard(netns, device)
         path = f"{self.run_dir}/phone.key"
         self.exec("phone", "wg", "set", device, "private-key", path, "peer", self.keys["hub"],
                   "endpoint", self.ENDPOINTS[self.underlay], "persistent-keepalive", 5,

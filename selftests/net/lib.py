@@ -439,6 +439,12 @@ def run_cases(fixture, prefix=""):
     return failed
 
 
+def _name_nothing(prefixes):
+    """The words of the command line that are in no case's name: one that was renamed, say."""
+    names = [f"net.{prefix}{f.__name__}" for prefix in prefixes for f in _cases]
+    return [word for word in sys.argv[1:] if not any(word in name for name in names)]
+
+
 def main(fixture, prefixes=("",)):
     """fixture(prefix) when there are several prefixes, else fixture()."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))     # so that labs go down
@@ -446,6 +452,9 @@ def main(fixture, prefixes=("",)):
         print("SKIP net.all: network namespaces need root")
         sys.exit(0)
     failed = 0
+    for word in _name_nothing(prefixes):
+        print(f"  no case has {word!r} in its name\nFAIL net.selection", flush=True)
+        failed += 1
     for prefix in prefixes:
         failed += run_cases((lambda p=prefix: fixture(p)) if prefix else fixture, prefix)
     sys.exit(failed > 0)

@@ -93,6 +93,15 @@ def comments_and_commas_are_read(_):
 
 
 @case
+def a_word_that_names_no_case_fails(_):
+    """One that was renamed: whoever selects it would take nothing for success."""
+    done = run(__file__, "comments_and", "no_such_case", ok=False)
+    check_equal((done.returncode, done.stdout),
+                (1, "  no case has 'no_such_case' in its name\nFAIL net.selection\n"
+                 "PASS net.comments_and_commas_are_read\n"), "what it says")
+
+
+@case
 def a_difference_is_seen(_):
     before = {"links": ["a", "b"]}
     check_equal(snapshot.difference(before, {"links": ["b", "c"]}),

@@ -212,15 +212,32 @@ def iperf(lab, host):
             server.kill()
 
 
+def edit_tablet(tablet, edit):
+    """Its keepalive, or its allowed IPs: one that goes and one that comes in both families. It is
+    never what it was."""
+    if edit % 2:
+        tablet["addresses"] = [f"100.80.0.{20 + edit % 200}", f"fd7a:70::{20 + edit % 200}"]
+    else:
+        tablet["persistent_keepalive"] ^= 1
+
+
+def has_tablet(lab, tablet):
+    fields = lab.dump()[TABLET]
+    check_equal((sorted(fields[2].split(",")), fields[6]),
+                (sorted(f"{a}/{128 if ':' in a else 32}" for a in tablet["addresses"]),
+                 str(tablet["persistent_keepalive"])), "allowed IPs and keepalive of the tablet")
+
+
 def edit_during_stream(lab, host, policy):
     """Another peer is edited for as long as the stream runs."""
     edits, end = 0, time.monotonic() + STREAM_S + DEADLINE_S
     with iperf(lab, host) as client, watched(lab, gently=True) as sets:
         while client.poll() is None:
             check(time.monotonic() < end, f"the stream came to its end in {DEADLINE_S} s more")
-            policy["peers"]["tablet"]["persistent_keepalive"] ^= 1      # never what it was
+            edit_tablet(policy["peers"]["tablet"], edits)
             lab.apply(policy)
             edits += 1
+            has_tablet(lab, policy["peers"]["tablet"])
         answer = json.loads(client.stdout.read())
     check(edits > EDITS, f"{edits} edits while the stream ran: {answer}")
     if sets is not None:

@@ -13,10 +13,11 @@ import os
 import shutil
 import socket
 import struct
+import subprocess
 import time
 
-from lib import (Capture, Lab, case, check, check_equal, client_socket, fault_shim, inside, main,
-                 run, wait_until)
+from lib import (SLOWNESS, TOP, TOWPATH, Capture, Lab, case, check, check_equal, client_socket,
+                 fault_shim, inside, main, run, wait_until)
 from daemon import Daemon
 from packets import udp
 from scenes import open_policy
@@ -47,11 +48,7 @@ LAN = {"router": "lan", "host": "lan", "tunnel": None}
 class Scene(Lab):
     def __enter__(self):
         super().__enter__()
-        policy = open_policy(self)
-        prefixes = [mesh for _, mesh, _ in TABLE.values()]
-        policy["peers"]["phone"]["advertise_routes"] = prefixes
-        policy["auto_approvers"]["routes"].update({prefix: ["phone"] for prefix in prefixes})
-        self.file = self.write_policy(policy)
+        self.advertise(TABLE)
         with open(f"{self.run_dir}/router.pub", encoding="ascii") as file:
             self.exec("phone", "wg", "set", self.phone_tunnel, "peer", file.read().strip(),
                       "allowed-ips", "100.80.0.0/24,fd7a:70::/64,10.0.0.0/8,fd00::/8")
@@ -62,11 +59,22 @@ class Scene(Lab):
         self.wait_for_tunnel()
         return self
 
+    def advertise(self, table):
+        """The phone does, by the policy, for each LAN of the table."""
+        self.table = table
+        policy = open_policy(self)
+        # those of TABLE are always there, for the marks
+        prefixes = [mesh for _, mesh, _ in {**TABLE, **table}.values()]
+        policy["peers"]["phone"]["advertise_routes"] = prefixes
+        policy["auto_approvers"]["routes"].update({prefix: ["phone"] for prefix in prefixes})
+        self.file = self.write_policy(policy)
+
     def again(self):
         self.towpath("apply", self.file)
 
     def recover(self):
         run("ip", "-n", self.netns("router"), "link", "del", DEVICE, ok=False)
+        self.advertise(TABLE)
         self.again()
 
     def ip(self, *words, **options):
@@ -81,20 +89,20 @@ class Scene(Lab):
         self.ip("address", "add", f"{NEAR[4]}/24", "dev", DEVICE)
         self.ip("address", "add", f"{NEAR[6]}/64", "dev", DEVICE)
         mac = self.mac("lan", PEER)
-        for address in [*FAR.values()] + [address for _, _, address in TABLE.values()]:
+        for address in [*FAR.values()] + [address for _, _, address in self.table.values()]:
             self.ip("neigh", "replace", address, "lladdr", mac, "dev", DEVICE, "nud", "permanent")
 
-    def connect(self, metric):
+    def connect(self, metric, table=None):
         """Addresses of the LANs on the device itself."""
-        for (_, family), (lan, _, _) in TABLE.items():
+        for (_, family, *_), (lan, _, _) in (table or self.table).items():
             net, length = lan.split("/")
             own = net[:-1] + "1" if family == 4 else net + "1"
             self.ip("address", "add", f"{own}/{length}", "dev", DEVICE,
                     *(["metric", metric] if metric else []))
 
-    def route(self, metric):
+    def route(self, metric, table=None):
         """The LANs behind a router on the device."""
-        for (_, family), (lan, _, _) in TABLE.items():
+        for (_, family, *_), (lan, _, _) in (table or self.table).items():
             self.ip("route", "add", lan, "via", FAR[family], "dev", DEVICE, "metric", metric)
 
     @contextlib.contextmanager
@@ -123,14 +131,14 @@ class Scene(Lab):
         return sinks
 
     def arrivals(self, lan_is_there):
-        """{(relation, family, source): where the packet arrived}"""
+        """{(key of the table, source): where the packet arrived}"""
         sinks = self.sinks(lan_is_there)
         self.sent += 1
         names = {}
-        for (relation, family), (_, _, address) in TABLE.items():
+        for key, (_, _, address) in self.table.items():
             for source in MESH:
-                payload = f"{relation} {family} {source} {self.sent}".encode()
-                names[payload] = relation, family, source
+                payload = f"{key} {source} {self.sent}".encode()
+                names[payload] = key, source
                 self.send(source, address, payload)
         return {names[payload]: where
                 for payload, where in self.collect(sinks, set(names)).items()}
@@ -159,14 +167,14 @@ class Scene(Lab):
     def goes(self, wanted, what, lan_is_there=True):
         """wanted: of each relation, {source: sink}"""
         got = self.arrivals(lan_is_there)
-        want = {(relation, family, source): sink for relation, family in TABLE
-                for source, sink in wanted[relation].items()}
+        want = {(key, source): sink for key in self.table
+                for source, sink in wanted[key[0]].items()}
         check_equal({k: v for k, v in got.items() if want[k] != v}, {}, what)
-        for (relation, family), (_, _, address) in TABLE.items():
+        for (relation, *_), (lan, _, address) in self.table.items():
             device = self.ip("route", "get", address).stdout.split(" dev ")[1].split()[0]
             sink = wanted[relation]["router"]
             check_equal(device, self.tunnel if sink == "phone" else DEVICE,
-                        f"{what}: the kernel's device for {relation}, IPv{family}")
+                        f"{what}: the kernel's device for {relation}, {lan}")
 
     # ---- reports ----
 
@@ -177,7 +185,7 @@ class Scene(Lab):
     def shows(self, state, reason, what):
         """state and reason: functions of the relation and the LAN's prefix."""
         got = self.states()
-        for (relation, _), (lan, mesh, _) in TABLE.items():
+        for (relation, *_), (lan, mesh, _) in self.table.items():
             check_equal(got[mesh][0], state(relation), f"{what}: state of {mesh}")
             check(reason(relation, lan) in got[mesh][1],
                   f"{what}: reason of {mesh}: {got[mesh][1]}")
@@ -250,6 +258,79 @@ def a_routed_lan_of_metric_100(lab):
 @case
 def a_routed_lan_of_metric_1024(lab):
     life_of_a_lan(lab, Scene.route, 1024)
+
+
+# ---- LANs of all kinds before the first apply ---------------------------------------------------
+
+KINDS = [(come, metric) for come in (Scene.connect, Scene.route) for metric in (0, 100, 1024)]
+
+
+def table_of(kind):
+    """As TABLE, but of nets that no other kind has."""
+    n = 128 + 4 * kind
+    rows = {"equal": (n, "16", "0.0/16", "48", ":/48"),
+            "longer": (n + 1, "16", "5.0/24", "48", "0:0:5::/64"),
+            "shorter": (n + 2, "16", "0.0/15", "48", ":/32")}
+    table = {}
+    for relation, (net, length4, mesh4, length6, mesh6) in rows.items():
+        table[relation, 4, kind] = (f"10.{net}.0.0/{length4}", f"10.{net}.{mesh4}",
+                                    f"10.{net}.5.7")
+        table[relation, 6, kind] = (f"fd{net:x}::/{length6}", f"fd{net:x}:{mesh6}",
+                                    f"fd{net:x}:0:0:5::7")
+    return table
+
+
+def sent_while_it_applies(lab):
+    """Numbered packets of the router itself to each LAN, until towpath is done: their payloads."""
+    payloads = set()
+    with contextlib.ExitStack() as stack:
+        socks = {address: stack.enter_context(client_socket(lab, "router", socket.SOCK_DGRAM,
+                                                            address))
+                 for _, _, address in lab.table.values()}
+        command = [os.path.join(TOP, "scripts", "lab"), "towpath", "apply", lab.file]
+        with subprocess.Popen(command, env=dict(os.environ, LAB=lab.name, TOWPATH=TOWPATH),
+                              stderr=subprocess.PIPE, text=True) as apply:
+            while apply.poll() is None:
+                for address, sock in socks.items():
+                    payload = f"meanwhile {address} {len(payloads)}.".encode()
+                    sock.sendto(payload, (address, 5000))
+                    payloads.add(payload)
+                time.sleep(0.02 * SLOWNESS)     # what comes in a long one fits the capture
+            check_equal(apply.returncode, 0, f"apply: {apply.stderr.read()}")
+    return payloads
+
+
+def first_apply_with_lans(lab):
+    """Nothing of ours is there, all LANs are; and not one packet to them goes astray."""
+    lab.towpath("status", status=5)
+    with Capture(lab.netns("lan"), PEER) as far:
+        payloads = sent_while_it_applies(lab)
+        check(len(payloads) > 2 * len(lab.table), f"{len(payloads)} packets meanwhile")
+        lab.send("router", FAR[4], b"the end")
+        far.expect_payload(b"the end")
+        came = {bytes(p.payload) for p in far.seen}
+        check_equal(sorted(payloads - came)[:9], [], f"lost of {len(payloads)} packets")
+
+
+@case
+def lans_of_all_kinds_before_the_first_apply(lab):
+    tables = [table_of(kind) for kind in range(len(KINDS))]
+    lab.towpath("down")
+    lab.advertise({key: row for table in tables for key, row in table.items()})
+    lab.cable()
+    for (come, metric), table in zip(KINDS, tables):
+        come(lab, metric, table)
+    first_apply_with_lans(lab)
+    lab.wait_for_tunnel()
+    lab.goes(everywhere(LAN), "after the first apply")
+    lab.shows(guarded_state, holder, "after the first apply")
+    lab.is_settled("after the first apply")
+    lab.ip("link", "del", DEVICE)
+    lab.again()
+    lab.goes(everywhere(MESH), "they have gone", lan_is_there=False)
+    lab.is_settled("they have gone")
+    lab.advertise(TABLE)
+    lab.again()
 
 
 # ---- flows that are there already ---------------------------------------------------------------
