@@ -182,8 +182,7 @@ static enum look replan(struct run *run, bool repair)
 	if (status == EXIT_DONE && repair)
 		count_repairs(run, &p);
 	run_pipeline_end(run, &p);
-	if (!run->notify.ready)
-		run_say_ready(run);
+	run_say_news(run);
 	if (status != EXIT_DONE)
 		return LOOK_FAILED;
 	return steps ? LOOK_MENDED : LOOK_FOUND_NOTHING;
