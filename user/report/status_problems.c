@@ -266,9 +266,13 @@ static int check_running(const struct status *status, struct status_problems *ou
 	return r;
 }
 
-/* Nothing else is wrong with what is not set up. */
-static int check_waiting(const struct running *running, struct status_problems *out)
+/* Nothing else is wrong with what is not set up. A newer file says more than what is waited for. */
+static int check_waiting(const struct status *status, struct status_problems *out)
 {
+	const struct running *running = status->running;
+
+	if (running->rejected_at)
+		return check_rejected(status, out);
 	return running->idle
 		       ? 0
 		       : status_add_problem(out,
@@ -323,7 +327,7 @@ int status_find_problems(const struct status *status, struct status_problems *ou
 	int r = 0;
 
 	if (status->running && status->running->waiting)
-		return check_waiting(status->running, out);
+		return check_waiting(status, out);
 	if (status->running && !have->exists)
 		return check_running(status, out);
 	r = check_enforced(status, out);
