@@ -66,6 +66,8 @@ void run_in_force(struct run *run, const struct pipeline *p, bool said)
 	run_sink_keep(run, &p->netns);
 	if (seen_note(&run->seen, &p->want, &p->have))
 		log_error("run: out of memory: where peers are is not noted");
+	if (run->running.failure) /* after that the kernel was left alone for longer */
+		kernel_watch_look(&run->kernel);
 	run->retry_s = 0;
 	run->served = true;
 	if (p->sockets.code) /* it is tried again at every look */
