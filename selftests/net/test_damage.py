@@ -108,8 +108,8 @@ def held(lab):
 def has_tried(lab, since):
     """A repair has failed. Of pins the log tells it; with none of them left there is no status."""
     status, _, text = lab.daemon.fetch("/status")
-    return ("what the kernel has lost cannot be put back" in text if status == 200 else
-            not os.path.exists(lab.pins)) or \
+    return ("the machine cannot be made as the policy in force wants it" in text
+            if status == 200 else not os.path.exists(lab.pins)) or \
         "deleted pins are not put back" in lab.daemon.log()[since:]
 
 

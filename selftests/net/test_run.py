@@ -333,7 +333,7 @@ def a_repair_that_fails_is_told_to_the_service_manager(lab):
         whole = daemon.messages()[0]["STATUS"]
         for _ in range(2):
             with without_lan(lab):
-                says(daemon, "is not in force: no device leads to ")
+                says(daemon, f"as the policy of {lab.file} wants it: no device leads to ")
             says(daemon, whole)
         told = daemon.messages()[1:]
         check_equal([list(message) for message in told], [["STATUS"]] * len(told), "messages")
@@ -347,7 +347,7 @@ def a_rejected_file_and_a_repair_that_fails_are_both_told(lab):
         lab.write("{")
         says(daemon, "an earlier policy is in force")
         with without_lan(lab):
-            says(daemon, "an earlier policy is not in force either: no device leads to ")
+            says(daemon, "as the policy before it wants it: no device leads to ")
         says(daemon, "an earlier policy is in force")
 
 

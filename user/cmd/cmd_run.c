@@ -27,8 +27,8 @@ static void describe_rejected(const struct run *run, char *status, size_t size)
 
 	if (run->running.failure)
 		snprintf(status, size,
-			 "policy file REJECTED: %s: %s; an earlier policy is not in "
-			 "force either: %s",
+			 "policy file REJECTED: %s: %s; nor can the machine be made "
+			 "as the policy before it wants it: %s",
 			 error->place, error->message, run->running.failure);
 	else
 		snprintf(status, size, "policy file REJECTED, %s in force: %s: %s",
@@ -43,8 +43,10 @@ static void describe(const struct run *run, char *status, size_t size)
 	else if (run->running.waiting)
 		snprintf(status, size, "%s", run->running.waiting);
 	else if (run->running.failure)
-		snprintf(status, size, "the policy of %s is not in force: %s", run->running.file,
-			 run->running.failure);
+		snprintf(status, size,
+			 run->served ? "the machine cannot be made as the policy of %s wants it: %s"
+				     : "the policy of %s is not in force: %s",
+			 run->running.file, run->running.failure);
 	else
 		snprintf(status, size, "the policy of %s is in force", run->running.file);
 }

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MESSAGE_SIZE 1024
+#define MESSAGE_SIZE (NOTIFY_STATUS_SIZE + 128)
 
 static int connect_to(const char *name, struct err *err)
 {

@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 
-#define NOTIFY_STATUS_SIZE 512
+#define NOTIFY_STATUS_SIZE 2048 /* two causes as long as they come; systemd takes 4096 */
 
 struct notify {
 	int fd;                          /* -1: nobody wants to know */

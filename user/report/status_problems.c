@@ -262,7 +262,8 @@ static int check_running(const struct status *status, struct status_problems *ou
 	if (!r && running->failure)
 		r = status_add_problem(
 			out, "it is tried again by itself; the log has every attempt",
-			"what the kernel has lost cannot be put back: %s", running->failure);
+			"the machine cannot be made as the policy in force wants it: %s",
+			running->failure);
 	return r;
 }
 
