@@ -216,7 +216,7 @@ nightly: deps
 	$(Q)PROPERTY_PACKETS=10000000 POLICY_SWAPS=1000 RANDOM_PAIRS=1000000 \
 		$(B)/plain/test-packet packet.property packet.swap packet.random
 	$(Q)CHAOS_KILLS=200 CHAOS_RELOADS=200 CHAOS_SWAPS=50 CHAOS_ABI_SWAPS=20 \
-		CHAOS_DAMAGES=150 CHAOS_PROGRAMS=12 selftests/net/test_chaos.py
+		CHAOS_TAKE_OVERS=30 CHAOS_DAMAGES=150 CHAOS_PROGRAMS=12 selftests/net/test_chaos.py
 	$(Q)CHAOS_ATTACH=clsact CHAOS_SWAPS=10 CHAOS_DAMAGES=30 CHAOS_PROGRAMS=4 \
 		selftests/net/test_chaos.py
 	$(Q)SOAK_S=1200 selftests/net/test_soak.py

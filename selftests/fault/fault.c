@@ -10,6 +10,10 @@
  *	FAULT_PROGRAM=X	the BPF program X is loaded with a first instruction that no verifier lets
  *			through: it reads a register that was never written
  *
+ *	FAULT_HELD=1	nothing can be put back: no link is made or updated, nothing is pinned,
+ *			netlink takes no device, address, route, rule, qdisc, filter or peer
+ *	FAULT_WHILE=F	the two before, only while there is a file F
+ *
  *	FAULT_NO_FLAG=X	an older kernel, whose BPF_LINK_CREATE knows no flag of the bits X
  *
  *	FAULT_NO_RULES=1	a kernel without policy routing
@@ -24,7 +28,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/genetlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/wireguard.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -74,6 +80,13 @@ static bool fails(const char *name)
 	return failed;
 }
 
+static bool is_now(void)
+{
+	const char *path = getenv("FAULT_WHILE");
+
+	return !path || syscall(SYS_faccessat, AT_FDCWD, path, F_OK) == 0;
+}
+
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 #define FAIL_SOMETIMES(type, name, parameters, arguments)              \
@@ -99,8 +112,6 @@ FAIL_SOMETIMES(int, bind, (int fd, const struct sockaddr *to, socklen_t length),
 FAIL_SOMETIMES(int, setsockopt,
 	       (int fd, int level, int option, const void *value, socklen_t length),
 	       (fd, level, option, value, length))
-FAIL_SOMETIMES(ssize_t, send, (int fd, const void *data, size_t length, int flags),
-	       (fd, data, length, flags))
 FAIL_SOMETIMES(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),
 	       (fd, message, flags))
 FAIL_SOMETIMES(ssize_t, recv, (int fd, void *data, size_t length, int flags),
@@ -124,24 +135,73 @@ ssize_t write(int fd, const void *data, size_t length)
 	return fd > STDERR_FILENO && fails("write") ? -1 : REAL(write)(fd, data, length);
 }
 
-/* A family of generic netlink may have the same number. */
-static bool is_about_rules(int fd, const void *data, size_t length)
+/* The message, if it is one to that protocol of netlink. */
+static const struct nlmsghdr *message_to(int wanted, int fd, const void *data, size_t length)
 {
-	const struct nlmsghdr *header = data;
 	int domain = 0, protocol = 0;
 	socklen_t size = sizeof(int);
 
-	return !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) && domain == AF_NETLINK &&
-	       !getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) &&
-	       protocol == NETLINK_ROUTE && length >= sizeof(*header) &&
-	       header->nlmsg_type >= RTM_NEWRULE && header->nlmsg_type <= RTM_GETRULE;
+	return length >= sizeof(struct nlmsghdr) &&
+			       !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) &&
+			       domain == AF_NETLINK &&
+			       !getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) &&
+			       protocol == wanted
+		       ? data
+		       : NULL;
+}
+
+/* A family of generic netlink may have the same number. */
+static bool is_about_rules(int fd, const void *data, size_t length)
+{
+	const struct nlmsghdr *header = message_to(NETLINK_ROUTE, fd, data, length);
+
+	return header && header->nlmsg_type >= RTM_NEWRULE && header->nlmsg_type <= RTM_GETRULE;
+}
+
+/* RTM_NEW... and RTM_SET...: of four types each, the first and the last. */
+static bool is_addition(int fd, const void *data, size_t length)
+{
+	const struct nlmsghdr *header = message_to(NETLINK_ROUTE, fd, data, length);
+
+	return header && header->nlmsg_type >= RTM_BASE &&
+	       (header->nlmsg_type % 4 == 0 || header->nlmsg_type % 4 == 3);
+}
+
+/* By the kernel's generic netlink, or in the words of a userspace implementation. */
+static bool is_about_peers(int fd, const void *data, size_t length)
+{
+	static const char words[] = "set=1";
+	const struct nlmsghdr *header = message_to(NETLINK_GENERIC, fd, data, length);
+
+	if (header)
+		return header->nlmsg_type > GENL_ID_CTRL && length >= NLMSG_LENGTH(GENL_HDRLEN) &&
+		       ((const struct genlmsghdr *)NLMSG_DATA(header))->cmd == WG_CMD_SET_DEVICE;
+	return length >= strlen(words) && !memcmp(data, words, strlen(words));
+}
+
+/* What is sent would put something back, and is not to. */
+static bool is_held(int fd, const void *data, size_t length)
+{
+	if (!getenv("FAULT_HELD") || !is_now() ||
+	    (!is_addition(fd, data, length) && !is_about_peers(fd, data, length)))
+		return false;
+	errno = EPERM;
+	return true;
+}
+
+/* The way of libbpf to netlink, and ours to a userspace WireGuard. */
+ssize_t send(int fd, const void *data, size_t length, int flags)
+{
+	if (fails("send") || is_held(fd, data, length))
+		return -1;
+	return REAL(send)(fd, data, length, flags);
 }
 
 /* libmnl's way to netlink. */
 ssize_t sendto(int fd, const void *data, size_t length, int flags, const struct sockaddr *to,
 	       socklen_t to_length)
 {
-	if (fails("sendto"))
+	if (fails("sendto") || is_held(fd, data, length))
 		return -1;
 	if (getenv("FAULT_NO_RULES") && is_about_rules(fd, data, length)) {
 		errno = EOPNOTSUPP;
@@ -197,7 +257,7 @@ static void spoil(int command, union bpf_attr *attr)
 	size_t size = attr->insn_cnt * sizeof(struct bpf_insn);
 	struct bpf_insn *copy;
 
-	if (command != BPF_PROG_LOAD || !name || strcmp(attr->prog_name, name) != 0)
+	if (command != BPF_PROG_LOAD || !name || !is_now() || strcmp(attr->prog_name, name) != 0)
 		return;
 	copy = malloc(size);
 	if (!copy)
@@ -214,6 +274,11 @@ static bool lacks_flag(int command, const union bpf_attr *attr)
 
 	return flags && command == BPF_LINK_CREATE &&
 	       attr->link_create.flags & strtoul(flags, NULL, 0);
+}
+
+static bool puts_back(int command)
+{
+	return command == BPF_OBJ_PIN || command == BPF_LINK_CREATE || command == BPF_LINK_UPDATE;
 }
 
 /* libbpf's way to bpf(2). Six words are as many as a call of the kernel takes. */
@@ -233,6 +298,10 @@ long syscall(long number, ...)
 		return -1;
 	if (number == SYS_bpf && lacks_flag((int)words[0], (const union bpf_attr *)words[1])) {
 		errno = EINVAL;
+		return -1;
+	}
+	if (number == SYS_bpf && puts_back((int)words[0]) && getenv("FAULT_HELD") && is_now()) {
+		errno = EPERM;
 		return -1;
 	}
 	if (number == SYS_bpf)

@@ -12,6 +12,7 @@ import threading
 
 from lib import (DEADLINE_S, TOP, Lab, Skip, bound_socket, check, check_equal, client_socket,
                  inside, run)
+from packets import ICMP6, ip_packet, packed
 
 ETH_P_8021Q = 0x8100
 MESH = ("100.80.0.0/24", "fd7a:70::/64")
@@ -45,6 +46,21 @@ def opened(snat="masquerade", attach="auto", change=lambda lab, policy: None):
                 run("ip", "-n", lab.netns(host), "route", "add", prefix, "via", via)
         lab.wait_for_tunnel()
         yield lab
+
+
+def announce(lab, short, address):
+    """Gratuitous ARP, or an unsolicited advertisement, from a host of the LAN."""
+    mac = bytes.fromhex(lab.mac(short, "eth0").replace(":", ""))
+    if ":" not in address:
+        body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 2) + (mac + packed(address)) * 2
+        to, protocol = b"\xff" * 6, 0x0806
+    else:
+        body = ip_packet(address, "ff02::1", ICMP6, struct.pack("!BBHI", 136, 0, 0, 0x20000000)
+                         + packed(address) + b"\x02\x01" + mac, ttl=255)
+        to, protocol = bytes.fromhex("333300000001"), 0x86dd
+    with inside(lab.netns(short)):
+        with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as sock:
+            sock.sendto(body, ("eth0", protocol, 0, 0, to))
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ import contextlib
 import glob
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -20,20 +19,11 @@ from lib import (SHIM, TOP, TOWPATH, Lab, Skip, bound_socket, build, case, check
                  client_socket, fault_shim, main, run, wait_until)
 from scenes import open_policy, pairs
 from streams import Flows, Stream
+from versions import kept_abi, kept_ids, note, our_abi
 
 BUILD_NEXT = bool(int(os.environ.get("NEXT_ABI", "0")))
 NEXT = os.path.join(TOP, "build/next/towpath") if BUILD_NEXT else TOWPATH
 WANTED = int(os.environ.get("FAULT_CALLS", "2"))
-
-
-def our_abi():
-    return json.loads(run(TOWPATH, "version", "--json").stdout)["abi"]
-
-
-def kept_abi():
-    """Which is the oldest that ours takes over."""
-    with open(f"{TOP}/include/towpath/layout.h", encoding="ascii") as file:
-        return int(re.search(r"define TP_ABI_KEPT (\d+)", file.read())[1])
 
 
 class AbiLab(Lab):
@@ -58,16 +48,6 @@ def next_towpath(lab, *words, status=0, env=()):
          "--instance", lab.instance], text=True, capture_output=True, timeout=120, check=False)
     check_equal(done.returncode, status, f"{' '.join(words)} of the next version: {done.stderr}")
     return done
-
-
-def note(lab, abi):
-    """As if a towpath with that ABI had set it up."""
-    path = f"{lab.pins}/maps/tp_state"
-    key = ("key", "hex", "00", "00", "00", "00")
-    shown = run("bpftool", "-j", "map", "lookup", "pinned", path, *key).stdout
-    row = [byte.removeprefix("0x") for byte in json.loads(shown)["value"]]
-    run("bpftool", "map", "update", "pinned", path, *key, "value", "hex",
-        *(f"{byte:02x}" for byte in abi.to_bytes(4, "little")), *row[4:])
 
 
 def all_of(lab):
@@ -139,6 +119,7 @@ def run_stays_beside_an_older_one_when_the_file_is_broken(lab):
         check(lab.json("status")["policy"]["rejected"], "it says that the file is broken")
     lab.towpath("down")
 
+
 def older_abi():
     older = our_abi() if BUILD_NEXT else kept_abi()
     if older == our_abi() and not BUILD_NEXT:
@@ -153,17 +134,6 @@ def set_up(lab):
     lab.towpath("apply", lab.changed)
     lab.wait_for_tunnel()
     note(lab, older)
-
-
-KEPT = ("tp_flows", "tp_flow_state", "tp_nat_in", "tp_nat_out", "tp_state", "tp_sysctls")
-
-
-def kept_ids(lab):
-    def number(kind, path):
-        return json.loads(run("bpftool", "-j", kind, "show", "pinned", path).stdout)["id"]
-
-    return ([number("map", f"{lab.pins}/maps/{name}") for name in KEPT] +
-            [number("link", path) for path in sorted(glob.glob(f"{lab.pins}/links/*"))])
 
 
 def drops(lab):

@@ -4,25 +4,25 @@
 take apart, under traffic that goes on: what it may lose, which is nothing but while something is
 really gone, and what is left at the end, which is what was there at first.
 
-CHAOS_SEED repeats a run. CHAOS_KILLS, _RELOADS, _SWAPS, _ABI_SWAPS, _DAMAGES and _PROGRAMS say how
-many, CHAOS_ATTACH how to attach."""
+CHAOS_SEED repeats a run. CHAOS_KILLS, _RELOADS, _SWAPS, _ABI_SWAPS, _TAKE_OVERS, _DAMAGES and
+_PROGRAMS say how many, CHAOS_ATTACH how to attach."""
 
 import glob
-import json
 import os
 import shutil
 import signal
 import subprocess
 import time
 
-from busy import ATTACH, BusyLab, dice
+from busy import ATTACH, START_S, BusyLab, dice
 from lib import (DEADLINE_S, TOP, TOWPATH, Failed, Skip, build, case, check, check_equal, inside,
                  main, run, wait_until)
 from running import TABLET, tunnel_process
 from scenes import open_policy
+from versions import kept_abi, kept_ids, note, noted, our_abi
 
-COUNTS = {"KILLS": 10, "RELOADS": 10, "SWAPS": 3, "ABI_SWAPS": 2, "DAMAGES": 8,
-          "PROGRAMS": 1}
+COUNTS = {"KILLS": 10, "RELOADS": 10, "SWAPS": 3, "ABI_SWAPS": 2, "TAKE_OVERS": 2,
+          "DAMAGES": 8, "PROGRAMS": 1}
 OTHER = os.path.join(TOP, "build", "other", "towpath")
 REPAIR_S = 9 * DEADLINE_S   # that it is done is asked here, not how soon
 
@@ -128,7 +128,7 @@ def another_binary_loses_nothing(lab):
 @case
 def another_abi_is_refused_before_anything(lab):
     """Newer or older: nothing is guessed, and what is there goes on."""
-    own = json.loads(lab.towpath("version", "--json").stdout)["abi"]
+    own = our_abi()
     others = [binary_of_abi(own + step) for step in (1, -1)]
     build_all(*(os.path.relpath(path, TOP) for path in others))
     with lab.loses_nothing("ABI swaps") as rng:
@@ -147,6 +147,46 @@ def another_abi_is_refused_before_anything(lab):
             check_equal(lab.changes(), [], "changed")
             lab.start()
             check_equal(lab.programs(), programs, "programs after the start of our own")
+
+
+def put_aside(lab):
+    """The pins of an older version's maps, which are there while it is taken over."""
+    return glob.glob(f"{lab.pins}/maps/old*")
+
+
+def kill_in_take_over(lab, rng):
+    """From when it changes something on; the verifier has the programs before. True when it was
+    half way."""
+    lab.start(ready=False)
+    wait_until(lambda: put_aside(lab) or any("READY" in m for m in lab.daemon.messages()),
+               "the take-over", START_S)
+    time.sleep(rng.uniform(0, 0.3))
+    lab.kill()
+    return noted(lab) != our_abi()
+
+
+@case
+def a_take_over_that_is_killed_loses_nothing(lab):
+    """What is there is said to be an older version's, and whoever takes it over is killed,
+    sometimes the one after it too, until one may finish."""
+    if kept_abi() == our_abi():
+        raise Skip("this version takes none over")
+    with lab.loses_nothing("take-overs") as rng:
+        before, half_way = kept_ids(lab), 0
+        for _ in times("TAKE_OVERS"):
+            lab.kill()
+            note(lab, kept_abi())
+            half_way += kill_in_take_over(lab, rng)
+            if rng.random() < 0.5:
+                lab.start(ready=False)
+                time.sleep(rng.uniform(0, 3))
+                lab.kill()
+            lab.start()
+            check_equal(kept_ids(lab), before, "what was to be kept")
+            check_equal((noted(lab), put_aside(lab)), (our_abi(), []), "what it ends with")
+            check_equal(lab.plan(), [], "plan")
+        print(f"# {half_way} of {len(times('TAKE_OVERS'))} were half way")
+    check_equal(lab.changes(), [], "changed")
 
 
 # ---- what is gone for a while -----------------------------------------------------------

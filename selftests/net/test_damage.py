@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """One case for each damage that somebody can do to a running towpath: `status` says that it is not
 healthy, /readyz that it is not ready; the daemon puts it right, counts it, and what it need not
-lose is still there. The daemon is stopped while the damage is looked at, so that there is time.
+lose is still there. The daemon is stopped while the damage is looked at, so that there is time; and
+once before, what would repair it is refused (FAULT_HELD of the preloaded build/fault.so), to see
+that the daemon is not ready for as long as that is so.
 
 One daemon for all of them, which also shows that a repair leaves nothing to repair. A few cases run
 by default; EVERY_DAMAGE=1 runs all."""
@@ -14,7 +16,8 @@ import shutil
 import signal
 import time
 
-from lib import case, check, check_equal, main, run, wait_until
+from daemon import HTTP_PORT
+from lib import case, check, check_equal, fault_shim, main, run, wait_until
 from running import PROMPT_S, TABLET, OneDaemonLab, forwards, noted, same_flow
 from scenes import open_policy
 from standin import going_first
@@ -27,11 +30,15 @@ UNSEEN_S = 15   # what the kernel tells nobody is looked for: five are meant
 class Damaged(OneDaemonLab):
     """With the one flow of each family that shall survive."""
 
-    def begin(self):
+    def begin(self, attach="auto"):
         policy = open_policy(self)
         policy["nodes"]["homelab-1"]["xdp"] = "generic"
         self.in_force = policy
-        self.daemon = self.ending.enter_context(self.running(policy=policy))
+        self.holding = f"{self.run_dir}/holding"
+        self.daemon = self.ending.enter_context(self.running(
+            "--tc-attach", attach, "--metrics-listen", f"127.0.0.1:{HTTP_PORT}", policy=policy,
+            wrap=("env", f"LD_PRELOAD={fault_shim()}", "FAULT_HELD=1",
+                  f"FAULT_WHILE={self.holding}")))
         self.wait_for_tunnel()
         same_flow(self)
         noted(self.daemon)
@@ -86,8 +93,43 @@ def stopped(daemon):
         daemon.tell(signal.SIGCONT)
 
 
+@contextlib.contextmanager
+def held(lab):
+    """Nothing of the kernel's can be put back. Then, it is tried at once and not when due."""
+    with open(lab.holding, "w", encoding="ascii"):
+        pass
+    try:
+        yield
+    finally:
+        os.unlink(lab.holding)
+        lab.daemon.tell(signal.SIGHUP)
+
+
+def has_tried(lab, since):
+    """A repair has failed. Of pins the log tells it; with none of them left there is no status."""
+    status, _, text = lab.daemon.fetch("/status")
+    return ("the machine cannot be made as the policy in force wants it" in text
+            if status == 200 else not os.path.exists(lab.pins)) or \
+        "deleted pins are not put back" in lab.daemon.log()[since:]
+
+
+def is_unready_until_it_is_repaired(lab, damage, problem, seconds):
+    since = len(lab.daemon.log())
+    with held(lab):
+        damage(lab)
+        status, _, text = lab.daemon.fetch("/readyz")
+        check(status == 503 and problem in text, f"/readyz at once: {status} {text}")
+        wait_until(lambda: has_tried(lab, since), "a repair to fail", seconds)
+        status, _, text = lab.daemon.fetch("/readyz")
+        check(status == 503 and problem in text, f"/readyz after a repair in vain: {status} {text}")
+        check_equal(lab.daemon.metrics().value("towpath_ready"), 0, "the metric")
+    wait_until(lambda: ready(lab), "the daemon to be ready", seconds)
+    check_equal(lab.json("plan", lab.file)["ops"], [], "plan, as it is ready")
+
+
 def mends(lab, damage, kind, problem, seconds, same_objects):
     """damage(lab); all that the first lines of this file promise."""
+    is_unready_until_it_is_repaired(lab, damage, problem, seconds)
     before, counted = objects(lab), repairs(lab)
     created = lab.json("status")["flows"]["created"]
     with stopped(lab.daemon):
@@ -196,10 +238,10 @@ def detach(hook):
     return damage
 
 
-@at_length
+@case
 def a_detached_link(lab):
-    for hook, where in (("-tunnel", "ingress"), ("-lan", "ingress"), ("-egress", "egress"),
-                        ("-xdp", "XDP")):
+    hooks = (("-tunnel", "ingress"), ("-lan", "ingress"), ("-egress", "egress"), ("-xdp", "XDP"))
+    for hook, where in hooks if EVERY else hooks[:1]:
         untold(lab, detach(hook), "program", where)
 
 
@@ -241,15 +283,29 @@ def going_first_after(lab, damage):
         attached.__exit__(None, None, None)
 
 
+@case
+def a_flushed_qdisc(lab):
+    """Of clsact, with both programs of a device in it."""
+    lab.end()
+    lab.begin(attach="clsact")
+    for device in (lab.tunnel, "lan0") if EVERY else (lab.tunnel,):
+        told(lab, lambda lab, d=device: run("tc", "-n", lab.netns("router"), "qdisc", "del", "dev",
+                                            d, "clsact"),
+             "program", f"no program on the ingress of {device}")
+    lab.end()
+    lab.begin()
+
+
 # ---- devices, addresses, routes -------------------------------------------------------------
 
 def ip(lab, *args, **options):
     return run("ip", "-n", lab.netns("router"), *args, **options)
 
 
-@at_length
+@case
 def a_deleted_route(lab):
-    for family, prefix in (("-4", f"{lab.PHONE}/32"), ("-6", f"{lab.PHONE6}/128")):
+    routes = (("-4", f"{lab.PHONE}/32"), ("-6", f"{lab.PHONE6}/128"))
+    for family, prefix in routes if EVERY else routes[1:]:
         told(lab, lambda lab, f=family, p=prefix: ip(lab, f, "route", "del", p), "route", "gone")
 
 

@@ -8,11 +8,14 @@ side. FAULT_AT names calls."""
 
 import contextlib
 import os
+import signal
 import subprocess
 
 import snapshot
-from lib import SHIM, TOWPATH, Failed, Lab, case, check, check_equal, fault_shim, main
-from running import TABLET, same_flow
+from daemon import HTTP_PORT, Daemon
+from lib import (DEADLINE_S, SHIM, TOWPATH, Failed, case, check, check_equal, fault_shim, main,
+                 wait_until)
+from running import TABLET, RunLab, same_flow
 from scenes import forget_object, open_policy
 from services import own_cgroup, service_policy
 
@@ -21,6 +24,7 @@ CAUSES = [os.strerror(number) for number in range(1, 134)]
 WANTED = int(os.environ.get("FAULT_CALLS", "8"))
 PART, PARTS = (int(number) for number in os.environ.get("FAULT_PART", "1/1").split("/"))
 NAMED = [int(number) for number in os.environ.get("FAULT_AT", "").split()]
+LOAD_S = 6 * DEADLINE_S    # the verifier has work to do
 HANG_S = 60     # of an apply that is to end with an error
 
 
@@ -146,12 +150,98 @@ def a_program_that_does_not_load_leaves_the_old_one_running(lab):
     lab.towpath("down")
 
 
+# ---- the same of a daemon -------------------------------------------------------------------
+
 @contextlib.contextmanager
-def plain_lab():
-    fault_shim()
-    with Lab() as lab:
-        yield lab
+def daemon_that_cannot_load(lab, program):
+    """While lab.spoiling is there."""
+    options = ("--metrics-listen", f"127.0.0.1:{HTTP_PORT}")
+    with Daemon(lab, lab.file, *options, wrap=(
+            "env", f"LD_PRELOAD={SHIM}", f"FAULT_PROGRAM={program}",
+            f"FAULT_WHILE={lab.spoiling}")) as daemon:
+        yield daemon
+
+
+@contextlib.contextmanager
+def spoiled(lab):
+    with open(lab.spoiling, "w", encoding="ascii"):
+        pass
+    try:
+        yield
+    finally:
+        os.unlink(lab.spoiling)
+
+
+def tells_that_it_does_not_load(lab, daemon, program):
+    """By each way that there is to ask, with where the verifier's words are."""
+    log = f"/run/towpath/{lab.instance}.load.log"
+    with open(log, encoding="utf-8") as file:
+        check("R9 !read_ok" in file.read(), f"the verifier's words are in {log}")
+    problems = [p["what"] for p in lab.json("status")["problems"]]
+    status, _, unready = daemon.fetch("/readyz")
+    for told in (problems[0], problems[1], daemon.messages()[-1]["STATUS"], unready, daemon.log()):
+        check(program in told and log in told, f"the program and {log}: {told}")
+    check("REJECTED, an earlier policy is in force" in problems[0], problems[0])
+    check_equal(status, 503, "/readyz")
+    metrics = daemon.metrics()
+    check_equal([metrics.value(f"towpath_{name}") for name in ("ready", "policy_rejected")], [0, 1],
+                "metrics")
+
+
+def recovers(lab, daemon, peers):
+    """By the next good reload."""
+    daemon.tell(signal.SIGHUP)
+    wait_until(lambda: daemon.fetch("/readyz")[0] == 200, "the daemon to be ready", LOAD_S)
+    status = lab.json("status")
+    check_equal((status["healthy"], status["policy"]["rejected"]), (True, None), "health")
+    check_equal(sorted(p["name"] for p in status["peers"]), peers, "peers")
+    check_equal(lab.json("plan", lab.file)["ops"], [], "plan")
+    check("is in force" in daemon.messages()[-1]["STATUS"], f"{daemon.messages()[-1]}")
+    same_flow(lab)
+
+
+@case
+def a_daemon_whose_programs_do_not_load_leaves_the_old_ones_running(lab):
+    """At a restart with a new binary, and then at a reload: the verifier refuses what both want."""
+    lab.write(open_policy(lab))
+    lab.towpath("apply", lab.file)
+    lab.wait_for_tunnel()
+    same_flow(lab)
+    created, attached = lab.json("status")["flows"]["created"], lab.json("status")["attachments"]
+
+    def goes_on():
+        check_equal(lab.json("status")["attachments"], attached, "attachments")
+        same_flow(lab)
+        check_equal(lab.json("status")["flows"]["created"], created, "flows")
+
+    forget_object(lab)
+    with contextlib.ExitStack() as stack:
+        with spoiled(lab):
+            daemon = stack.enter_context(daemon_that_cannot_load(lab, "tp_tc_lan"))
+            wait_until(lambda: "steps to put that right" in daemon.log(), "a repair", LOAD_S)
+            wait_until(lambda: len(lab.json("status")["problems"]) == 2, "its failure", LOAD_S)
+            tells_that_it_does_not_load(lab, daemon, "tp_tc_lan")
+            goes_on()
+        recovers(lab, daemon, ["phone"])
+        attached = lab.json("status")["attachments"]
+        forget_object(lab)
+        with spoiled(lab):
+            lab.write(dict(open_policy(lab), peers=lab.with_tablet()["peers"]))
+            wait_until(lambda: len(lab.json("status")["problems"]) == 2, "its failure", LOAD_S)
+            tells_that_it_does_not_load(lab, daemon, "tp_tc_lan")
+            check_equal([p["name"] for p in lab.json("status")["peers"]], ["phone"], "peers")
+            goes_on()
+        recovers(lab, daemon, ["phone", "tablet"])
+    lab.towpath("down")
+
+
+class FaultLab(RunLab):
+    def __enter__(self):
+        fault_shim()
+        super().__enter__()
+        self.spoiling = f"{self.run_dir}/spoiling"
+        return self
 
 
 if __name__ == "__main__":
-    main(plain_lab)
+    main(FaultLab)

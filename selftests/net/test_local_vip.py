@@ -9,15 +9,14 @@ is; a LAN host takes it, and gives it back."""
 
 import contextlib
 import socket
-import struct
 import time
 
 from daemon import BUSY_S, HTTP_PORT, Daemon
 from lb import LoadBalancer, TC_ACT_OK, TC_ACT_UNSPEC
 from lib import (DEADLINE_S, SLOWNESS, Lab, bound_socket, case, check, check_equal, client_socket,
-                 inject_frame, inside, main, run, wait_until)
-from packets import ICMP6, forwarded, ip_packet, packed, udp
-from scenes import exchange, open_policy, reasons
+                 inject_frame, main, run, wait_until)
+from packets import forwarded, udp
+from scenes import announce, exchange, open_policy, reasons
 
 VIP, VIP6 = "10.10.30.50", "fd10:30::50"
 VIPS = {"10.10.30.0/24": ["10.10.30.48-10.10.30.55"], "fd10:30::/64": ["fd10:30::48-fd10:30::5f"]}
@@ -295,21 +294,6 @@ def held_by(lab, short, address):
         yield
     finally:
         run(*ip, "del", f"{address}/{bits}", "dev", "eth0")
-
-
-def announce(lab, short, address):
-    """Gratuitous ARP, or an unsolicited advertisement, from a host of the LAN."""
-    mac = bytes.fromhex(lab.mac(short, "eth0").replace(":", ""))
-    if ":" not in address:
-        body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 2) + (mac + packed(address)) * 2
-        to, protocol = b"\xff" * 6, 0x0806
-    else:
-        body = ip_packet(address, "ff02::1", ICMP6, struct.pack("!BBHI", 136, 0, 0, 0x20000000)
-                         + packed(address) + b"\x02\x01" + mac, ttl=255)
-        to, protocol = bytes.fromhex("333300000001"), 0x86dd
-    with inside(lab.netns(short)):
-        with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as sock:
-            sock.sendto(body, ("eth0", protocol, 0, 0, to))
 
 
 def lan_is_reached(lab, vip, phone, router, sport, text):

@@ -9,7 +9,7 @@ import time
 
 from lib import DEADLINE_S, Failed, bound_socket, case, check, check_equal, main, run
 from packets import udp
-from scenes import opened, port
+from scenes import announce, opened, port
 
 EVERY_S = 0.02
 FOLLOWED_S = 1.0 + 1.0      # the programs look again each second; the rest is a busy machine's
@@ -145,9 +145,8 @@ def an_announced_move_is_followed_within_a_second(lab):
     streams.come_again()
     mac = "02:00:00:00:77:02"
     run("ip", "-n", lab.netns("web"), "link", "set", "eth0", "address", mac)
-    for address in (lab.WEB, lab.WEB6):     # what hearing of it comes to
-        run("ip", "-n", lab.netns("router"), "neigh", "replace", address, "lladdr", mac, "dev",
-            "lan0", "nud", "reachable")
+    for address in (lab.WEB, lab.WEB6):
+        announce(lab, "web", address)
     streams.come_again(FOLLOWED_S)
     streams.keep_their_port()
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The daemon: which file is in force, what a bad one does (nothing), and how it comes and goes."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -301,6 +302,53 @@ def a_key_is_announced_to_expire(lab):
         check_equal(daemon.log().count(told), 1, "times in the log of another start")
     done = lab.towpath("check", lab.file)
     check(f"$.peers.tablet.key_expiry: warning: {told}" in done.stdout, done.stdout)
+
+
+# ---- what cannot be put right ---------------------------------------------------------------
+
+@contextlib.contextmanager
+def without_lan(lab):
+    """The policy cannot be put in force: no device leads to its routes."""
+    def addresses(verb):
+        for address in (f"{lab.LAN}/24", f"{lab.LAN6}/64"):
+            run("ip", "-n", lab.netns("router"), "address", verb, address, "dev", "lan0")
+
+    addresses("del")
+    try:
+        yield
+    finally:
+        addresses("add")
+
+
+def says(daemon, text):
+    """The last STATUS= has that; what it has else is nobody's news."""
+    wait_until(lambda: text in daemon.messages()[-1]["STATUS"], f"STATUS= with {text}", PROMPT_S)
+    check(True, text)
+
+
+@case
+def a_repair_that_fails_is_told_to_the_service_manager(lab):
+    """And one that does not, later; neither says again that it is ready."""
+    with lab.running() as daemon:
+        whole = daemon.messages()[0]["STATUS"]
+        for _ in range(2):
+            with without_lan(lab):
+                says(daemon, f"as the policy of {lab.file} wants it: no device leads to ")
+            says(daemon, whole)
+        told = daemon.messages()[1:]
+        check_equal([list(message) for message in told], [["STATUS"]] * len(told), "messages")
+        check(all(a != b for a, b in zip(told, told[1:])), f"each is news: {told}")
+
+
+@case
+def a_rejected_file_and_a_repair_that_fails_are_both_told(lab):
+    """What was in force before is then not said to be."""
+    with lab.running() as daemon:
+        lab.write("{")
+        says(daemon, "an earlier policy is in force")
+        with without_lan(lab):
+            says(daemon, "as the policy before it wants it: no device leads to ")
+        says(daemon, "an earlier policy is in force")
 
 
 # ---- limits -------------------------------------------------------------------------------

@@ -106,10 +106,28 @@ def what_fails_after_the_wait_is_tried_again(lab):
                                for message in daemon.messages()),
                    "the lack of a LAN to be told", DEADLINE_S)
         check("and none is in force" in daemon.messages()[-1]["STATUS"], f"{daemon.messages()}")
+        told = [p["what"] for p in lab.json("status")["problems"]]
+        check("and none is in force" in told[0], f"problems {told}")
         check(not any("READY" in message for message in daemon.messages()), "it is not ready")
         put_lan_addresses(lab, "add")
         daemon.wait_for_ready()
         lab.towpath("status", "--healthy")
+
+
+@case
+def a_broken_file_is_told_while_it_is_there(lab):
+    lab.lose_key()
+    with lab.running("--node", NODE, policy=lab.policy_of(), ready=False) as daemon:
+        for _ in range(2):
+            for policy, told in ((lab.policy_of(), "has not the public key of this node"),
+                                 ("{", "REJECTED, and none is in force")):
+                lab.write(policy)
+                wait_until(lambda t=told: any(t in message["STATUS"]
+                                              for message in daemon.messages()[-1:]),
+                           f"STATUS= with {told}", DEADLINE_S)
+                problems = [p["what"] for p in lab.json("status")["problems"]]
+                check(len(problems) == 1 and told in problems[0], f"problems {problems}")
+        check(not any("READY" in message for message in daemon.messages()), "it is not ready")
 
 
 @case

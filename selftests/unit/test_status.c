@@ -16,19 +16,26 @@ static const struct state healthy = {
 #define DAY 86400
 
 /* What one of the printers makes of it; the caller frees it. */
+static char *print_status(int (*printer)(FILE *, const struct status *),
+			  const struct status *status)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	CHECK_INT(printer(out, status), 0);
+	fclose(out);
+	return text;
+}
+
 static char *print(int (*printer)(FILE *, const struct status *), const struct state *have,
 		   const struct stats *stats)
 {
 	const struct status status = {
 		.version = "1", .instance = "towpath", .have = have, .stats = stats, .now = NOW
 	};
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
 
-	CHECK_INT(printer(out, &status), 0);
-	fclose(out);
-	return text;
+	return print_status(printer, &status);
 }
 
 static bool begins_with(const char *text, const char *beginning)
@@ -59,6 +66,45 @@ TEST(text_begins_with_a_policy_that_is_not_enforced)
 				"  ! the policy is NOT ENFORCED (\"enforce\": \"log\"): what the "
 				"grants refuse is forwarded, 7 packets so far; mend: set "
 				"\"enforce\" to \"on\" in the policy and apply it\n"));
+	free(text);
+}
+
+/* With a daemon that has rejected its file. */
+static char *print_rejected(const struct state *have)
+{
+	char place[] = "$.peers", message[] = "it is no object", file[] = "/p.json";
+	struct problem error = { place, message };
+	const struct stats stats = {};
+	const struct running running = { .file = file,
+					 .rejected_at = NOW,
+					 .errors = { { &error, 1, 1 } } };
+	const struct status status = { .version = "1",
+				       .instance = "towpath",
+				       .have = have,
+				       .stats = &stats,
+				       .running = &running,
+				       .now = NOW };
+
+	return print_status(status_print_text, &status);
+}
+
+TEST(a_rejected_file_comes_with_what_is_in_force)
+{
+	struct state have = healthy;
+	char *text = print_rejected(&have);
+
+	CHECK(strstr(text, "REJECTED, an earlier policy is in force: $.peers: it is no object;"));
+	free(text);
+
+	have.generation = 0;
+	text = print_rejected(&have);
+	CHECK(strstr(text, "REJECTED, and none is in force: $.peers: it is no object;"));
+	free(text);
+
+	/* what is read of one that is not there means nothing */
+	have = (struct state){ .exists = false };
+	text = print_rejected(&have);
+	CHECK(strstr(text, "REJECTED, and none is in force: $.peers: it is no object;"));
 	free(text);
 }
 

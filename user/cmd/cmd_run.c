@@ -21,26 +21,39 @@
 
 /* ---- telling the service manager ---- */
 
-static void describe(const struct run *run, char *status, size_t size)
+static void describe_rejected(const struct run *run, char *status, size_t size)
 {
 	const struct problem *error = run->running.errors.items;
 
-	if (run->running.rejected_at)
+	if (run->running.failure)
+		snprintf(status, size,
+			 "policy file REJECTED: %s: %s; nor can the machine be made "
+			 "as the policy before it wants it: %s",
+			 error->place, error->message, run->running.failure);
+	else
 		snprintf(status, size, "policy file REJECTED, %s in force: %s: %s",
 			 run->served ? "an earlier policy is" : "and none is", error->place,
 			 error->message);
+}
+
+static void describe(const struct run *run, char *status, size_t size)
+{
+	if (run->running.rejected_at)
+		describe_rejected(run, status, size);
 	else if (run->running.waiting)
 		snprintf(status, size, "%s", run->running.waiting);
 	else if (run->running.failure)
-		snprintf(status, size, "the policy of %s is not in force: %s", run->running.file,
-			 run->running.failure);
+		snprintf(status, size,
+			 run->served ? "the machine cannot be made as the policy of %s wants it: %s"
+				     : "the policy of %s is not in force: %s",
+			 run->running.file, run->running.failure);
 	else
 		snprintf(status, size, "the policy of %s is in force", run->running.file);
 }
 
 void run_say_ready(struct run *run)
 {
-	char status[512];
+	char status[NOTIFY_STATUS_SIZE];
 
 	describe(run, status, sizeof(status));
 	/* a node that the policy does not list has nothing to wait for */
@@ -48,6 +61,18 @@ void run_say_ready(struct run *run)
 		notify_ready(&run->notify, status);
 	else
 		notify_waiting(&run->notify, status);
+}
+
+void run_say_news(struct run *run)
+{
+	char status[NOTIFY_STATUS_SIZE];
+
+	if (!run->notify.ready) {
+		run_say_ready(run);
+		return;
+	}
+	describe(run, status, sizeof(status));
+	notify_status(&run->notify, status);
 }
 
 void run_reload(struct run *run)

@@ -134,6 +134,8 @@ void run_mind_saved(struct run *run, const struct pipeline *p);
 void run_reload(struct run *run);
 /* To the service manager; until there is something to be ready for, what is waited for. */
 void run_say_ready(struct run *run);
+/* The same outside of a reload: what was ready is not said to be so again, and news are told. */
+void run_say_news(struct run *run);
 /* Not resolved: where its links lead may change. The caller's; NULL with errno set. */
 char *run_absolute(const char *path);
 

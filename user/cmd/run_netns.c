@@ -58,7 +58,6 @@ static void look(void *data)
 	struct run *run = data;
 	struct run_netns *netns = &run->netns;
 	struct netns_id before = netns->seen;
-	bool said = run->notify.ready;
 
 	loop_timer_arm(&netns->timer, LOOK_MS);
 	netns_identify(netns->name, &netns->seen);
@@ -70,8 +69,6 @@ static void look(void *data)
 		log_info("run: network namespace %s is there", netns->name);
 	follow(run, netns->name);
 	run_replan(run); /* says what is missing, or sets all up again */
-	if (said)
-		run_say_ready(run);
 }
 
 int run_netns_open(struct run *run, struct err *err)

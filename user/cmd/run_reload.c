@@ -153,11 +153,16 @@ static bool is_same_text(const struct run *run, const struct pipeline *p)
 	return run->good && run->good_length == p->length && !memcmp(run->good, p->text, p->length);
 }
 
-static void take_text(struct run *run, struct pipeline *p)
+static void forget_rejection(struct run *run)
 {
 	problems_free(&run->running.errors);
 	run->running.rejected_at = 0;
 	run->running.errors_left_out = 0;
+}
+
+static void take_text(struct run *run, struct pipeline *p)
+{
+	forget_rejection(run);
 	free(run->good);
 	run->good = TAKE(p->text);
 	run->good_length = p->length;
@@ -234,6 +239,8 @@ int run_load(struct run *run)
 		waits_for_key = true; /* or for being listed: another policy, by which it is read */
 	else
 		reject(run, &p);
+	if (waits_for_key)
+		forget_rejection(run);
 	try_later(run, status != EXIT_DONE && !waits_for_key && may_do_later(&p));
 	touched = p.touched;
 	run_pipeline_end(run, &p);

@@ -67,6 +67,8 @@ void run_in_force(struct run *run, const struct pipeline *p, bool said)
 	run_sink_keep(run, &p->netns);
 	if (seen_note(&run->seen, &p->want, &p->have))
 		log_error("run: out of memory: where peers are is not noted");
+	if (run->running.failure) /* after that the kernel was left alone for longer */
+		kernel_watch_look(&run->kernel);
 	run->retry_s = 0;
 	run->served = true;
 	if (p->sockets.code) /* it is tried again at every look */
@@ -184,8 +186,7 @@ static enum look replan(struct run *run, bool repair)
 	if (status == EXIT_DONE && repair)
 		count_repairs(run, &p);
 	run_pipeline_end(run, &p);
-	if (!run->notify.ready)
-		run_say_ready(run);
+	run_say_news(run);
 	if (status != EXIT_DONE)
 		return LOOK_FAILED;
 	return steps ? LOOK_MENDED : LOOK_FOUND_NOTHING;

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MESSAGE_SIZE 1024
+#define MESSAGE_SIZE (NOTIFY_STATUS_SIZE + 128)
 
 static int connect_to(const char *name, struct err *err)
 {
@@ -63,11 +63,12 @@ static void say(const struct notify *notify, const char *message)
 		(void)send(notify->fd, message, strlen(message), MSG_NOSIGNAL);
 }
 
-/* A line break in the status would begin another assignment. */
+/* state: assignments before it, each with its line break; a line break in the status would be one.
+ */
 static void say_state(const struct notify *notify, const char *state, const char *status)
 {
 	char message[MESSAGE_SIZE];
-	int head = snprintf(message, sizeof(message), "%s\nSTATUS=", state);
+	int head = snprintf(message, sizeof(message), "%sSTATUS=", state);
 	char *c = message + head;
 
 	snprintf(c, sizeof(message) - (size_t)head, "%s", status);
@@ -80,18 +81,27 @@ static void say_state(const struct notify *notify, const char *state, const char
 void notify_ready(struct notify *notify, const char *status)
 {
 	notify->ready = true;
-	say_state(notify, "READY=1", status);
+	snprintf(notify->status, sizeof(notify->status), "%s", status);
+	say_state(notify, "READY=1\n", status);
+}
+
+void notify_status(struct notify *notify, const char *status)
+{
+	if (!strcmp(notify->status, status))
+		return;
+	snprintf(notify->status, sizeof(notify->status), "%s", status);
+	say_state(notify, "", status);
 }
 
 /* Without the time, systemd would take a start that lasts for one that hangs. A year of it. */
 void notify_waiting(const struct notify *notify, const char *status)
 {
-	say_state(notify, "EXTEND_TIMEOUT_USEC=31536000000000", status);
+	say_state(notify, "EXTEND_TIMEOUT_USEC=31536000000000\n", status);
 }
 
 void notify_stopping(const struct notify *notify, const char *status)
 {
-	say_state(notify, "STOPPING=1", status);
+	say_state(notify, "STOPPING=1\n", status);
 }
 
 /* The time tells systemd that this reload began after its request (Type=notify-reload). */

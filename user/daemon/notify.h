@@ -10,9 +10,12 @@
 
 #include "base/err.h"
 
+#define NOTIFY_STATUS_SIZE 2048 /* two causes as long as they come; systemd takes 4096 */
+
 struct notify {
-	int fd;     /* -1: nobody wants to know */
-	bool ready; /* that has been said, and cannot be taken back */
+	int fd;                          /* -1: nobody wants to know */
+	bool ready;                      /* that has been said, and cannot be taken back */
+	char status[NOTIFY_STATUS_SIZE]; /* what was last said with it */
 };
 
 /* Takes $NOTIFY_SOCKET out of the environment: what we start has nothing to say there. */
@@ -21,6 +24,8 @@ void notify_close(struct notify *notify);
 
 /* status is one line for people. */
 void notify_ready(struct notify *notify, const char *status);
+/* The status alone; after notify_ready, and not while there is no news. */
+void notify_status(struct notify *notify, const char *status);
 void notify_waiting(const struct notify *notify, const char *status); /* not ready yet */
 void notify_reloading(const struct notify *notify);
 void notify_stopping(const struct notify *notify, const char *status);

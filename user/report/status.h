@@ -27,7 +27,7 @@ struct status {
 
 /* Something that keeps the data path from working, and what to do about it. */
 struct status_problem {
-	char what[200];
+	char what[1024]; /* a cause as long as they come (base/err.h), with where */
 	char mend[200];
 };
 

@@ -146,8 +146,10 @@ static int check_enforced(const struct status *status, struct status_problems *o
 }
 
 /* The first error is the one to begin with; the command in the mend shows all. */
-static int check_rejected(const struct running *running, struct status_problems *out)
+static int check_rejected(const struct status *status, struct status_problems *out)
 {
+	const struct running *running = status->running;
+	bool live = status->have->exists && status->have->generation;
 	const struct problem *error = running->errors.items;
 	uint64_t more = running->errors.count - 1 + running->errors_left_out;
 	char mend[sizeof(out->items->mend)], count[40] = "";
@@ -156,9 +158,9 @@ static int check_rejected(const struct running *running, struct status_problems 
 		snprintf(count, sizeof(count), " (and %" PRIu64 " more)", more);
 	snprintf(mend, sizeof(mend), "mend it; `towpath check %s` and the log show every error",
 		 running->file);
-	return status_add_problem(
-		out, mend, "the policy file was REJECTED, an earlier policy is in force%s: %s: %s",
-		count, error->place, error->message);
+	return status_add_problem(out, mend, "the policy file was REJECTED, %s in force%s: %s: %s",
+				  live ? "an earlier policy is" : "and none is", count,
+				  error->place, error->message);
 }
 
 static int check_trial(const struct status *status, struct status_problems *out)
@@ -248,24 +250,30 @@ static int add_problems(struct status_problems *out, const struct status_problem
 	return 0;
 }
 
-static int check_running(const struct running *running, struct status_problems *out)
+static int check_running(const struct status *status, struct status_problems *out)
 {
+	const struct running *running = status->running;
 	int r = 0;
 
 	if (running->rejected_at)
-		r = check_rejected(running, out);
+		r = check_rejected(status, out);
 	if (!r && running->unresolved.count)
 		r = check_unresolved(running, out);
 	if (!r && running->failure)
 		r = status_add_problem(
 			out, "it is tried again by itself; the log has every attempt",
-			"what the kernel has lost cannot be put back: %s", running->failure);
+			"the machine cannot be made as the policy in force wants it: %s",
+			running->failure);
 	return r;
 }
 
-/* Nothing else is wrong with what is not set up. */
-static int check_waiting(const struct running *running, struct status_problems *out)
+/* Nothing else is wrong with what is not set up. A newer file says more than what is waited for. */
+static int check_waiting(const struct status *status, struct status_problems *out)
 {
+	const struct running *running = status->running;
+
+	if (running->rejected_at)
+		return check_rejected(status, out);
 	return running->idle
 		       ? 0
 		       : status_add_problem(out,
@@ -323,9 +331,9 @@ int status_find_problems(const struct status *status, struct status_problems *ou
 	int r = 0;
 
 	if (status->running && status->running->waiting)
-		return check_waiting(status->running, out);
+		return check_waiting(status, out);
 	if (status->running && !have->exists)
-		return check_running(status->running, out);
+		return check_running(status, out);
 	r = check_enforced(status, out);
 	if (!r)
 		r = check_trial(status, out);
@@ -357,6 +365,6 @@ int status_find_problems(const struct status *status, struct status_problems *ou
 	if (!r && status->routes)
 		r = add_problems(out, &status->routes->problems);
 	if (!r && status->running)
-		r = check_running(status->running, out);
+		r = check_running(status, out);
 	return r;
 }
