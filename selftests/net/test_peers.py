@@ -301,7 +301,7 @@ class Flood:
         self.thread = threading.Thread(target=self._send)
 
     def _send(self):
-        while not self.end.wait(0.0002):
+        while not self.end.wait(0.002):  # more would overflow a socket while the machine is busy
             self.phone.send(b"%d" % self.sent)
             self.sent += 1
 
