@@ -20,11 +20,15 @@ CRASHES = 10
 BACK_S = DEADLINE_S if SLOWNESS == 1 else BUSY_S
 
 
-def crash(lab):
+def require_process(lab):
     pid = tunnel_process(lab)
     if not pid:
         raise Skip("the tunnel is the kernel's")
-    os.kill(pid, signal.SIGKILL)
+    return pid
+
+
+def crash(lab):
+    os.kill(require_process(lab), signal.SIGKILL)
 
 
 def delete(lab):
@@ -60,6 +64,8 @@ def survives(lab, damage):
     with lab.running(policy=with_psk(lab)) as daemon:
         lab.wait_for_tunnel()
         noted(daemon)
+        if damage is crash:
+            require_process(lab)
         before, flows = device(lab), lab.json("status")["flows"]
         streams = [Stream(lab, phone, server, 6000 + i)
                    for i, (phone, server) in enumerate(pairs(lab))]

@@ -10,6 +10,7 @@
 readonly LIMIT_S=1800
 export SLOWNESS=6 LAB_DEADLINE_S=120 # of the emulator, beside other work on the same machine
 failures=0
+ulimit -n 65536 # a thousand flows take as many sockets
 
 # shows_something FILE CASE...: cases that somebody chose for this kernel, and that were all
 # skipped, have shown nothing of it.
