@@ -18,6 +18,11 @@
  *
  *	FAULT_NO_RULES=1	a kernel without policy routing
  *	FAULT_NO_FAMILY=N	a kernel without sockets of the address family N
+ *	FAULT_NETLINK=signal	each sendto and recvmsg of a netlink socket ends with EINTR once
+ *	FAULT_NETLINK=interrupted	every other dump is marked: the tables changed meanwhile
+ *	FAULT_NETLINK=lost	every other dump's first recvmsg ends with ENOBUFS
+ *	FAULT_NETLINK=starved	every recvmsg of a dump ends with ENOBUFS
+ *	FAULT_NETLINK_ALWAYS=1	not every other dump, but each
  *	FAULT_NETNS=X	the network namespace at path X may not be entered, while there is one
  *
  * Counted is what the program asks of the kernel by a function of libc: bpf(2) of libbpf, netlink
@@ -116,7 +121,6 @@ FAIL_SOMETIMES(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flag
 	       (fd, message, flags))
 FAIL_SOMETIMES(ssize_t, recv, (int fd, void *data, size_t length, int flags),
 	       (fd, data, length, flags))
-FAIL_SOMETIMES(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))
 FAIL_SOMETIMES(int, mkdir, (const char *path, mode_t mode), (path, mode))
 FAIL_SOMETIMES(int, rename, (const char *from, const char *to), (from, to))
 FAIL_SOMETIMES(int, link, (const char *from, const char *to), (from, to))
@@ -133,6 +137,89 @@ FAIL_SOMETIMES(pid_t, fork, (void), ())
 ssize_t write(int fd, const void *data, size_t length)
 {
 	return fd > STDERR_FILENO && fails("write") ? -1 : REAL(write)(fd, data, length);
+}
+
+static bool is_netlink(int fd)
+{
+	int domain = 0;
+	socklen_t size = sizeof(domain);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) && domain == AF_NETLINK;
+}
+
+/* Of the dump that is being read; one question is asked at a time. */
+static struct {
+	unsigned long count;
+	bool spoiled; /* its turn */
+	bool lost;    /* its ENOBUFS was given */
+} dump;
+
+static bool netlink_is(const char *what, int fd)
+{
+	const char *wanted = getenv("FAULT_NETLINK");
+
+	return wanted && !strcmp(wanted, what) && is_netlink(fd);
+}
+
+/* A signal came, and the call is to be made again. */
+static bool is_interrupted(const char *name, int fd)
+{
+	static bool again;
+
+	if (!netlink_is("signal", fd))
+		return false;
+	again = !again;
+	if (again) {
+		note(name, true);
+		errno = EINTR;
+	}
+	return again;
+}
+
+static void begin_dump(const struct nlmsghdr *header, size_t length)
+{
+	bool always = getenv("FAULT_NETLINK_ALWAYS");
+
+	if (length < sizeof(*header))
+		return;
+	dump.lost = false;
+	dump.spoiled =
+		(header->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP && (++dump.count % 2 || always);
+}
+
+/* The kernel had no memory for the next part, which stays where it is. */
+static bool is_lost(int fd)
+{
+	if (!dump.spoiled || !((!dump.lost && netlink_is("lost", fd)) || netlink_is("starved", fd)))
+		return false;
+	dump.lost = true;
+	note("lost", true);
+	errno = ENOBUFS;
+	return true;
+}
+
+static void mark_interrupted(int fd, const struct msghdr *message, ssize_t length)
+{
+	struct nlmsghdr *header = message->msg_iov->iov_base;
+	int left = (int)length;
+
+	if (!dump.spoiled || !netlink_is("interrupted", fd))
+		return;
+	for (; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left))
+		header->nlmsg_flags |= NLM_F_DUMP_INTR;
+	note("interrupted", true);
+}
+
+ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+{
+	ssize_t length;
+
+	if (fails("recvmsg") || is_interrupted("recvmsg", fd) || is_lost(fd))
+		return -1;
+	length = REAL(recvmsg)(fd, message, flags);
+	if (length > 0)
+		mark_interrupted(fd, message, length);
+	return length;
 }
 
 /* The message, if it is one to that protocol of netlink. */
@@ -201,8 +288,10 @@ ssize_t send(int fd, const void *data, size_t length, int flags)
 ssize_t sendto(int fd, const void *data, size_t length, int flags, const struct sockaddr *to,
 	       socklen_t to_length)
 {
-	if (fails("sendto") || is_held(fd, data, length))
+	if (fails("sendto") || is_interrupted("sendto", fd) || is_held(fd, data, length))
 		return -1;
+	if (is_netlink(fd))
+		begin_dump(data, length);
 	if (getenv("FAULT_NO_RULES") && is_about_rules(fd, data, length)) {
 		errno = EOPNOTSUPP;
 		return -1;

@@ -18,6 +18,7 @@
 #define RECEIVE_SIZE    65536
 #define TIMEOUT_SECONDS 10
 #define DUMP_ATTEMPTS   10
+#define LOSSES_MAX      10
 
 /* The answer has not ended yet. Above every value that an errno can have. */
 #define MORE 1
@@ -36,6 +37,7 @@ struct answer {
 	const struct nl_reader *reader; /* may be NULL */
 	bool dump;
 	bool incomplete; /* of a dump: the tables changed meanwhile, or something was lost */
+	int losses;      /* parts of a dump for which the kernel had no memory */
 	int read_result; /* the first failure of reader->read */
 	struct err *err;
 };
@@ -165,7 +167,7 @@ static int take_answer(struct nl *nl, struct answer *answer)
 
 	do {
 		r = receive(nl, &length);
-		if (r == -ENOBUFS && answer->dump) {
+		if (r == -ENOBUFS && answer->dump && answer->losses++ < LOSSES_MAX) {
 			/* to the end all the same: a dump left half read blocks the next one */
 			answer->incomplete = true;
 			r = MORE;
@@ -220,6 +222,8 @@ int nl_get(struct nl *nl, struct nlmsghdr *msg, const struct nl_reader *reader, 
 
 int nl_dump(struct nl *nl, struct nlmsghdr *msg, const struct nl_reader *reader, struct err *err)
 {
+	bool lost = false;
+
 	for (int attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
 		struct answer answer = { .reader = reader, .dump = true, .err = err };
 		int r;
@@ -232,8 +236,12 @@ int nl_dump(struct nl *nl, struct nlmsghdr *msg, const struct nl_reader *reader,
 			continue;
 		if (r || !answer.incomplete)
 			return r;
+		lost = answer.losses > 0;
 	}
 
+	if (lost)
+		return err_sys(err, -ENOBUFS, "netlink lost a part of each of %d dumps",
+			       DUMP_ATTEMPTS);
 	return err_set(err, -EAGAIN, "the kernel's tables changed during each of %d dumps",
 		       DUMP_ATTEMPTS);
 }

@@ -45,8 +45,8 @@ int nl_request(struct nl *nl, struct nlmsghdr *msg, struct err *err);
 /* The same, for a request that is answered with one message. */
 int nl_get(struct nl *nl, struct nlmsghdr *msg, const struct nl_reader *reader, struct err *err);
 /*
- * Everything there is. Begins again when the tables changed meanwhile, and gives up with -EAGAIN
- * when they never stand still.
+ * Everything there is. Begins again when the tables changed meanwhile or a part was lost, and
+ * gives up with -EAGAIN when they never stand still, with -ENOBUFS when the kernel has no memory.
  */
 int nl_dump(struct nl *nl, struct nlmsghdr *msg, const struct nl_reader *reader, struct err *err);
 
