@@ -9,13 +9,10 @@
  *
  *	FAULT_PROGRAM=X	the BPF program X is loaded with a first instruction that no verifier lets
  *			through: it reads a register that was never written
- *
  *	FAULT_HELD=1	nothing can be put back: no link is made or updated, nothing is pinned,
  *			netlink takes no device, address, route, rule, qdisc, filter or peer
  *	FAULT_WHILE=F	the two before, only while there is a file F
- *
  *	FAULT_NO_FLAG=X	an older kernel, whose BPF_LINK_CREATE knows no flag of the bits X
- *
  *	FAULT_NO_RULES=1	a kernel without policy routing
  *	FAULT_NO_FAMILY=N	a kernel without sockets of the address family N
  *	FAULT_NETLINK=signal	each sendto and recvmsg of a netlink socket ends with EINTR once
@@ -26,8 +23,8 @@
  *	FAULT_NETNS=X	the network namespace at path X may not be entered, while there is one
  *
  * Counted is what the program asks of the kernel by a function of libc: bpf(2) of libbpf, netlink
- * and other sockets, files that it opens, writes, renames and removes, mounts and new processes.
- * Calls that libc makes on its own behalf are not.
+ * and other sockets, files that it opens, reads, writes, locks, renames and removes, mounts and new
+ * processes. Calls that libc makes on its own behalf are not.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -44,6 +41,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -127,6 +125,9 @@ FAIL_SOMETIMES(int, link, (const char *from, const char *to), (from, to))
 FAIL_SOMETIMES(int, unlink, (const char *path), (path))
 FAIL_SOMETIMES(int, rmdir, (const char *path), (path))
 FAIL_SOMETIMES(int, fsync, (int fd), (fd))
+FAIL_SOMETIMES(int, flock, (int fd, int operation), (fd, operation))
+FAIL_SOMETIMES(ssize_t, read, (int fd, void *data, size_t length), (fd, data, length))
+FAIL_SOMETIMES(int, pipe2, (int fds[2], int flags), (fds, flags))
 FAIL_SOMETIMES(int, mount,
 	       (const char *source, const char *target, const char *type, unsigned long flags,
 		const void *data),
@@ -309,7 +310,7 @@ int setns(int fd, int type)
 		errno = EPERM;
 		return -1;
 	}
-	return REAL(setns)(fd, type);
+	return fails("setns") ? -1 : REAL(setns)(fd, type);
 }
 
 static mode_t mode_of(int flags, va_list list)

@@ -80,8 +80,12 @@ int take_lock(const struct args *args, int *fd)
 		log_error("%s: open %s: %s", args->command->name, path, strerror(errno));
 		return EXIT_FAILED;
 	}
-	if (flock(lock, LOCK_EX | LOCK_NB))
-		return refuse_second(args, lock, path);
+	if (flock(lock, LOCK_EX | LOCK_NB)) {
+		if (errno == EWOULDBLOCK)
+			return refuse_second(args, lock, path);
+		log_error("%s: lock %s: %s", args->command->name, path, strerror(errno));
+		return EXIT_FAILED;
+	}
 	write_holder(lock);
 	*fd = mem_take_fd(&lock);
 	return EXIT_DONE;
