@@ -18,6 +18,7 @@ from lib import (DEADLINE_S, SLOWNESS, TOP, bound_socket, case, check, check_equ
                  inside, main, run, wait_until)
 from running import PROMPT_S, TABLET, RunLab, follows, forwards, peers
 from scenes import open_policy, pairs
+from services import cgroup_mount, service_policy
 
 
 def date(seconds):
@@ -530,6 +531,36 @@ def costs_the_same_after_many_reloads(lab):
         check(after < 16 * 1024, f"RSS is {after} KiB")
         # a client that hung up is noticed a moment later
         wait_until(lambda: daemon.descriptors() <= idle, f"{idle} descriptors")
+
+
+# ---- a failure that stays ----------------------------------------------------------------
+
+LOOK_S = 6      # a little longer than between two looks that nobody asks for
+
+
+def reads(daemon):
+    """How much it has read while nothing happens: each look reads the same files."""
+    def so_far():
+        with open(f"/proc/{daemon.process.pid}/io", encoding="ascii") as file:
+            return int(re.search(r"syscr: (\d+)", file.read())[1])
+    before = so_far()
+    time.sleep(LOOK_S)
+    return so_far() - before
+
+
+@case
+def is_no_reason_to_look_more_often(lab):
+    cgroup = f"{cgroup_mount()}/towpath-test-{os.getpid()}-away"
+    os.mkdir(cgroup)
+    with lab.running(policy=service_policy(lab, cgroup)) as daemon:
+        usual = reads(daemon)
+        check(usual, "it looks by itself")
+        os.rmdir(cgroup)
+        wait_until(lambda: not lab.json("status")["healthy"], "the failure")
+        # the look that finds it is behind a healthy one, the next behind a failed one
+        for _ in range(2):
+            check(reads(daemon) <= 4 * usual, f"reads, usually {usual}")
+        check(cgroup in daemon.log(), "its cause")
 
 
 if __name__ == "__main__":

@@ -51,6 +51,14 @@ static void complain(struct run *run, const char *why)
 	run->running.failure = mem_copy_string(why); /* NULL: then only the log knows */
 }
 
+/* After one the kernel was left alone for longer: what it tells nobody is looked for now. */
+static void forget_failure(struct run *run)
+{
+	if (run->running.failure)
+		kernel_watch_look(&run->kernel);
+	free(TAKE(run->running.failure));
+}
+
 void run_in_force(struct run *run, const struct pipeline *p, bool said)
 {
 	run_mind_saved(run, p);
@@ -67,14 +75,12 @@ void run_in_force(struct run *run, const struct pipeline *p, bool said)
 	run_sink_keep(run, &p->netns);
 	if (seen_note(&run->seen, &p->want, &p->have))
 		log_error("run: out of memory: where peers are is not noted");
-	if (run->running.failure) /* after that the kernel was left alone for longer */
-		kernel_watch_look(&run->kernel);
 	run->retry_s = 0;
 	run->served = true;
 	if (p->sockets.code) /* it is tried again at every look */
 		complain(run, p->sockets.text);
 	else
-		free(TAKE(run->running.failure));
+		forget_failure(run);
 }
 
 /* ---- what was repaired ---- */
