@@ -39,16 +39,23 @@ static int lacks_rules(bool v6, struct err *err)
 		       v6 ? "CONFIG_IPV6_MULTIPLE_TABLES" : "CONFIG_IP_MULTIPLE_TABLES");
 }
 
-int rt_dump_rules(struct nl *nl, struct rt_rules *out, struct err *err)
+/* Of both families, whose ever they are; -EOPNOTSUPP: the kernel has none for any. */
+static int dump(struct nl *nl, const struct nl_reader *reader, struct err *err)
 {
-	struct nl_reader reader = { .read = take_rule, .restart = forget_rules, .data = out };
 	union nl_message buf;
 	struct nlmsghdr *msg = rt_put_rule_dump(&buf, sizeof(buf), AF_UNSPEC);
-	int r = msg ? nl_dump(nl, msg, &reader, err) : err_sys(err, -EMSGSIZE, "netlink");
+	int r = msg ? nl_dump(nl, msg, reader, err) : err_sys(err, -EMSGSIZE, "netlink");
 
-	if (r == -EOPNOTSUPP) /* not for any family */
+	if (r == -EOPNOTSUPP)
 		lacks_rules(false, err);
 	return r ? err_wrap(err, r, "list rules of policy routing") : 0;
+}
+
+int rt_dump_rules(struct nl *nl, struct rt_rules *out, struct err *err)
+{
+	const struct nl_reader reader = { .read = take_rule, .restart = forget_rules, .data = out };
+
+	return dump(nl, &reader, err);
 }
 
 struct tables_dump {
@@ -98,15 +105,13 @@ static void forget_tables(void *data)
 
 int rt_dump_tables_behind(struct nl *nl, uint32_t priority, struct rt_tables *out, struct err *err)
 {
-	struct tables_dump dump = { .priority = priority, .out = out };
-	struct nl_reader reader = { .read = take_table, .restart = forget_tables, .data = &dump };
-	union nl_message buf;
-	struct nlmsghdr *msg = rt_put_rule_dump(&buf, sizeof(buf), AF_UNSPEC);
-	int r = msg ? nl_dump(nl, msg, &reader, err) : err_sys(err, -EMSGSIZE, "netlink");
+	struct tables_dump tables = { .priority = priority, .out = out };
+	const struct nl_reader reader = { .read = take_table,
+					  .restart = forget_tables,
+					  .data = &tables };
+	int r = dump(nl, &reader, err);
 
-	if (r == -EOPNOTSUPP)
-		return 0;
-	return r ? err_wrap(err, r, "list rules of policy routing") : 0;
+	return r == -EOPNOTSUPP ? 0 : r;
 }
 
 static int request(struct nl *nl, struct nlmsghdr *msg, struct err *err)
