@@ -181,8 +181,10 @@ static bool names_a_case(const char *part)
 	return false;
 }
 
-/* What names no case, because it was renamed say, would run nothing, or more than is wanted, and
- * be green. */
+/*
+ * What names no case, because it was renamed say, would run nothing, or more than is wanted, and
+ * be green.
+ */
 static bool every_part_names_a_case(int argc, char **argv)
 {
 	bool every = true;

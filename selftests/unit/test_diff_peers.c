@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What a plan does to WireGuard's peers: as little as it can, and nothing to others'. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,25 @@
 #include "pair.h"
 #include "test.h"
 #include "values.h"
+
+static int key_order(const void *a, const void *b)
+{
+	const struct state_peer *x = a, *y = b;
+
+	return memcmp(x->public_key.bytes, y->public_key.bytes, KEY_SIZE);
+}
+
+/* On the device is a peer that the policy does not name. */
+static void find_unwanted(struct pair *pair, const struct key *public_key)
+{
+	struct state *have = &pair->have.want;
+	struct state_peer *added = array_add(&have->tunnel.peers);
+
+	REQUIRE(added);
+	added->public_key = *public_key;
+	qsort(have->tunnel.peers.items, have->tunnel.peers.count, sizeof(*added), key_order);
+	CHECK_INT(state_tell_peers(have), 0);
+}
 
 /* p gives its address to q and keeps its route. */
 static void move_address(struct state *want, struct state_peer **p, struct state_peer **q)
@@ -162,15 +182,13 @@ TEST(who_gains_and_drops_is_set_twice_where_others_gain)
 /* Left by a command that was killed between two messages: as good as ours. */
 TEST(a_drain_that_is_left_is_removed)
 {
-	struct state_peer *left;
+	char want[128], text[KEY_TEXT_SIZE];
 	struct pair pair;
 
 	REQUIRE(pair_build(&pair));
-	left = array_add(&pair.have.want.tunnel.peers);
-	REQUIRE(left);
-	left->public_key = state_drain_key;
-	REQUIRE(!state_tell_peers(&pair.have.want));
-	CHECK(left->ours);
+	find_unwanted(&pair, &state_drain_key);
+	snprintf(want, sizeof(want), "remove: remove peer %s\n", key_put(text, &state_drain_key));
+	pair_check(&pair, want);
 	pair_free(&pair);
 }
 
@@ -261,14 +279,12 @@ TEST(another_endpoint_in_the_file_is_set_and_then_noted)
 
 TEST(a_foreign_peer_stays)
 {
-	struct state_peer *added;
+	struct key last;
 	struct pair pair;
 
+	memset(last.bytes, 0xff, KEY_SIZE);
 	REQUIRE(pair_build(&pair));
-	added = array_add(&pair.have.want.tunnel.peers);
-	REQUIRE(added);
-	memset(added->public_key.bytes, 0xff, KEY_SIZE);
-	CHECK_INT(state_tell_peers(&pair.have.want), 0);
+	find_unwanted(&pair, &last);
 	CHECK(!pair.have.want.tunnel.peers.items[2].ours);
 	CHECK(pair.have.want.tunnel.peers.items[0].ours &&
 	      pair.have.want.tunnel.peers.items[1].ours);

@@ -63,7 +63,9 @@ static void say(const struct notify *notify, const char *message)
 		(void)send(notify->fd, message, strlen(message), MSG_NOSIGNAL);
 }
 
-/* state: assignments before it, each with its line break; a line break in the status would be one.
+/*
+ * state: assignments that go before, each with its line break. One in the status would begin
+ * another assignment.
  */
 static void say_state(const struct notify *notify, const char *state, const char *status)
 {

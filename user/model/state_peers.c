@@ -52,9 +52,9 @@ int state_tell_peers(struct state *have)
 		while (i < count && (order = memcmp(rows[i]->info.public_key,
 						    peer->public_key.bytes, KEY_SIZE)) < 0)
 			i++;
-		peer->ours =
-			(i < count && !order) || key_is_equal(&peer->public_key, &state_drain_key);
-		peer->said = i < count && !order ? rows[i]->info.endpoint : 0;
+		peer->ours = i < count && !order;
+		peer->said = peer->ours ? rows[i]->info.endpoint : 0;
+		peer->ours |= key_is_equal(&peer->public_key, &state_drain_key);
 	}
 	return 0;
 }

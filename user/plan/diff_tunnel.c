@@ -124,21 +124,16 @@ static int find_drops(struct diff *d, struct peer_change *change)
 {
 	const struct state_peer *have = change->have;
 	const struct prefix *lost = find_lacking(have, 0, change->want);
+	int r = lost ? index_owned(d) : 0;
 
-	while (lost) {
-		struct peer_change drops = *change;
-		int r = index_owned(d);
-
-		if (r)
-			return r;
-		drops.owned = d->plan.owned;
-		if (peer_change_drops(&drops, lost)) {
-			*change = drops;
-			return 0;
-		}
+	if (r)
+		return r;
+	change->owned = d->plan.owned;
+	while (lost && !peer_change_drops(change, lost))
 		lost = find_lacking(have, (size_t)(lost - have->allowed_ips.items) + 1,
 				    change->want);
-	}
+	if (!lost)
+		change->owned = NULL;
 	return 0;
 }
 
