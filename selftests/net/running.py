@@ -15,6 +15,17 @@ TABLET = {"public_key": "M" * 42 + "E=", "addresses": ["100.80.0.11"]}
 PROMPT_S = 5 * SLOWNESS     # a second is meant, on a machine that has nothing else to do
 
 
+@contextlib.contextmanager
+def present(path):
+    """There is a file: what goes on FAULT_WHILE it is there goes on."""
+    with open(path, "w", encoding="ascii"):
+        pass
+    try:
+        yield
+    finally:
+        os.unlink(path)
+
+
 class RunLab(Lab):
     """Each case begins with nothing set up."""
 

@@ -18,7 +18,7 @@ import time
 
 from daemon import HTTP_PORT
 from lib import case, check, check_equal, fault_shim, main, run, wait_until
-from running import PROMPT_S, TABLET, OneDaemonLab, forwards, noted, same_flow
+from running import PROMPT_S, TABLET, OneDaemonLab, forwards, noted, present, same_flow
 from scenes import open_policy
 from standin import going_first
 
@@ -96,12 +96,10 @@ def stopped(daemon):
 @contextlib.contextmanager
 def held(lab):
     """Nothing of the kernel's can be put back. Then, it is tried at once and not when due."""
-    with open(lab.holding, "w", encoding="ascii"):
-        pass
     try:
-        yield
+        with present(lab.holding):
+            yield
     finally:
-        os.unlink(lab.holding)
         lab.daemon.tell(signal.SIGHUP)
 
 

@@ -15,7 +15,7 @@ import snapshot
 from daemon import HTTP_PORT, Daemon
 from lib import (DEADLINE_S, SHIM, TOWPATH, Failed, case, check, check_equal, fault_shim, main,
                  wait_until)
-from running import TABLET, RunLab, same_flow
+from running import TABLET, RunLab, present, same_flow
 from scenes import forget_object, open_policy
 from services import own_cgroup, service_policy
 
@@ -162,16 +162,6 @@ def daemon_that_cannot_load(lab, program):
         yield daemon
 
 
-@contextlib.contextmanager
-def spoiled(lab):
-    with open(lab.spoiling, "w", encoding="ascii"):
-        pass
-    try:
-        yield
-    finally:
-        os.unlink(lab.spoiling)
-
-
 def tells_that_it_does_not_load(lab, daemon, program):
     """By each way that there is to ask, with where the verifier's words are."""
     log = f"/run/towpath/{lab.instance}.load.log"
@@ -216,7 +206,7 @@ def a_daemon_whose_programs_do_not_load_leaves_the_old_ones_running(lab):
 
     forget_object(lab)
     with contextlib.ExitStack() as stack:
-        with spoiled(lab):
+        with present(lab.spoiling):
             daemon = stack.enter_context(daemon_that_cannot_load(lab, "tp_tc_lan"))
             wait_until(lambda: "steps to put that right" in daemon.log(), "a repair", LOAD_S)
             wait_until(lambda: len(lab.json("status")["problems"]) == 2, "its failure", LOAD_S)
@@ -225,7 +215,7 @@ def a_daemon_whose_programs_do_not_load_leaves_the_old_ones_running(lab):
         recovers(lab, daemon, ["phone"])
         attached = lab.json("status")["attachments"]
         forget_object(lab)
-        with spoiled(lab):
+        with present(lab.spoiling):
             lab.write(dict(open_policy(lab), peers=lab.with_tablet()["peers"]))
             wait_until(lambda: len(lab.json("status")["problems"]) == 2, "its failure", LOAD_S)
             tells_that_it_does_not_load(lab, daemon, "tp_tc_lan")
