@@ -227,17 +227,14 @@ def remove_peers(lab, _):
 
 def flush_foreign_qdisc(lab, rng):
     """With whom nothing of ours may go: tcx does without. With clsact it is ours."""
-    device = rng.choice((lab.tunnel, "lan0"))
-    run("tc", "-n", lab.netns("router"), "qdisc", "add", "dev", device, "root", "pfifo")
-    run("tc", "-n", lab.netns("router"), "qdisc", "del", "dev", device, "root")
-    if ATTACH != "clsact":
-        flush_qdisc(lab, rng, "add")
+    device = rng.choice(devices(lab))
+    for kind in ("root pfifo", "clsact") if ATTACH != "clsact" else ("root pfifo",):
+        for verb in ("add", "del"):
+            run("tc", "-n", lab.netns("router"), "qdisc", verb, "dev", device, *kind.split())
 
 
-def flush_qdisc(lab, rng, *verbs):
-    device = rng.choice((lab.tunnel, "lan0"))
-    for verb in (*verbs, "del"):
-        run("tc", "-n", lab.netns("router"), "qdisc", verb, "dev", device, "clsact")
+def devices(lab):
+    return lab.tunnel, "lan0"
 
 
 def detach(lab, rng):
@@ -247,12 +244,21 @@ def detach(lab, rng):
         lab.exec("router", "bpftool", "link", "detach", "pinned", rng.choice(links))
     else:
         run("tc", "-n", lab.netns("router"), "filter", "del", "dev",
-            rng.choice((lab.tunnel, "lan0")), rng.choice(("ingress", "egress")))
+            rng.choice(devices(lab)), rng.choice(("ingress", "egress")))
+
+
+def detach_device(lab, device):
+    """Both programs; those of clsact with their qdisc."""
+    if ATTACH == "clsact":
+        run("tc", "-n", lab.netns("router"), "qdisc", "del", "dev", device, "clsact")
+    for pin in pins(lab, "links"):
+        if device in os.path.basename(pin):
+            lab.exec("router", "bpftool", "link", "detach", "pinned", pin)
 
 
 def detach_all(lab, _):
-    for pin in pins(lab, "links"):
-        lab.exec("router", "bpftool", "link", "detach", "pinned", pin)
+    for device in devices(lab):
+        detach_device(lab, device)
 
 
 def unpin_one(lab, rng):
@@ -262,14 +268,6 @@ def unpin_one(lab, rng):
 def unpin_all(lab, _):
     for pin in pins(lab):
         os.unlink(pin)
-
-
-def bare(lab, _):
-    """Both programs of a LAN device at once. Those of the tunnel go on: without them the stack
-    forwards what phones send as it is, and hosts reset what they do not know."""
-    for pin in pins(lab, "links"):
-        if "lan0" in os.path.basename(pin):
-            lab.exec("router", "bpftool", "link", "detach", "pinned", pin)
 
 
 DAMAGES = {
@@ -290,17 +288,15 @@ DAMAGES = {
     "forwarding6": lambda lab, _: sysctl_off(lab, f"net/ipv6/conf/{lab.tunnel}/forwarding"),
     "foreign qdisc": flush_foreign_qdisc,
     "detached": detach,
+    "bare": lambda lab, rng: detach_device(lab, rng.choice(devices(lab))),
     "pin": unpin_one,
     "pins": unpin_all,
 }
-if ATTACH != "clsact":
-    DAMAGES["bare"] = bare
 HELD = ("pin", "pins", "bare")      # by nobody but the daemon, until it is repaired
 
-# What leaves the stack to itself on a whole device: it forwards as it is told to, resets what it
-# does not know, and so no connection is safe until the programs are back.
+# What leaves the stack to itself: it forwards what phones send as it is, hosts reset what they do
+# not know, and so no connection is safe until the programs are back.
 BARE = {"detached": detach_all}
-BARE_CLSACT = {"qdisc": flush_qdisc}
 
 
 def repaired(lab, what):
@@ -361,10 +357,9 @@ def it_ends_as_it_began(lab):
 @case
 def programs_that_are_lost_come_back(lab):
     rng, took = dice("programs"), {}
-    table = BARE_CLSACT if ATTACH == "clsact" else BARE
     count = len(lab.programs())
-    for name in damages(table, rng, "PROGRAMS"):
-        table[name](lab, rng)
+    for name in damages(BARE, rng, "PROGRAMS"):
+        BARE[name](lab, rng)
         took.setdefault(name, []).append(repaired(lab, name))
         lab.begin_traffic()
     show(took)
