@@ -4,6 +4,7 @@
 confirms, whoever is killed meanwhile. An apply that would cut the session it is typed in refuses.
 Connections of the machine itself outlive the first apply."""
 
+import base64
 import contextlib
 import os
 import signal
@@ -253,6 +254,13 @@ def with_ssh(lab):
     return policy
 
 
+def preshared_key(lab):
+    path = f"{lab.run_dir}/phone.psk"
+    with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(base64.b64encode(os.urandom(32)) + b"\n")
+    return path
+
+
 @case
 def a_policy_that_cuts_the_session_is_refused(lab):
     lab.apply(with_ssh(lab))
@@ -266,6 +274,11 @@ def a_policy_that_cuts_the_session_is_refused(lab):
     policy["peers"]["phone"]["addresses"] = ["100.80.0.11", lab.PHONE6]
     done = typed_from(lab, lab.PHONE, lab.ROUTER, lab.write_policy(policy, "moved.json"))
     check("that address no more" in done.stderr, done.stderr)
+    check_equal(sha(lab), old, "policy")
+    policy = with_ssh(lab)
+    policy["peers"]["phone"]["preshared_key_file"] = preshared_key(lab)
+    done = typed_from(lab, lab.PHONE6, lab.ROUTER6, lab.write_policy(policy, "secret.json"))
+    check("another preshared key" in done.stderr, done.stderr)
     check_equal(sha(lab), old, "policy")
     lab.towpath("down")
 

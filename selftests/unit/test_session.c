@@ -122,6 +122,16 @@ static void change_key(struct state *want)
 	want->tunnel.private_key.bytes[0]++;
 }
 
+static void change_preshared_key(struct state *want)
+{
+	want->tunnel.peers.items[1].preshared_key.bytes[0]++;
+}
+
+static void change_preshared_key_of_hub(struct state *want)
+{
+	want->tunnel.peers.items[0].preshared_key.bytes[0]++;
+}
+
 TEST(says_what_would_cut_it)
 {
 	static const char v4[] = "100.80.0.10 50000 100.80.0.1 22";
@@ -139,6 +149,9 @@ TEST(says_what_would_cut_it)
 		{ v6, rename_tunnel, "the tunnel gets another name" },
 		{ v4, move_port, "the tunnel gets another name, key, port" },
 		{ v4, change_key, "the tunnel gets another name, key, port" },
+		{ v4, change_preshared_key, "its peer gets another preshared key" },
+		{ v6, change_preshared_key, "its peer gets another preshared key" },
+		{ v4, change_preshared_key_of_hub, NULL },
 		{ "100.80.0.10 50000 100.80.0.1 23", NULL, "no grant allows it" },
 		{ "fd7a:70::10 50000 fd7a:70::1 2222", NULL, "no grant allows it" },
 		/* not through the mesh */

@@ -87,6 +87,8 @@ int session_judge(const struct session *session, const struct state *have, const
 		return 0;
 	if (!after || !key_is_equal(&after->public_key, &before->public_key))
 		return cut(session, err, "its peer has that address no more");
+	if (!key_is_equal(&after->preshared_key, &before->preshared_key))
+		return cut(session, err, "its peer gets another preshared key");
 	if (!is_same_tunnel(&have->tunnel, &want->tunnel))
 		return cut(session, err, "the tunnel gets another name, key, port or backend");
 	return judge_grants(session, want, err);
