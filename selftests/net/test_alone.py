@@ -3,12 +3,14 @@
 """What holds without a daemon: the programs know by themselves when a key and when a flow expires,
 and `down` needs nobody's memory, also of an apply that was killed, also beside a broken file."""
 
+import glob
 import os
 import signal
 import subprocess
 import time
 
 import snapshot
+from daemon import Daemon
 from lib import DEADLINE_S, TOWPATH, Lab, case, check, check_equal, main, wait_until
 from packets import udp
 from scenes import open_policy, pairs
@@ -86,6 +88,24 @@ def down_takes_back_an_apply_that_was_killed(lab):
         check(not os.path.exists(lab.pins), f"{lab.pins} is there still, killed after {seconds} s: "
               f"{[*os.walk(lab.pins)]}\n{done.returncode} {done.stderr}")
         path = lab.write_policy(open_policy(lab))
+
+
+def files(lab):
+    return sorted(glob.glob(f"/run/towpath/{lab.instance}.*"))
+
+
+@case
+def down_leaves_no_file_of_a_daemon_that_was_killed(lab):
+    path = lab.write_policy(open_policy(lab))
+    with Daemon(lab, path) as daemon:
+        daemon.wait_for_ready()
+        daemon.process.kill()
+    check_equal([name.rpartition(".")[2] for name in files(lab)], ["lock", "policy", "sock"],
+                "files")
+    lab.towpath("down")
+    check_equal(files(lab), [], "files")
+    lab.towpath("down", status=5)
+    check_equal(files(lab), [], "files when nothing is set up")
 
 
 def leftover(lab, before):

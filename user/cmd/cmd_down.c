@@ -65,6 +65,8 @@ int cmd_down(const struct args *args)
 		(void)try_end(args); /* there is nothing left to put back to */
 		status = down_all(&p);
 	}
+	if (status == EXIT_DONE || status == EXIT_NOT_RUNNING)
+		remove_run_files(args);
 	pipeline_end(&p);
 	return status;
 }

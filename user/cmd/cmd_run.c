@@ -241,6 +241,8 @@ static int clean_up(struct run *run)
 	pipeline_start(&p, run->args);
 	p.removing = true;
 	status = down_all(&p);
+	if (status == EXIT_DONE)
+		remove_run_files(run->args);
 	pipeline_end(&p);
 	return status;
 }

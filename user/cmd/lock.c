@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -45,9 +46,9 @@ static void write_holder(int fd)
 		(void)!pwrite(fd, text, (size_t)length, 0);
 }
 
-static int refuse_second(const struct args *args, int fd, const char *path)
+static int refuse_second(const struct args *args, int lock, const char *path)
 {
-	int pid = read_holder(fd);
+	int pid = read_holder(lock);
 	char who[32] = "another towpath";
 
 	if (pid)
@@ -65,28 +66,61 @@ const char *run_path(char *buf, const struct args *args, const char *kind)
 	return buf;
 }
 
-int take_lock(const struct args *args, int *fd)
+/* Whether that file still has the name: `down` removes it, and others may be waiting for it. */
+static bool is_named(int fd, const char *path)
 {
-	AUTO_CLOSE int lock = -1;
-	char path[RUN_PATH_SIZE];
+	struct stat held, named;
+
+	return !fstat(fd, &held) && !stat(path, &named) && held.st_ino == named.st_ino &&
+	       held.st_dev == named.st_dev;
+}
+
+static int open_lock(const struct args *args, const char *path)
+{
 	struct err err;
+	int fd = -1;
 
 	if (file_make_dirs(RUN_DIR, 0755, &err)) {
 		log_error("%s: %s", args->command->name, err.text);
-		return EXIT_FAILED;
+		return -1;
 	}
-	lock = open(run_path(path, args, "lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (lock < 0) {
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
 		log_error("%s: open %s: %s", args->command->name, path, strerror(errno));
-		return EXIT_FAILED;
+	return fd;
+}
+
+int take_lock(const struct args *args, int *fd)
+{
+	char path[RUN_PATH_SIZE];
+	int lock;
+
+	run_path(path, args, "lock");
+	while ((lock = open_lock(args, path)) >= 0) {
+		AUTO_CLOSE int held = lock;
+
+		if (flock(lock, LOCK_EX | LOCK_NB)) {
+			if (errno == EWOULDBLOCK)
+				return refuse_second(args, lock, path);
+			log_error("%s: lock %s: %s", args->command->name, path, strerror(errno));
+			return EXIT_FAILED;
+		}
+		if (is_named(lock, path)) {
+			write_holder(lock);
+			*fd = mem_take_fd(&held);
+			return EXIT_DONE;
+		}
 	}
-	if (flock(lock, LOCK_EX | LOCK_NB)) {
-		if (errno == EWOULDBLOCK)
-			return refuse_second(args, lock, path);
-		log_error("%s: lock %s: %s", args->command->name, path, strerror(errno));
-		return EXIT_FAILED;
-	}
-	write_holder(lock);
-	*fd = mem_take_fd(&lock);
-	return EXIT_DONE;
+	return EXIT_FAILED;
+}
+
+/* One that is not there is fine; a file that stays says nothing that anybody goes by. */
+void remove_run_files(const struct args *args)
+{
+	static const char *const kinds[] = { "policy.new", "policy",  "sock",
+					     "load.log",   "try.log", "lock" };
+	char path[RUN_PATH_SIZE];
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		(void)unlink(run_path(path, args, kinds[i]));
 }

@@ -10,10 +10,12 @@ int require_root(const struct args *args);
 
 /*
  * Takes /run/towpath/<instance>.lock until *fd is closed. EXIT_DONE, or EXIT_FAILED having said
- * why and who has it. The file stays: removing it would let two processes lock two files of one
- * name.
+ * why and who has it.
  */
 int take_lock(const struct args *args, int *fd);
+
+/* Everything of the instance's below /run/towpath, the lock too, which must be held. */
+void remove_run_files(const struct args *args);
 
 /* /run/towpath/<instance>.<kind>, of that size; returns buf. */
 #define RUN_DIR       "/run/towpath"
