@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Answers in a row, of a server that is held to live or not. */
+#include "base/mem.h"
 #include "daemon/verdict.h"
 #include "test.h"
 
@@ -58,4 +59,42 @@ TEST(goes_by_numbers_that_change)
 	for (i = 0; i < 10; i++)
 		CHECK(!verdict_hear(&verdict, false, 20, RISE));
 	CHECK(verdict_hear(&verdict, false, 2, RISE));
+}
+
+TEST(wanes_until_an_answer_agrees_or_it_is_held)
+{
+	struct verdict verdict = { .healthy = true };
+
+	CHECK(!verdict_is_waning(&verdict));
+	verdict_hear(&verdict, false, FAIL, RISE);
+	CHECK(verdict_is_waning(&verdict));
+	verdict_hear(&verdict, true, FAIL, RISE);
+	CHECK(!verdict_is_waning(&verdict));
+	verdict_hear(&verdict, false, FAIL, RISE);
+	verdict_set(&verdict, false);
+	CHECK(!verdict_is_waning(&verdict));
+	verdict_hear(&verdict, true, FAIL, RISE); /* nor does it come back sooner */
+	CHECK(!verdict_is_waning(&verdict));
+}
+
+/* It dies just when it has answered: the next question comes an interval later. */
+TEST(misses_all_answers_before_as_many_intervals_are_over)
+{
+	static const uint32_t intervals_ms[] = { 10, 11, 200, 1000, 3600000 };
+	uint32_t fail;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(intervals_ms); i++)
+		for (fail = 1; fail <= 100; fail++) {
+			uint64_t interval_ms = intervals_ms[i];
+			uint64_t pace_ms = verdict_pace_ms(intervals_ms[i], fail);
+			uint64_t most = fail < 2 ? 2 : fail;
+
+			CHECK(pace_ms > 0 && pace_ms < interval_ms);
+			CHECK(interval_ms + fail * pace_ms <= most * interval_ms - interval_ms / 8);
+		}
+	CHECK_INT(verdict_pace_ms(1000, 1), 875);
+	CHECK_INT(verdict_pace_ms(1000, 2), 437);
+	CHECK_INT(verdict_pace_ms(1000, 3), 625);
+	CHECK_INT(verdict_pace_ms(1000, 100), 875);
 }

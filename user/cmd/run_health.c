@@ -15,6 +15,7 @@
 #include "daemon/question.h"
 #include "daemon/verdict.h"
 #include "kernel/bpf_service.h"
+#include "kernel/bpf_switch.h"
 
 #define COMPLAIN_MS      60000
 #define FILES_RESERVED   256 /* what is pinned and held, devices, who asks us, a repair's own */
@@ -25,6 +26,7 @@ struct health_target {
 	struct run *run;
 	struct question question;
 	struct loop_timer next;
+	int64_t asked_ms;
 	char service[TP_NAME_SIZE];
 	struct tp_addr backend;
 	char *path;
@@ -44,6 +46,7 @@ static void target_free(struct health_target *target)
 	free(target);
 }
 
+/* Flows are told at once when it is to be left: datagrams are lost on it. */
 static int write_down(const struct health_target *target, bool healthy, struct err *err)
 {
 	const struct args *args = target->run->args;
@@ -52,6 +55,8 @@ static int write_down(const struct health_target *target, bool healthy, struct e
 
 	if (!r)
 		r = bpf_set_health(&bpf, target->service, &target->backend, healthy, err);
+	if (!r && !healthy)
+		r = bpf_look_again(&bpf, err);
 	bpf_close(&bpf);
 	return r;
 }
@@ -68,10 +73,22 @@ static void say(const struct health_target *target, bool healthy)
 			 healthy ? "answers again" : "does not answer");
 }
 
-/* What cannot be written is tried again with the next answer. */
-static void judge(void *data, bool lives)
+static uint32_t pace_of(const struct health_target *target)
 {
-	struct health_target *target = data;
+	return verdict_pace_ms(target->interval_ms, target->fail);
+}
+
+/* Not at once when the answer is a refusal: a server that starts again is to have some time. */
+static void ask_sooner(struct health_target *target)
+{
+	int64_t left_ms = target->asked_ms + pace_of(target) - loop_now_ms();
+
+	loop_timer_arm(&target->next, left_ms > 0 ? (uint32_t)left_ms : 1);
+}
+
+/* What cannot be written is tried again with the next answer. */
+static void hear(struct health_target *target, bool lives)
+{
 	struct err err;
 	int r;
 
@@ -86,6 +103,15 @@ static void judge(void *data, bool lives)
 	target->untold = r != 0;
 	if (!r)
 		verdict_set(&target->verdict, lives);
+}
+
+static void judge(void *data, bool lives)
+{
+	struct health_target *target = data;
+
+	hear(target, lives);
+	if (verdict_is_waning(&target->verdict))
+		ask_sooner(target);
 }
 
 /* Where forwarded packets are routed: in tunnel.netns, if there is one. */
@@ -136,14 +162,15 @@ static void complain(struct run_health *health, int error)
 	log_error("run: a backend cannot be probed, and counts as it did: %s", strerror(-error));
 }
 
-/* A question that is not answered within the interval is answered with no. */
+/* A question that is not answered in time is answered with no. */
 static void ask(void *data)
 {
 	struct health_target *target = data;
 	int r;
 
+	target->asked_ms = loop_now_ms();
 	loop_timer_arm(&target->next, target->interval_ms);
-	r = question_ask(&target->question, target->interval_ms - target->interval_ms / 8);
+	r = question_ask(&target->question, pace_of(target));
 	if (r)
 		complain(&target->run->health, r);
 }

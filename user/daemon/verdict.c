@@ -19,3 +19,20 @@ void verdict_set(struct verdict *verdict, bool healthy)
 	if (verdict->healthy != healthy)
 		*verdict = (struct verdict){ .healthy = healthy };
 }
+
+bool verdict_is_waning(const struct verdict *verdict)
+{
+	return verdict->healthy && verdict->contrary;
+}
+
+uint32_t verdict_pace_ms(uint32_t interval_ms, uint32_t fail)
+{
+	const uint32_t spare_ms = interval_ms / 8, longest_ms = interval_ms - spare_ms;
+	uint64_t pace_ms;
+
+	if (fail < 2)
+		return longest_ms;
+	/* the first question comes an interval after the last answer */
+	pace_ms = ((uint64_t)interval_ms * (fail - 1) - spare_ms) / fail;
+	return pace_ms < longest_ms ? (uint32_t)pace_ms : longest_ms;
+}

@@ -19,4 +19,13 @@ bool verdict_hear(struct verdict *verdict, bool lives, uint32_t fail, uint32_t r
 /* One that is held already is not disturbed. */
 void verdict_set(struct verdict *verdict, bool healthy);
 
+/* Whether answers have begun to say that it lives no more: it is asked sooner. */
+bool verdict_is_waning(const struct verdict *verdict);
+/*
+ * How long an answer is waited for, and after one that was missed the next question: so that of a
+ * server that dies just when it has answered all `fail` answers are missed, in a row, before as
+ * many intervals are over, with an eighth of one to spare. (Of one answer, before two are.)
+ */
+uint32_t verdict_pace_ms(uint32_t interval_ms, uint32_t fail);
+
 #endif

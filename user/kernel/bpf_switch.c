@@ -141,6 +141,26 @@ int bpf_switch_policy(const struct bpf *bpf, const struct state *want, struct er
 	return 0;
 }
 
+/*
+ * By two: the slots are the same, also for an apply that fills the idle ones just now. Should that
+ * switch in between, one of the two stores is lost and the other has told the flows.
+ */
+int bpf_look_again(const struct bpf *bpf, struct err *err)
+{
+	__u64 generation;
+	int r;
+	struct tp_state *state = state_map(bpf, &r, err);
+
+	if (!state)
+		return r;
+	generation = __atomic_load_n(&state->generation, __ATOMIC_ACQUIRE);
+	if (generation)
+		__atomic_compare_exchange_n(&state->generation, &generation, generation + 2, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+	state_unmap(state);
+	return 0;
+}
+
 /* Once for the life of the maps: programs that are attached already go by it. */
 static int note_nonce(struct tp_state *state)
 {

@@ -18,6 +18,12 @@ int bpf_stage_policy(const struct bpf *bpf, const struct state *want, struct err
 /* Makes what was staged last live, with one store. */
 int bpf_switch_policy(const struct bpf *bpf, const struct state *want, struct err *err);
 
+/*
+ * The policy that is live, as if it were new: each flow is looked at when its next packet comes,
+ * and not a second later. Without one, nothing.
+ */
+int bpf_look_again(const struct bpf *bpf, struct err *err);
+
 /* Which tunnel device the programs take for the tunnel; before they are attached. */
 int bpf_note_tunnel(const struct bpf *bpf, uint32_t ifindex, struct err *err);
 
