@@ -83,6 +83,24 @@ static __always_inline int choose(struct bpf_sock_addr *ctx, const struct tp_ser
 	return 0;
 }
 
+/*
+ * The same for a socket whose backend stands no more; that one may have answered already, or only
+ * have been slow. Where there is no room for both, the next one takes its place.
+ */
+static __always_inline int choose_next(struct bpf_sock_addr *ctx, const struct tp_service *service,
+				       const struct tp_backends *backends, const struct peer *vip,
+				       struct tp_sock_rev **entry)
+{
+	struct tp_sock_rev *spare = spare_for(ctx, vip);
+	int error = choose(ctx, service, backends, vip, spare ? spare : *entry);
+
+	if (error || !spare)
+		return error;
+	(*entry)->index = TP_SOCK_PAST;
+	*entry = spare;
+	return 0;
+}
+
 /* By its own address: answers from there are shown as they come, until the service is used. */
 static __always_inline int send_elsewhere(struct bpf_sock_addr *ctx, const struct peer *peer)
 {
@@ -141,8 +159,10 @@ static __always_inline int send_to_service(struct bpf_sock_addr *ctx, enum famil
 	entry = udp ? entry_for(ctx, vip) : NULL;
 	if (!entry)
 		return refuse(ENOBUFS);
-	if (!entry->used || !still_stands(entry, service, backends))
+	if (!entry->used || entry->index == TP_SOCK_PAST)
 		error = choose(ctx, service, backends, vip, entry);
+	else if (!still_stands(entry, service, backends))
+		error = choose_next(ctx, service, backends, vip, &entry);
 	if (error)
 		return refuse(error);
 	note_used(udp, entry);

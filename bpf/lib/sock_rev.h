@@ -77,7 +77,9 @@ static __always_inline struct tp_sock_rev *piece_of(const struct bpf_sock_addr *
 }
 
 enum sock_search_for {
-	SEARCH_VIP,     /* an entry of the service, or a free one */
+	SEARCH_VIP,     /* the entry of the service, or a free one */
+	SEARCH_SPARE,   /* one of the service's that is past, or a free one */
+	SEARCH_PAST,    /* one that is past, of whatever service */
 	SEARCH_BACKEND, /* of those with the backend, the one that was used last */
 	SEARCH_DIRECT,  /* all with the backend, to note that it is used directly now */
 };
@@ -97,14 +99,24 @@ static __always_inline __u64 used_at(const struct tp_sock_rev *entry)
 	return (__u64)(entry->round / TP_SOCK_ROUND) << 32 | entry->used;
 }
 
+static __always_inline bool is_searched(const struct sock_search *search,
+					const struct tp_sock_rev *entry)
+{
+	bool past = entry->index == TP_SOCK_PAST;
+
+	if (search->what == SEARCH_PAST)
+		return past;
+	return is_vip(entry, &search->peer) && past == (search->what == SEARCH_SPARE);
+}
+
 /* True: the search is over. */
 static __always_inline bool search_entry(struct sock_search *search, struct tp_sock_rev *entry,
 					 __u32 number)
 {
-	if (search->what == SEARCH_VIP) {
+	if (search->what <= SEARCH_PAST) {
 		if (!entry->used)
 			search->unused = number;
-		else if (is_vip(entry, &search->peer))
+		else if (is_searched(search, entry))
 			search->found = number;
 		return search->found != SOCK_NONE;
 	}
@@ -157,22 +169,45 @@ static __always_inline struct tp_sock_rev *entry_at(const struct bpf_sock_addr *
 	return entries ? &entries[number % TP_SOCK_SERVICES] : NULL;
 }
 
-/* The entry of the service, else a free one; NULL when the socket has used up all. */
-static __always_inline struct tp_sock_rev *entry_for(struct bpf_sock_addr *ctx,
-						     const struct peer *vip)
+/* What was found, else a free one; NULL when the socket has used up all. */
+static __always_inline struct tp_sock_rev *found_or_free(const struct bpf_sock_addr *ctx,
+							 const struct sock_search *search)
 {
-	struct sock_search search;
 	struct tp_sock_more *more;
 
-	search_socket(ctx, &search, SEARCH_VIP, vip);
-	if (search.found != SOCK_NONE)
-		return entry_at(ctx, search.found);
-	if (search.unused != SOCK_NONE)
-		return entry_at(ctx, search.unused);
+	if (search->found != SOCK_NONE)
+		return entry_at(ctx, search->found);
+	if (search->unused != SOCK_NONE)
+		return entry_at(ctx, search->unused);
 	if (more_of(ctx, false))
 		return NULL;
 	more = more_of(ctx, true); /* stays, even if no backend should be found now */
 	return more ? more->services : NULL;
+}
+
+/* The entry of the service, else one to be its; NULL: the socket talks to as many as it may. */
+static __always_inline struct tp_sock_rev *entry_for(struct bpf_sock_addr *ctx,
+						     const struct peer *vip)
+{
+	struct sock_search search;
+	struct tp_sock_rev *entry;
+
+	search_socket(ctx, &search, SEARCH_VIP, vip);
+	entry = found_or_free(ctx, &search);
+	if (entry)
+		return entry;
+	search_socket(ctx, &search, SEARCH_PAST, vip);
+	return search.found != SOCK_NONE ? entry_at(ctx, search.found) : NULL;
+}
+
+/* Where the service's next backend goes, beside the one that it had. NULL: there is no room. */
+static __always_inline struct tp_sock_rev *spare_for(struct bpf_sock_addr *ctx,
+						     const struct peer *vip)
+{
+	struct sock_search search;
+
+	search_socket(ctx, &search, SEARCH_SPARE, vip);
+	return found_or_free(ctx, &search);
 }
 
 /* Now a datagram goes to the service: no other has been used later. */

@@ -98,13 +98,18 @@ struct tp_sock_rev {
 	struct tp_addr backend;
 	__be16 vip_port;
 	__be16 backend_port;
-	__u32 index; /* of the backend in its row of tp_backends */
+	__u32 index; /* of the backend in its row of tp_backends; TP_SOCK_PAST */
 	/* of an unconnected socket: its clock when it was used last; 0: the entry is free */
 	__u32 used;
 	/* the clock's round, times TP_SOCK_ROUND; and TP_SOCK_DIRECT */
 	__u32 round;
 };
 
+/*
+ * An unconnected socket has got another backend for the service since, by another entry: this one
+ * is here for answers that come late, until its room is needed.
+ */
+#define TP_SOCK_PAST   (~0U)
 #define TP_SOCK_DIRECT 1 /* the last datagram went to the backend by its own address */
 #define TP_SOCK_ROUND  2
 
