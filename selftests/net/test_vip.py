@@ -12,8 +12,8 @@ import socket
 from daemon import Daemon
 from lib import (DEADLINE_S, Lab, bound_socket, case, check, check_equal, client_socket, main, run,
                  wait_until)
-from packets import udp
-from scenes import echo_server, open_policy
+from packets import tcp, udp
+from scenes import echo_server, open_policy, reasons
 from services import TCP, UDP, VIP, VIP6, services, standing_behind
 
 # the service's address, the client, the router on the LAN, the first backend and the second
@@ -26,10 +26,10 @@ DEVICE, AWAY, AWAY6 = "away0", "192.168.77.20", "fd77::20"
 APART, APART6 = "192.168.78.1", "fd78::1"
 
 
-def vip_policy(lab, backends=None, health=None, **socket_lb):
+def vip_policy(lab, backends=None, health=None, policy="failover", **socket_lb):
     """Nothing is granted but the services."""
-    policy = open_policy(lab)
-    policy["services"] = services()
+    choice, policy = policy, open_policy(lab)
+    policy["services"] = services(choice)
     for service in policy["services"].values():
         if backends:
             service["backends"] = [b for b in backends if (":" in b) == (":" in service["vip"])]
@@ -305,6 +305,25 @@ def echo_and_other_ports_are_refused(lab):
 
 
 @case
+def the_other_protocol_is_no_service(lab):
+    """On one port, each alone."""
+    for protocol, behind, other in (("tcp", 8880, udp), ("udp", 9090, tcp)):
+        policy = port_policy(lab, protocol, behind)
+        policy["grants"].append({"src": ["*"], "dst": [VIP, VIP6]})
+        lab.apply(policy)
+        before = lab.drops("no_service")
+        for vip, phone, *_ in FAMILIES:
+            lab.from_phone(other(phone, vip, port(lab), 80))
+            if protocol == "tcp":
+                check_equal(connect(lab, vip), "web-tcp", "TCP")
+            else:
+                with client_socket(lab, "phone", UDP, vip) as sock:
+                    check_equal(ask(sock, vip), "web-udp", "UDP")
+        lab.counted("no_service", before, len(FAMILIES))
+    lab.apply(vip_policy(lab))
+
+
+@case
 def the_routers_own_sockets_do_not_let_it_out(lab):
     """Not translated with the socket load balancer off: nor sent, into the tunnel or elsewhere."""
     before = lab.drops("no_service")
@@ -347,6 +366,28 @@ def a_dead_backend_is_left_and_none_is_an_error(lab):
             check_equal(error_of(sock), errno.ECONNREFUSED, "UDP")
         lab.counted("no_backend", before, 2)    # for a second, UDP hears of it from the last one
         lab.servers.start_on(("web", "dns"))
+
+
+@case
+def a_random_choice_is_made_once_a_flow(lab):
+    """Also when it is looked at again, once a second."""
+    lab.apply(vip_policy(lab, policy="random"))
+    with contextlib.ExitStack() as stack:
+        socks = [(vip, stack.enter_context(bound_socket(lab, "phone", UDP, phone, port(lab))))
+                 for vip, phone, *_ in FAMILIES for _ in range(10)]
+        chosen = [ask(sock, vip) for vip, sock in socks]
+        for family in (chosen[:10], chosen[10:]):
+            check_equal(set(family), {"web-udp", "dns-udp"}, f"of ten flows: {family}")
+        # a look leaves by the kernel's neighbour; the third is of a flow that is two seconds old
+        for looks in range(3):
+            before = reasons(lab)["forward_neigh"]
+
+            def all_looked_at():
+                check_equal([ask(sock, vip) for vip, sock in socks], chosen, f"look {looks + 1}")
+                return reasons(lab)["forward_neigh"] >= before + len(socks)
+
+            wait_until(all_looked_at, "all flows to be looked at")
+    lab.apply(vip_policy(lab))
 
 
 @case
