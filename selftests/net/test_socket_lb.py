@@ -105,6 +105,33 @@ def what_is_no_service_is_left_alone(lab):
             check_equal(true_peers(lab, "router", sock), (vip, 81), "another port")
 
 
+@case
+def the_other_protocol_is_no_service(lab):
+    """On one port, each alone: connect() and sendto() of the other are left as they are."""
+    for kind, protocol, target in ((TCP, "tcp", 8880), (UDP, "udp", 9090)):
+        policy = service_policy(lab, lab.cgroup)
+        for service in policy["services"].values():
+            service["ports"] = [{"port": 80, "protocol": protocol, "target_port": target}]
+        lab.apply(policy)
+        for family, vip, backend, _ in FAMILIES:
+            for other in (TCP, UDP):
+                with socket_in(lab, "router", other, family) as sock:
+                    sock.setblocking(False)
+                    sock.connect_ex((vip, 80))
+                    check_equal(true_peers(lab, "router", sock),
+                                (backend, target) if other == kind else (vip, 80),
+                                f"{protocol} alone: the other end")
+        if kind == UDP:
+            continue
+        before = lab.drops("no_service")
+        for family, vip, _, _ in FAMILIES:
+            with socket_in(lab, "router", UDP, family) as sock:
+                with contextlib.suppress(PermissionError):  # of the tunnel's device: no way out
+                    sock.sendto(b"who", (vip, 80))
+        lab.counted("no_service", before, len(FAMILIES))
+    lab.apply(service_policy(lab, lab.cgroup))
+
+
 def with_second():
     for family, vip, backend, _ in FAMILIES + MAPPED:
         yield family, vip, backend, {VIP: SECOND, VIP6: SECOND6}.get(vip, "::ffff:" + SECOND)
@@ -117,15 +144,18 @@ def disconnect(sock):
 
 @case
 def a_socket_may_be_connected_anew(lab):
-    for family, vip, backend, _ in FAMILIES:
-        with connected(lab, UDP, family, vip) as sock:
-            disconnect(sock)
-            sock.connect((backend, 9090))
-            check_equal(sock.getpeername()[:2], (backend, 9090), "directly, to the same backend")
-            check_equal(ask(sock, (backend, 9090)), ("web-udp", (backend, 9090)), "its answer")
-            disconnect(sock)
-            sock.connect((vip, 80))
-            check_equal(sock.getpeername()[:2], (vip, 80), "the service again")
+    for family, vip, backend, _ in FAMILIES + MAPPED:
+        for kind, name, port in ((TCP, "web-tcp", 8880), (UDP, "web-udp", 9090)):
+            with connected(lab, kind, family, vip) as sock:
+                check_equal(whom(sock), name, "the service")
+                for to in ((backend, port), (vip, 80)):
+                    disconnect(sock)
+                    sock.connect(to)
+                    check_equal(sock.getpeername()[:2], to, "who is said to be the other end")
+                    if kind == TCP:
+                        check_equal(whom(sock), name, "who answers")
+                    else:
+                        check_equal(ask(sock, to), (name, to), "its answer")
 
 
 @case
