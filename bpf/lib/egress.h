@@ -112,6 +112,27 @@ static __noinline int own_answer_send(struct pkt *pkt, const struct tp_flow *flo
 	return pkt && flow && state ? own_answer(pkt, flow, state) : TP_R_internal;
 }
 
+/*
+ * scratch->reply_key's flow, on its way out of the tunnel: of answers of this machine, or of a load
+ * balancer that it was handed to (local_vip.h). Nothing else of a LAN's comes here as it was sent.
+ */
+static __noinline struct tp_flow *service_flow(struct tp_scratch *s, struct tp_flow_state **state)
+{
+	struct tp_flow *flow;
+
+	if (!s || !state)
+		return NULL;
+	s->reply_key.side = TP_SIDE_OWN;
+	flow = flow_find(&s->reply_key, state);
+	if (flow)
+		return flow;
+	s->reply_key.side = TP_SIDE_LAN;
+	flow = flow_find(&s->reply_key, state);
+	if (!flow || !*state || !(flow->flags & TP_FLOW_SRC_NAT))
+		return NULL;
+	return (*state)->way[TP_OPENER].to.flags & TP_FLOW_HANDED ? flow : NULL;
+}
+
 /* As fast_own_answer, for a flow that needs a second look. GO_ON: of none. */
 static __always_inline int data_for_service(struct pkt *pkt, struct tp_scratch *s)
 {
@@ -119,8 +140,7 @@ static __always_inline int data_for_service(struct pkt *pkt, struct tp_scratch *
 	struct tp_flow *flow;
 
 	s->reply_key = pkt->key;
-	s->reply_key.side = TP_SIDE_OWN;
-	flow = flow_find(&s->reply_key, &state);
+	flow = service_flow(s, &state);
 	if (!flow || !state || !frag_follows(pkt, flow))
 		return GO_ON;
 	if (is_still_allowed(pkt, 0, flow, state) && backend_is_current(state))
@@ -150,7 +170,7 @@ static __always_inline int error_for_service(struct pkt *pkt, struct tp_scratch 
 	if (!error_read(pkt, s) || !addr_same(&pkt->key.dst, &s->quote.key.src))
 		return GO_ON;
 	flow_key_reverse(&s->reply_key, &s->quote.key, TP_SIDE_OWN);
-	flow = flow_find(&s->reply_key, &state);
+	flow = service_flow(s, &state);
 	if (!flow || !state)
 		return GO_ON;
 	if (!is_still_allowed(pkt, 0, flow, state))

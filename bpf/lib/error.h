@@ -171,6 +171,21 @@ static __always_inline int error_deliver(struct pkt *pkt, const struct tp_flow *
 	return r == GO_ON ? TP_R_deliver : r;
 }
 
+/* About what a load balancer of this machine answered; as a service's it went out by its name. */
+static __always_inline int error_hand_over(struct pkt *pkt, const struct tp_flow *flow,
+					   struct tp_scratch *s)
+{
+	int r;
+
+	if (!(flow->flags & TP_FLOW_DST_NAT))
+		return hand_over(pkt, flow);
+	if (pkt->options)
+		return TP_R_nat_options;
+	s->forward = *flow;
+	r = error_translate(pkt, &s->quote, &s->forward);
+	return r == GO_ON ? hand_over(pkt, &s->forward) : r;
+}
+
 /* What the stack would have to answer or split has no answer: no error is about an error. */
 static __noinline int error_forward(struct pkt *pkt, const struct tp_flow *flow,
 				    struct tp_scratch *s, __u32 ingress)
@@ -182,7 +197,7 @@ static __noinline int error_forward(struct pkt *pkt, const struct tp_flow *flow,
 	if (flow->flags & TP_FLOW_LOCAL)
 		return error_deliver(pkt, flow, s);
 	if (flow->flags & TP_FLOW_HANDED)
-		return hand_over(pkt, flow);
+		return error_hand_over(pkt, flow, s);
 	if (pkt->options)
 		return flow->flags & (TP_FLOW_SRC_NAT | TP_FLOW_DST_NAT) ? TP_R_nat_options
 									 : TP_R_ip_options;

@@ -54,8 +54,9 @@ static __always_inline bool hand_over_take(const struct pkt *pkt)
 }
 
 /*
- * Into the device that the LAN is on. No translation: the load balancer sees who it is from. No
- * lower TTL either: whoever sends the packet on, the stack or the load balancer, takes one off.
+ * Into the device that the LAN is on. The load balancer sees who it is from, and what was sent to
+ * a service comes to the backend that it announces. No lower TTL: whoever sends the packet on, the
+ * stack or the load balancer, takes one off.
  */
 static __always_inline int hand_over(struct pkt *pkt, const struct tp_flow *flow)
 {
@@ -64,6 +65,8 @@ static __always_inline int hand_over(struct pkt *pkt, const struct tp_flow *flow
 
 	if (!device)
 		return TP_R_no_route;
+	if ((flow->flags & TP_FLOW_DST_NAT) && rewrite_tuple(pkt, flow) != GO_ON)
+		return TP_R_rewrite;
 	if (hook_untag(pkt) || mss_clamp(pkt, member_mtu(pkt, flow)) != GO_ON)
 		return TP_R_rewrite;
 	if (hook_push_ethernet(pkt) || hook_set_macs(pkt, device->mac, hander.mac))

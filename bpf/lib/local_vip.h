@@ -28,20 +28,20 @@ struct {
 } tp_local_vips SEC(".maps");
 
 /*
- * Nobody on the LAN answers for the destination. One that was not asked for yet is noted, and goes
+ * Nobody on the LAN answers for the address. One that was not asked for yet is noted, and goes
  * to the LAN, as one does that there is no room for.
  */
-static __noinline bool local_vip_is_here(const struct pkt *pkt)
+static __noinline bool local_vip_is_here(const struct pkt *pkt, const struct tp_addr *addr)
 {
 	struct tp_local_vip met = {};
 	struct tp_local_vip *vip;
 
-	if (!pkt)
+	if (!pkt || !addr)
 		return false;
-	vip = bpf_map_lookup_elem(&tp_local_vips, &pkt->key.dst);
+	vip = bpf_map_lookup_elem(&tp_local_vips, addr);
 	if (!vip) {
 		met.used = pkt->now;
-		bpf_map_update_elem(&tp_local_vips, &pkt->key.dst, &met, BPF_NOEXIST);
+		bpf_map_update_elem(&tp_local_vips, addr, &met, BPF_NOEXIST);
 		return false;
 	}
 	if (pkt->now - vip->used >= pkt->limits->second)
@@ -57,7 +57,19 @@ static __always_inline bool route_has_local_vips(const struct tp_route *route)
 /* A new flow to the verdict's destination is one to be handed over. */
 static __always_inline bool is_to_local_vip(const struct pkt *pkt, const struct verdict *v)
 {
-	return v->local_vip && pkt->key.side == TP_SIDE_TUNNEL && local_vip_is_here(pkt);
+	return v->local_vip && pkt->key.side == TP_SIDE_TUNNEL &&
+	       local_vip_is_here(pkt, &pkt->key.dst);
+}
+
+/* r: of next_hop_set. Nothing that comes in is too large for its device. */
+static __always_inline int hand_over_set(struct tp_flow *flow, int r)
+{
+	if (r != GO_ON && r != TP_R_too_big)
+		return r;
+	flow->mtu = 0;
+	/* without a neighbour, no packet of it is the fast program's */
+	flow->flags |= TP_FLOW_HANDED | TP_FLOW_NEIGH;
+	return GO_ON;
 }
 
 /* Which LAN device it is comes from the kernel's route, as for a host of the LAN. */
@@ -76,14 +88,9 @@ static __noinline int open_to_local_vip(struct pkt *pkt, const struct verdict *v
 		return TP_R_malformed;
 	scratch_start(pkt, s);
 	answer = route_next_hop(pkt, &pkt->key.src, &pkt->key.dst, ingress, &s->fib);
-	r = next_hop_set(pkt, &s->forward, &s->fib, answer);
-	if (r != GO_ON && r != TP_R_too_big)
-		return r;
-
-	s->forward.mtu = 0; /* nothing that comes in is too large for its device */
-	/* without a neighbour, no packet of it is the fast program's */
-	s->forward.flags = TP_FLOW_HANDED | TP_FLOW_NEIGH;
-	r = open_both(pkt, s, v);
+	r = hand_over_set(&s->forward, next_hop_set(pkt, &s->forward, &s->fib, answer));
+	if (r == GO_ON)
+		r = open_both(pkt, s, v);
 	return r == GO_ON ? hand_over(pkt, &s->forward) : r;
 }
 
@@ -98,7 +105,7 @@ static __always_inline bool hand_over_is_current(struct pkt *pkt, struct tp_flow
 		return true;
 	if (!s)
 		return false;
-	answer = route_next_hop(pkt, &pkt->key.src, &pkt->key.dst, ingress, &s->fib);
+	answer = route_next_hop(pkt, &pkt->key.src, &flow->dst, ingress, &s->fib);
 	if (fib_reason(answer) != GO_ON || s->fib.ifindex != flow->ifindex)
 		return false;
 	flow->checked = (__u32)pkt->now;
@@ -108,7 +115,8 @@ static __always_inline bool hand_over_is_current(struct pkt *pkt, struct tp_flow
 
 /*
  * Whether a known flow goes where its destination is by now. If not, it is of no use: who answers
- * for the address has never heard of it.
+ * for the address has never heard of it. A LAN's packet to a service may be for such an address,
+ * too, but is never handed over (serve_admit).
  */
 static __noinline bool local_vip_is_current(struct pkt *pkt, struct tp_flow *flow,
 					    struct tp_flow *entry, __u32 ingress)
@@ -117,19 +125,27 @@ static __noinline bool local_vip_is_current(struct pkt *pkt, struct tp_flow *flo
 
 	if (!pkt || !flow || !entry)
 		return true;
-	if (pkt->key.side != TP_SIDE_TUNNEL || (flow->flags & (TP_FLOW_REPLY | TP_FLOW_LOCAL)))
+	if (flow->flags & (TP_FLOW_REPLY | TP_FLOW_LOCAL))
+		return true;
+	if (pkt->key.side != TP_SIDE_TUNNEL && !(flow->flags & TP_FLOW_DST_NAT))
 		return true;
 	handed = flow->flags & TP_FLOW_HANDED;
-	here = route_has_local_vips(route_find(pkt->generation, &pkt->key.dst)) &&
-	       local_vip_is_here(pkt);
+	here = route_has_local_vips(route_find(pkt->generation, &flow->dst)) &&
+	       local_vip_is_here(pkt, &flow->dst);
 	return here == handed && (!handed || hand_over_is_current(pkt, flow, entry, ingress));
 }
 
 static __always_inline int hand_over_known(struct pkt *pkt, const struct tp_flow *flow,
 					   struct tp_flow_state *state)
 {
+	bool served = flow->flags & TP_FLOW_DST_NAT;
+
 	if (!pkt->ttl)
 		return TP_R_malformed;
+	if (served && pkt->options)
+		return TP_R_nat_options;
+	if (served && pkt->ttl <= 1) /* the stack would name the backend */
+		return answered_by(pkt, flow, TP_R_ttl_exceeded);
 	flow_touch(pkt, state, false);
 	return hand_over(pkt, flow);
 }

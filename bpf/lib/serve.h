@@ -12,6 +12,7 @@
 #define BPF_LIB_SERVE_H
 
 #include "lib/local.h"
+#include "lib/local_vip.h"
 #include "lib/open.h"
 #include "lib/reset.h"
 #include "lib/service.h"
@@ -69,12 +70,25 @@ static __noinline int serve_choose(struct pkt *pkt)
 	return GO_ON;
 }
 
-/* Admitted to the service, and now to that backend of it. */
+/*
+ * Admitted to the service, and now to that backend of it. One that a load balancer of this machine
+ * announces is handed over as a local VIP is: verdict.local_vip says so from here on. It sees who
+ * asks; so its answers to a member lead into the tunnel, where they become the service's, and those
+ * to a LAN's host would lead past us.
+ */
 static __always_inline int serve_admit(struct pkt *pkt, struct tp_scratch *s)
 {
 	struct admit_at at = { .generation = pkt->generation, .now = pkt->now };
+	struct verdict *v = &s->verdict;
+	int r = admit_backend(&s->inner.dst, &at, v, pkt->key.side, pkt->tunnel_ifindex);
 
-	return admit_backend(&s->inner.dst, &at, &s->verdict, pkt->key.side, pkt->tunnel_ifindex);
+	if (r != GO_ON || !v->local_vip)
+		return r;
+	v->local_vip = local_vip_is_here(pkt, &s->inner.dst);
+	if (!v->local_vip)
+		return GO_ON;
+	v->snat = TP_SNAT_NONE;
+	return pkt->key.side == TP_SIDE_TUNNEL ? GO_ON : TP_R_no_route;
 }
 
 static __always_inline int serve_by_tunnel(struct pkt *pkt, struct tp_flow *flow, __u16 mtu,
@@ -113,6 +127,8 @@ static __noinline int serve_next_hop(struct pkt *pkt, const struct verdict *v, _
 	} else {
 		answer = route_next_hop(pkt, &pkt->key.src, &s->forward.dst, ingress, &s->fib);
 		r = next_hop_set(pkt, &s->forward, &s->fib, answer);
+		if (v->local_vip)
+			r = hand_over_set(&s->forward, r);
 	}
 	if (r == TP_R_too_big)
 		return answered_by(pkt, &s->forward, r);
@@ -120,8 +136,8 @@ static __noinline int serve_next_hop(struct pkt *pkt, const struct verdict *v, _
 }
 
 /*
- * Whether the answers would be another flow's. Those of this machine are first looked for among
- * what came to it by the very address.
+ * Whether the answers would be another flow's. Those that are met on their way into the tunnel are
+ * first looked for among what came by the very address.
  */
 static __noinline bool serve_is_taken(struct pkt *pkt, struct tp_scratch *s)
 {
@@ -131,7 +147,7 @@ static __noinline bool serve_is_taken(struct pkt *pkt, struct tp_scratch *s)
 		return false;
 	if (reply_is_taken(pkt, s))
 		return true;
-	if (s->reply_key.side != TP_SIDE_OWN)
+	if (s->reply_key.side != TP_SIDE_OWN && !(s->forward.flags & TP_FLOW_HANDED))
 		return false;
 	flow_key_reverse(&s->forward_key, &s->reply_key, TP_SIDE_TUNNEL);
 	return flow_find(&s->forward_key, &state) && state &&
@@ -181,6 +197,8 @@ static __always_inline int serve_open(struct pkt *pkt, struct tp_scratch *s,
 		return r;
 	if (v->out_side == TP_SIDE_OWN)
 		return deliver(pkt, &s->forward);
+	if (v->local_vip)
+		return hand_over(pkt, &s->forward);
 	return v->out_side == TP_SIDE_TUNNEL ? send_direct(pkt, &s->forward)
 					     : send_neigh(pkt, &s->forward, &s->fib);
 }

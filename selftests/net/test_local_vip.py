@@ -5,7 +5,10 @@ them there, and a packet from the mesh reaches the load balancer all the same, a
 
 The load balancer is a stand-in (lb.py) on the router's LAN device. Behind it are a pod of the
 router's, and a LAN host to which it masquerades. The daemon finds out by itself where an address
-is; a LAN host takes it, and gives it back."""
+is; a LAN host takes it, and gives it back.
+
+So it is with a service of ours whose backend is such an address: we translate that of the service,
+once each way, and the load balancer that of the backend."""
 
 import contextlib
 import socket
@@ -23,6 +26,7 @@ VIPS = {"10.10.30.0/24": ["10.10.30.48-10.10.30.55"], "fd10:30::/64": ["fd10:30:
 POD, POD6, POD_VIA, POD_VIA6 = "10.244.0.5", "fd44::5", "10.244.0.1", "fd44::1"
 POD_PORT, HOST_PORT, OWN_PORT = 5353, 8053, 8081
 HERE, ELSEWHERE = "here", "elsewhere"
+SERVICES = {VIP: "100.80.0.80", VIP6: "fd7a:70::80"}    # whose backends those are
 
 
 def families(lab):
@@ -70,6 +74,13 @@ class Scene(Lab):
         for prefix, vips in VIPS.items():
             policy["routes"][prefix]["local_vips"] = vips
         policy["nodes"]["homelab-1"].update(node)
+        policy["socket_lb"] = {"mode": "off"}
+        policy["services"] = {
+            f"of-{index}": {"vip": service, "backends": [vip],
+                            "ports": [{"port": port, "protocol": protocol}
+                                      for port in (53, 80) for protocol in ("tcp", "udp")]}
+            for index, (vip, service) in enumerate(SERVICES.items())}
+        policy["grants"] += [{"src": ["*"], "dst": list(policy["services"])}]
         return policy
 
     def port(self):
@@ -138,27 +149,43 @@ def is_reached(lab, lb, at, sent, answer, translations):
     check_equal(counted(before, lb.counts()), translations, "translations")
 
 
+def names(vip):
+    """By which it is reached: its own, and that of the service."""
+    return vip, SERVICES[vip]
+
+
 def pod_is_reached(lab, lb):
     for phone, vip, pod, _, _ in families(lab):
-        sport = lab.port()
-        question = udp(phone, vip, sport, 53, b"to the pod")
-        answer = udp(pod, phone, POD_PORT, sport, b"from the pod")
-        is_reached(lab, lb, ("pod", "eth0", "pod0"),
-                   (question, forwarded(question, dst=pod, dport=POD_PORT)),
-                   (answer, forwarded(answer, src=vip, sport=53)),
-                   {"to_backend": 1, "from_masquerade": 1})
+        for name in names(vip):
+            pod_is_reached_by(lab, lb, phone, name, pod)
+
+
+def pod_is_reached_by(lab, lb, phone, vip, pod):
+    sport = lab.port()
+    question = udp(phone, vip, sport, 53, b"to the pod")
+    answer = udp(pod, phone, POD_PORT, sport, b"from the pod")
+    is_reached(lab, lb, ("pod", "eth0", "pod0"),
+               (question, forwarded(question, dst=pod, dport=POD_PORT)),
+               (answer, forwarded(answer, src=vip, sport=53)),
+               {"to_backend": 1, "from_masquerade": 1})
 
 
 def host_is_reached(lab, lb):
     """A LAN host, which sees the router's address."""
     for phone, vip, _, router, web in families(lab):
-        sport = lab.port()
-        question = udp(phone, vip, sport, 80, b"to the web")
-        answer = udp(web, router, HOST_PORT, sport, b"from the web")
-        is_reached(lab, lb, ("web", "eth0", "lan0"),
-                   (question, forwarded(question, src=router, dst=web, dport=HOST_PORT)),
-                   (answer, forwarded(answer, src=vip, dst=phone, sport=80)),
-                   {"to_backend": 1, "masqueraded": 1, "from_masquerade": 1})
+        for name in names(vip):
+            host_is_reached_by(lab, lb, phone, name, (router, web))
+
+
+def host_is_reached_by(lab, lb, phone, vip, pair):
+    router, web = pair
+    sport = lab.port()
+    question = udp(phone, vip, sport, 80, b"to the web")
+    answer = udp(web, router, HOST_PORT, sport, b"from the web")
+    is_reached(lab, lb, ("web", "eth0", "lan0"),
+               (question, forwarded(question, src=router, dst=web, dport=HOST_PORT)),
+               (answer, forwarded(answer, src=vip, dst=phone, sport=80)),
+               {"to_backend": 1, "masqueraded": 1, "from_masquerade": 1})
 
 
 def talks_tcp(lab, short="pod", vip_port=53, server_port=POD_PORT):
@@ -166,8 +193,10 @@ def talks_tcp(lab, short="pod", vip_port=53, server_port=POD_PORT):
     said = b"question" * 20000, b"an answer" * 20000
     for phone, vip, pod, router, _ in families(lab):
         behind = short, pod if short == "pod" else router, server_port
-        check(exchange(lab, phone, vip, *said, vip_port, behind) == said,
-              f"{vip}: a stream of bytes each way")
+        # what a socket of the router answers is translated behind us, to the address itself
+        for name in names(vip) if short == "pod" else (vip,):
+            check(exchange(lab, phone, name, *said, vip_port, behind) == said,
+                  f"{name}: a stream of bytes each way")
 
 
 @case

@@ -230,20 +230,27 @@ TEST(names_the_hub_that_is_not_there)
 }
 
 /* Text that the warnings about a policy have in them. */
-static void check_warning(const char *text, const char *want)
+static char *warnings_of(const char *text)
 {
 	struct problems warnings = { 0 };
-	AUTO_FREE char *lines = NULL;
 	struct fixture f;
-	int r = fixture_policy(&f, text);
+	char *lines;
 
-	REQUIRE(!r);
-	r = policy_warnings(f.policy, &warnings);
-	CHECK_INT(r, 0);
+	if (fixture_policy(&f, text))
+		return NULL;
+	CHECK_INT(policy_warnings(f.policy, &warnings), 0);
 	lines = fixture_lines(&warnings);
-	test_check(strstr(lines, want), __FILE__, __LINE__, "%s", lines);
 	problems_free(&warnings);
 	fixture_free(&f);
+	return lines;
+}
+
+static void check_warning(const char *text, const char *want)
+{
+	AUTO_FREE char *lines = warnings_of(text);
+
+	REQUIRE(lines);
+	test_check(strstr(lines, want), __FILE__, __LINE__, "%s", lines);
 }
 
 TEST(warns_of_a_grant_that_never_matches)
@@ -262,20 +269,30 @@ TEST(warns_of_an_extension_header_as_a_protocol)
 }
 
 /* clang-format off */
-#define PROBED_SERVICE(socket_lb)						\
+#define BACKED_SERVICE(socket_lb, health)					\
 	MEMBERS "\"grants\": [], \"socket_lb\": " socket_lb ", "		\
 		"\"routes\": { \"10.10.30.0/24\": "				\
 		"{ \"local_vips\": [\"10.10.30.20-10.10.30.60\"] } }, "		\
 		"\"services\": { \"dns\": { \"vip\": \"100.80.0.53\", "		\
 		"\"ports\": [ { \"port\": 53, \"protocol\": \"udp\" } ], "	\
-		"\"backends\": [\"10.10.30.10\", \"10.10.30.60\"], "		\
-		"\"health\": { \"probe\": \"udp:53\" } } } }"
+		"\"backends\": [\"10.10.30.10\", \"10.10.30.60\"]" health " } } }"
+#define PROBED_SERVICE(socket_lb)						\
+	BACKED_SERVICE(socket_lb, ", \"health\": { \"probe\": \"udp:53\" }")
 /* clang-format on */
 
 TEST(warns_of_a_backend_that_this_machine_may_announce)
 {
 	check_warning(PROBED_SERVICE("{}"), "$.services.dns.backends[1]: 10.10.30.60 is in "
-					    "$.routes[\"10.10.30.0/24\"].local_vips");
+					    "$.routes[\"10.10.30.0/24\"].local_vips: while this "
+					    "machine itself announces it, no probe reaches it");
+}
+
+TEST(does_not_warn_of_one_that_nobody_probes)
+{
+	AUTO_FREE char *lines = warnings_of(BACKED_SERVICE("{}", ""));
+
+	REQUIRE(lines);
+	test_check(!strstr(lines, "$.services"), __FILE__, __LINE__, "%s", lines);
 }
 
 TEST(warns_of_probes_that_nobody_protects)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What may keep the backends of a service from being reached, or found dead. */
+/* What may keep the backends of a service from being found alive, or dead. */
 #include <errno.h>
 
 #include "base/mem.h"
@@ -32,9 +32,9 @@ static int warn_backend(const struct config_service *service, size_t index,
 	if (!place)
 		return -ENOMEM;
 	return problems_add(out, place,
-			    "%s is in %s.local_vips: while this machine itself announces it, "
-			    "neither forwarded packets to the service reach it nor probes; name a "
-			    "backend behind it instead",
+			    "%s is in %s.local_vips: while this machine itself announces it, no "
+			    "probe reaches it, and it is passed over; name a backend behind it "
+			    "instead, or leave \"health\" out",
 			    addr_put(addr, &service->backends.items[index]), route->place);
 }
 
@@ -62,7 +62,7 @@ int policy_service_warnings(const struct config *config, struct problems *out)
 	int r = 0;
 
 	array_for_each(service, &config->services) {
-		if (!r)
+		if (!r && service->health.set)
 			r = warn_backends(config, service, out);
 		if (!r && alone && service->health.set)
 			r = problems_add(out, service->health.place,
