@@ -12,8 +12,9 @@ from daemon import Daemon
 from lib import (DEADLINE_S, TOWPATH, Lab, Skip, bound_socket, case, check, check_equal, main, run,
                  wait_until)
 from other_lb import WAYS, OtherLb, older_kernel
-from services import (TCP, UDP, VIP, VIP6, Row, new_cgroup, service_policy, served, socket_in,
-                      true_peers)
+from scenes import open_policy
+from services import (TCP, UDP, VIP, VIP6, Row, cgroup_mount, new_cgroup, service_policy, served,
+                      socket_in, true_peers)
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 PROBE = {"interval_ms": 200, "fail": 3, "rise": 2}
@@ -334,7 +335,8 @@ def check_found_dead(lab, ways):
             other.serve(address, 80, alive, 8880)
         for way in ways:
             other.attach(way)
-            for socket_lb in ({}, {"foreign": "hide"}, {"foreign": "hide", "mode": "off"}):
+            for socket_lb in ({}, {"mode": "off"}, {"foreign": "hide"},
+                              {"foreign": "hide", "mode": "off"}):
                 lab.apply(service_policy(lab, lab.cgroup))
                 with Daemon(lab, lab.write_policy(asked_elsewhere(lab, DEAD, **socket_lb))):
                     for family, (_, address) in zip((V4, V6), DEAD.values()):
@@ -358,11 +360,42 @@ def a_probe_is_not_answered_by_another_tool(lab):
 @case
 def nor_without_preorder_in_a_cgroup_below(lab):
     with older_kernel():
-        check(warns_of_probes(lab) and warns_of_probes(lab, foreign="hide", mode="off"),
+        check(all(warns_of_probes(lab, **socket_lb) for socket_lb in
+                  ({}, {"mode": "off"}, {"foreign": "hide", "mode": "off"})),
               "warned of in the cgroup itself")
         with new_cgroup(lab.cgroup + "/pod"):
             check(not warns_of_probes(lab), "warned of below")
             check_found_dead(lab, WAYS[:1])
+
+
+@case
+def without_translation_no_cgroup_is_needed(lab):
+    """As in a container that has its own cgroup mounted as if there were no other: probes are made
+    as they can be, and apply says who may answer them."""
+    policy, mount = asked_elsewhere(lab, DEAD, mode="off"), cgroup_mount()
+    policy["socket_lb"]["cgroup"] = "auto"
+    path = lab.write_policy(policy)
+    inner = f"umount {mount} && mount -t cgroup2 none {mount} && exec nsenter --net=/run/netns/" \
+            f"{lab.netns('router')} {TOWPATH} plan {path} --instance {lab.instance}"
+    done = run("unshare", "--cgroup", "--mount", "sh", "-c", inner, ok=False)
+    check_equal(done.returncode, 0, f"exit status: {done.stderr}")
+    check("another tool that translates sockets may answer for a dead backend: there is no cgroup"
+          in done.stderr, done.stderr)
+
+
+@case
+def nor_one_that_another_tool_lets_nobody_into(lab):
+    """Its programs are attached without BPF_F_ALLOW_MULTI."""
+    policy = open_policy(lab)
+    policy["socket_lb"] = {"cgroup": lab.cgroup}
+    lab.apply(policy)
+    with OtherLb(lab.name, lab.cgroup) as other:
+        other.attach("alone")
+        done = lab.towpath("apply", lab.write_policy(asked_elsewhere(lab, DEAD, mode="off")))
+        check("answer for a dead backend: a program there lets none run beside it" in done.stderr,
+              done.stderr)
+        check(lab.json("status")["healthy"], "status")
+    lab.apply(service_policy(lab, lab.cgroup))
 
 
 if __name__ == "__main__":

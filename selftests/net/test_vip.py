@@ -14,7 +14,7 @@ from lib import (DEADLINE_S, Lab, bound_socket, case, check, check_equal, client
                  wait_until)
 from packets import tcp, udp
 from scenes import echo_server, open_policy, reasons
-from services import TCP, UDP, VIP, VIP6, services, standing_behind
+from services import TCP, UDP, VIP, VIP6, own_cgroup, services, standing_behind
 
 # the service's address, the client, the router on the LAN, the first backend and the second
 FAMILIES = ((VIP, Lab.PHONE, Lab.LAN, Lab.WEB, Lab.DNS),
@@ -51,7 +51,8 @@ def port_policy(lab, protocol, behind):
 
 @contextlib.contextmanager
 def served():
-    with Lab() as lab:
+    with own_cgroup() as cgroup, Lab() as lab:
+        lab.cgroup = cgroup
         policy = open_policy(lab)
         lab.apply(policy)
         lab.wait_for_tunnel()
@@ -185,7 +186,7 @@ def a_closed_port_of_the_router_is_one_of_the_service(lab):
 def a_dead_router_is_left_for_a_living_host(lab):
     """Probed like any other backend, and chosen again when it answers."""
     backends = [lab.LAN, lab.LAN6, lab.WEB, lab.WEB6]
-    path = lab.write_policy(vip_policy(lab, backends, health=PROBE))
+    path = lab.write_policy(vip_policy(lab, backends, PROBE, cgroup=lab.cgroup))
     with Daemon(lab, path), contextlib.ExitStack() as stack:
         socks = [(vip, stack.enter_context(bound_socket(lab, "phone", UDP, phone, port(lab))))
                  for vip, phone, *_ in FAMILIES]
@@ -336,7 +337,7 @@ def the_routers_own_sockets_do_not_let_it_out(lab):
 
 @case
 def a_dead_backend_is_left_and_none_is_an_error(lab):
-    path = lab.write_policy(vip_policy(lab, health=PROBE))
+    path = lab.write_policy(vip_policy(lab, health=PROBE, cgroup=lab.cgroup))
     with Daemon(lab, path), contextlib.ExitStack() as stack:
         socks = [(vip, stack.enter_context(bound_socket(lab, "phone", UDP, phone, port(lab))))
                  for vip, phone, *_ in FAMILIES]

@@ -269,36 +269,29 @@ TEST(warns_of_an_extension_header_as_a_protocol)
 }
 
 /* clang-format off */
-#define BACKED_SERVICE(socket_lb, health)					\
-	MEMBERS "\"grants\": [], \"socket_lb\": " socket_lb ", "		\
+#define BACKED_SERVICE(health)							\
+	MEMBERS "\"grants\": [], "						\
 		"\"routes\": { \"10.10.30.0/24\": "				\
 		"{ \"local_vips\": [\"10.10.30.20-10.10.30.60\"] } }, "		\
 		"\"services\": { \"dns\": { \"vip\": \"100.80.0.53\", "		\
 		"\"ports\": [ { \"port\": 53, \"protocol\": \"udp\" } ], "	\
 		"\"backends\": [\"10.10.30.10\", \"10.10.30.60\"]" health " } } }"
-#define PROBED_SERVICE(socket_lb)						\
-	BACKED_SERVICE(socket_lb, ", \"health\": { \"probe\": \"udp:53\" }")
+#define PROBED_SERVICE BACKED_SERVICE(", \"health\": { \"probe\": \"udp:53\" }")
 /* clang-format on */
 
 TEST(warns_of_a_backend_that_this_machine_may_announce)
 {
-	check_warning(PROBED_SERVICE("{}"), "$.services.dns.backends[1]: 10.10.30.60 is in "
-					    "$.routes[\"10.10.30.0/24\"].local_vips: while this "
-					    "machine itself announces it, no probe reaches it");
+	check_warning(PROBED_SERVICE, "$.services.dns.backends[1]: 10.10.30.60 is in "
+				      "$.routes[\"10.10.30.0/24\"].local_vips: while this "
+				      "machine itself announces it, no probe reaches it");
 }
 
 TEST(does_not_warn_of_one_that_nobody_probes)
 {
-	AUTO_FREE char *lines = warnings_of(BACKED_SERVICE("{}", ""));
+	AUTO_FREE char *lines = warnings_of(BACKED_SERVICE(""));
 
 	REQUIRE(lines);
 	test_check(!strstr(lines, "$.services"), __FILE__, __LINE__, "%s", lines);
-}
-
-TEST(warns_of_probes_that_nobody_protects)
-{
-	check_warning(PROBED_SERVICE("{ \"mode\": \"off\" }"),
-		      "$.services.dns.health: with \"mode\"");
 }
 
 TEST(finds_itself_by_name_or_key_among_nodes_only)

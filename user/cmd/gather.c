@@ -249,11 +249,28 @@ static int gather_order(const struct config *config, struct facts_cgroup *cgroup
 	if (!needed && !config_find_probed(config))
 		return 0;
 	r = bpf_socket_can_go_first(cgroup->path, &first, err);
+	if (r == -EPERM) { /* who stands in the way is named by who really attaches */
+		cgroup->order = config_uses_cgroup(config) ? FACTS_ORDER_FIRST : FACTS_ORDER_SHUT;
+		return 0;
+	}
 	if (r)
 		return needed ? r : 0;
 	cgroup->order = first ? FACTS_ORDER_FIRST : FACTS_ORDER_BELOW;
 	cgroup->holds_us = cgroup_holds_us(cgroup->path);
 	return 0;
+}
+
+/*
+ * Where nothing but our own probes is to be kept from other tools: who translates no sockets need
+ * not have a cgroup that it could be done in. A container has none.
+ */
+static int gather_for_probes(const struct config *config, struct facts *facts, struct err *err)
+{
+	int r = cgroup_find(config->socket_lb.cgroup, &facts->cgroup, err);
+
+	if (r == -ENOENT || r == -EINVAL)
+		return 0;
+	return r ? r : gather_order(config, &facts->cgroup, err);
 }
 
 int gather_sockets(const struct policy *policy, const struct policy_member *self,
@@ -265,7 +282,7 @@ int gather_sockets(const struct policy *policy, const struct policy_member *self
 	if (config->services.count || facts->service_ids.count)
 		facts->closes_sockets = stale_can_close();
 	if (!config_uses_cgroup(config))
-		return 0;
+		return config_find_probed(config) ? gather_for_probes(config, facts, err) : 0;
 	facts->netns_cookie = bpf_netns_cookie();
 	r = cgroup_find(config->socket_lb.cgroup, &facts->cgroup, err);
 	if (!r)

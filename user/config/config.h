@@ -273,12 +273,12 @@ struct config {
 int config_read(const char *text, size_t length, struct config **out, struct problems *problems);
 void config_free(struct config *config);
 
-/* Whether anything of it needs programs of sockets, and so a cgroup. */
-bool config_uses_cgroup(const struct config *config);
 /*
- * A service whose backends are probed, where programs of sockets keep other tools away from that;
- * NULL: there is none.
+ * Whether anything of it needs programs of sockets, and so a cgroup. Probes do not: it is only
+ * better for them to have one.
  */
+bool config_uses_cgroup(const struct config *config);
+/* A service whose backends are probed, or NULL. */
 const struct config_service *config_find_probed(const struct config *config);
 
 #endif

@@ -106,11 +106,8 @@ bool config_uses_cgroup(const struct config *config)
 
 const struct config_service *config_find_probed(const struct config *config)
 {
-	const struct config_socket_lb *lb = &config->socket_lb;
 	const struct config_service *service;
 
-	if (lb->mode == LB_MODE_OFF && lb->foreign != FOREIGN_HIDE)
-		return NULL;
 	array_for_each(service, &config->services)
 		if (service->health.set)
 			return service;

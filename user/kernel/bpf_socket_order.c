@@ -148,6 +148,6 @@ int bpf_socket_can_go_first(const char *cgroup, bool *out, struct err *err)
 		r = -errno;
 	known = !r || r == -EINVAL;
 	can = !r;
-	*out = !r || r == -EPERM; /* whoever stands in the way is named by who really attaches */
-	return *out || known ? 0 : err_sys(err, r, "try a program in cgroup %s", path);
+	*out = can;
+	return known ? 0 : err_sys(err, r, "try a program in cgroup %s", path);
 }

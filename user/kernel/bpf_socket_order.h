@@ -24,7 +24,8 @@ bool bpf_socket_is_ahead(int cgroup_fd, enum socket_program program, uint32_t pr
 
 /*
  * Tries in a cgroup of its own below that one whether the kernel can run a program before those
- * that are there (BPF_F_PREORDER). What was found out once is remembered.
+ * that are there (BPF_F_PREORDER). What was found out once is remembered. -EPERM: one of those lets
+ * no program run beside it.
  */
 int bpf_socket_can_go_first(const char *cgroup, bool *out, struct err *err);
 

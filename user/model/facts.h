@@ -100,6 +100,7 @@ enum facts_order {
 	FACTS_ORDER_UNKNOWN, /* nobody needs it, or it could not be found out */
 	FACTS_ORDER_FIRST,   /* in the cgroup itself, BPF_F_PREORDER */
 	FACTS_ORDER_BELOW,   /* in the cgroups below alone */
+	FACTS_ORDER_SHUT,    /* another's lets none run beside it, and nobody but probes needs it */
 };
 
 /* The cgroup that the policy's socket load balancer belongs in. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What may keep the backends of a service from being found alive, or dead. */
+/* What may keep the backends of a service from being found alive. */
 #include <errno.h>
 
 #include "base/mem.h"
@@ -56,20 +56,11 @@ static int warn_backends(const struct config *config, const struct config_servic
 
 int policy_service_warnings(const struct config *config, struct problems *out)
 {
-	bool alone =
-		config->socket_lb.mode == LB_MODE_OFF && config->socket_lb.foreign != FOREIGN_HIDE;
 	const struct config_service *service;
 	int r = 0;
 
-	array_for_each(service, &config->services) {
+	array_for_each(service, &config->services)
 		if (!r && service->health.set)
 			r = warn_backends(config, service, out);
-		if (!r && alone && service->health.set)
-			r = problems_add(out, service->health.place,
-					 "with \"mode\": \"off\" nobody keeps another tool that "
-					 "translates sockets from answering for a dead backend; "
-					 "where there is one, set \"foreign\": \"hide\" or another "
-					 "\"mode\"");
-	}
 	return r;
 }

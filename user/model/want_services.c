@@ -182,7 +182,8 @@ static uint32_t want_hide(const struct want_builder *b)
 
 	if (config->socket_lb.foreign == FOREIGN_HIDE)
 		return TP_HIDE_EXEMPT | below;
-	if (!config_find_probed(config) || order == FACTS_ORDER_UNKNOWN)
+	if (!config_find_probed(config) || order == FACTS_ORDER_UNKNOWN ||
+	    order == FACTS_ORDER_SHUT)
 		return TP_HIDE_NOTHING;
 	return TP_HIDE_PROBES | below;
 }
@@ -192,8 +193,12 @@ static const char *why_probes_show(const struct want_builder *b)
 {
 	const struct facts_cgroup *cgroup = &b->view->facts->cgroup;
 
+	if (!cgroup->id)
+		return "there is no cgroup to keep it away in (socket_lb.cgroup)";
 	if (cgroup->order == FACTS_ORDER_UNKNOWN)
 		return "no cgroup can be made there to find out how to keep it away from probes";
+	if (cgroup->order == FACTS_ORDER_SHUT)
+		return "a program there lets none run beside it";
 	if (cgroup->order == FACTS_ORDER_BELOW && cgroup->holds_us)
 		return "without BPF_F_PREORDER it is kept away from probes of processes in cgroups "
 		       "below alone, and towpath is in none";
@@ -203,14 +208,14 @@ static const char *why_probes_show(const struct want_builder *b)
 static int warn_of_probes(struct want_builder *b)
 {
 	const struct config_service *probed = config_find_probed(b->view->policy->config);
-	const char *why = why_probes_show(b);
+	const char *why = why_probes_show(b), *path = b->view->facts->cgroup.path;
 
 	if (!probed || !why)
 		return 0;
 	if (problems_add(b->warnings, probed->health.place,
-			 "another tool in %s that translates sockets may answer for a dead "
+			 "another tool%s%s that translates sockets may answer for a dead "
 			 "backend: %s",
-			 b->view->facts->cgroup.path, why))
+			 *path ? " in " : "", path, why))
 		return want_no_memory(b);
 	return 0;
 }
@@ -273,7 +278,7 @@ static int want_sockets(struct want_builder *b)
 	if (!r)
 		r = add_foreign(b);
 	want_settings(b);
-	return r ? r : warn_of_probes(b);
+	return r;
 }
 
 int want_services(struct want_builder *b)
@@ -283,6 +288,8 @@ int want_services(struct want_builder *b)
 	b->out->socket_lb.stays = b->view->facts->sockets_unknown;
 	if (!r && b->view->facts->cgroup.id && !b->out->socket_lb.stays)
 		r = want_sockets(b);
+	if (!r && !b->out->socket_lb.stays)
+		r = warn_of_probes(b);
 	socket_lb_sort(&b->out->socket_lb);
 	/* without any service there is no cgroup, and what they led somewhere is closed */
 	return r ? r : want_closing(b);
