@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 
-from daemon import Daemon
+from daemon import HTTP_PORT, Daemon
 from lib import (DEADLINE_S, SLOWNESS, SO_RCVBUFFORCE, Lab, Skip, bound_socket, case, check,
                  check_equal, main, run, wait_until)
 from other_lb import HOOKS, PLACES, PREORDER, WAYS, OtherLb, older_kernel
@@ -560,6 +560,30 @@ def one_that_tolerates_nobody_is_named(lab):
         done = lab.towpath("apply", lab.write_policy(hiding(lab)), status=1)
         check("BPF_F_ALLOW_MULTI" in done.stderr, done.stderr)
         check_equal(reached(lab, "router", TCP, V4, OTHERS), (BACKEND, 8081), "it works on")
+
+
+@case
+def one_in_a_cgroup_above_is_told_until_that_is_named(lab):
+    """Its programs come behind both of ours, whichever way they are attached."""
+    lost = f"exempt sockets are not hidden from other tools' programs in {lab.pod}"
+    with other_lb(lab) as other:
+        for way in WAYS:
+            other.attach(way)
+            lab.apply(hiding(lab, cgroup=lab.pod))
+            status = lab.json("status")
+            told = {p["what"]: p["mend"] for p in status["problems"]}
+            check(not status["healthy"] and lost in told, f"{way}: {told}")
+            check("name that in socket_lb.cgroup" in told[lost], told[lost])
+            with Daemon(lab, lab.write_policy(hiding(lab, cgroup=lab.pod)), "--metrics-listen",
+                        f"127.0.0.1:{HTTP_PORT}") as daemon:
+                wait_until(lambda d=daemon: lost in d.fetch("/readyz")[2], f"{way}: to be told")
+                check_equal(daemon.fetch("/readyz")[0], 503, f"{way}: /readyz")
+            if not lab.below:   # there this process, in the cgroup itself, is refused
+                check_equal(reached(lab, "phone", TCP, V4, OTHERS), (BACKEND, 8081), "in force?")
+            lab.apply(hiding(lab))
+            check_hidden(lab, other, f"{way}, with the cgroup above")
+            check(is_hidden(lab), f"{way}: healthy with the cgroup above")
+            other.detach()
 
 
 @case
