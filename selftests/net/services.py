@@ -9,10 +9,11 @@ import socket
 import struct
 import threading
 
-from lib import SO_RCVBUFFORCE, Lab, bound_socket, inside, run
+from lib import SO_RCVBUFFORCE, Lab, bound_socket, check, check_equal, inside, run
 from scenes import open_policy
 
 TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
+SO_NETNS_COOKIE = 71
 
 
 def cgroup_mount():
@@ -131,6 +132,27 @@ def true_peers(lab, short, sock):
     return None
 
 
+def cookie_of(netns):
+    with inside(netns):
+        with socket.socket() as sock:
+            return struct.unpack("=Q", sock.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8))[0]
+
+
+def make_pod(name):
+    """With a way out on which nobody answers: by lo, Linux 6.1 refuses at once."""
+    def ip(*words):
+        run("ip", "-n", name, *words)
+    run("ip", "netns", "add", name)
+    ip("link", "set", "lo", "up")
+    ip("link", "add", "out", "type", "veth", "peer", "name", "nobody")
+    ip("link", "set", "nobody", "up")
+    ip("link", "set", "out", "up")
+    ip("addr", "add", "192.0.2.1/32", "dev", "out")
+    ip("addr", "add", "2001:db8::1/128", "dev", "out", "nodad")
+    ip("route", "add", "default", "dev", "out")
+    ip("-6", "route", "add", "default", "dev", "out")
+
+
 class Row:
     """A row of tp_backends, which the daemon would change when a backend dies."""
 
@@ -165,6 +187,21 @@ def services(policy="failover"):
             "SECOND": (SECOND, [Lab.DNS, Lab.WEB]), "SECOND6": (SECOND6, [Lab.DNS6, Lab.WEB6])}
     return {name.lower(): {"vip": vip, "ports": ports, "backends": backends, "policy": policy}
             for name, (vip, backends) in both.items()}
+
+
+def is_translated(lab, short):
+    """Whether connect() in that namespace leads to a backend, by what the kernel has."""
+    results = set()
+    for family, vip, backend in ((socket.AF_INET, VIP, Lab.WEB), (socket.AF_INET6, VIP6, Lab.WEB6)):
+        for kind, port in ((UDP, 9090), (TCP, 8880)):
+            with socket_in(lab, short, kind, family) as sock:
+                sock.setblocking(False)
+                sock.connect_ex((vip, 80))
+                peer = true_peers(lab, short, sock)
+                check(peer in ((vip, 80), (backend, port)), f"{short}: the other end is {peer}")
+                results.add(peer == (backend, port))
+    check_equal(len(results), 1, "families and protocols are treated alike")
+    return results.pop()
 
 
 def service_policy(lab, cgroup, policy="failover", **socket_lb):

@@ -18,9 +18,10 @@ from lib import (SHIM, TOWPATH, Failed, bound_socket, case, check, check_equal, 
                  inside, main, run, wait_until)
 from running import RunLab, forwards
 from scenes import open_policy
-from services import own_cgroup
+from services import cookie_of, is_translated, make_pod, own_cgroup, service_policy
 
 PORT = 51820
+EXEMPT_TUNNEL = 4   # of enum tp_exempt_why
 
 
 class NetnsLab(RunLab):
@@ -326,6 +327,67 @@ def backends_are_asked_from_inside(lab):
             for sock in listening:
                 sock.close()
             lab.script("towpath", "down", ok=False)
+
+
+def policy_of_sockets(lab, cgroup, **socket_lb):
+    """Its socket_lb does not name the tunnel's namespace."""
+    policy = service_policy(lab, cgroup, **socket_lb)
+    policy["tunnel"]["netns"] = lab.inner
+    return policy
+
+
+def exempt_rows(lab):
+    """Of tp_exempt: (cookie, why, what, netns)."""
+    done = run("bpftool", "-j", "map", "dump", "pinned", f"{lab.pins}/maps/tp_exempt")
+    rows = [row["formatted"] for row in json.loads(done.stdout)]
+    return [(r["key"], r["value"]["why"], r["value"]["what"], r["value"]["netns"]) for r in rows]
+
+
+def is_exempt(lab, cookie):
+    """It alone, in the map and in the status."""
+    check_equal(exempt_rows(lab), [(cookie, EXEMPT_TUNNEL, lab.inner, lab.inner)], "tp_exempt")
+    check_equal(lab.json("status")["exempt"],
+                [{"cookie": cookie, "why": "tunnel.netns", "what": lab.inner,
+                  "netns": lab.inner}], "status")
+    check(not is_translated(lab, "inner"), "sockets in the tunnel's namespace are left alone")
+    check(is_translated(lab, "aside"), "those of another one are not")
+
+
+@contextlib.contextmanager
+def beside(lab):
+    """A cgroup for this process, and a namespace that is not exempt."""
+    with own_cgroup() as cgroup:
+        make_pod(lab.netns("aside"))
+        try:
+            yield cgroup
+        finally:
+            lab.script("towpath", "down", ok=False)     # its processes are in the cgroup
+            run("ip", "netns", "del", lab.netns("aside"))
+
+
+@case
+def its_sockets_are_left_alone(lab):
+    """Without a word of it in the policy."""
+    with beside(lab) as cgroup:
+        for exempt in ([], [{"netns": lab.inner}]):
+            lab.apply(policy_of_sockets(lab, cgroup, exempt=exempt))
+            is_exempt(lab, cookie_of(lab.inner))
+
+
+@case
+def run_follows_it_as_an_exempt_one(lab):
+    """Made anew it is another namespace, of another cookie."""
+    with beside(lab) as cgroup:
+        lab.write(policy_of_sockets(lab, cgroup))
+        with Daemon(lab, lab.file) as daemon:
+            first = cookie_of(lab.inner)
+            is_exempt(lab, first)
+            lab.drop_inner()
+            wait_until(lambda: not is_ready(daemon), "the loss to be told")
+            lab.make_inner()
+            becomes_ready(daemon, "it to be set up again")
+            check(cookie_of(lab.inner) != first, "another namespace")
+            is_exempt(lab, cookie_of(lab.inner))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from daemon import Daemon
 from lib import (DEADLINE_S, TOWPATH, Lab, case, check, check_equal, fault_shim, inside, main, run,
                  wait_until)
 from services import (SECOND, SECOND6, TCP, UDP, VIP, VIP6, Row, cgroup_mount, cgroup_programs,
-                      served, service_policy, socket_in, true_peers)
+                      cookie_of, is_translated, make_pod, served, service_policy, socket_in,
+                      true_peers)
 from standin import MAP_LOOKUP, bpf
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
@@ -25,7 +26,6 @@ V4, V6 = socket.AF_INET, socket.AF_INET6
 FAMILIES = ((V4, VIP, Lab.WEB, Lab.DNS), (V6, VIP6, Lab.WEB6, Lab.DNS6))
 MAPPED = ((V6, "::ffff:" + VIP, "::ffff:" + Lab.WEB, "::ffff:" + Lab.DNS),)
 AF_UNSPEC_ADDRESS = bytes(16)
-SO_NETNS_COOKIE = 71
 MAP_UPDATE, OBJ_GET, STORAGE_SIZE = 2, 7, 8 + 16 * 48
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -269,21 +269,6 @@ def source_gives_a_client_one_backend(lab):
     lab.apply(service_policy(lab, lab.cgroup))
 
 
-def make_pod(name):
-    """With a way out on which nobody answers: by lo, Linux 6.1 refuses at once."""
-    def ip(*words):
-        run("ip", "-n", name, *words)
-    run("ip", "netns", "add", name)
-    ip("link", "set", "lo", "up")
-    ip("link", "add", "out", "type", "veth", "peer", "name", "nobody")
-    ip("link", "set", "nobody", "up")
-    ip("link", "set", "out", "up")
-    ip("addr", "add", "192.0.2.1/32", "dev", "out")
-    ip("addr", "add", "2001:db8::1/128", "dev", "out", "nodad")
-    ip("route", "add", "default", "dev", "out")
-    ip("-6", "route", "add", "default", "dev", "out")
-
-
 @contextlib.contextmanager
 def namespaces(lab, count):
     """As many pods; what one of them sends goes nowhere."""
@@ -318,21 +303,6 @@ def source_tells_namespaces_apart(lab):
                 seen |= mine
             check_equal(seen, set(backends), "backends of 16 namespaces")
     lab.apply(service_policy(lab, lab.cgroup))
-
-
-def is_translated(lab, short):
-    """Whether connect() in that namespace leads to a backend, by what the kernel has."""
-    results = set()
-    for family, vip, backend, _ in FAMILIES:
-        for kind, port in ((UDP, 9090), (TCP, 8880)):
-            with socket_in(lab, short, kind, family) as sock:
-                sock.setblocking(False)
-                sock.connect_ex((vip, 80))
-                peer = true_peers(lab, short, sock)
-                check(peer in ((vip, 80), (backend, port)), f"{short}: the other end is {peer}")
-                results.add(peer == (backend, port))
-    check_equal(len(results), 1, "families and protocols are treated alike")
-    return results.pop()
 
 
 @case
@@ -531,12 +501,6 @@ def remake_aside(lab):
     """A namespace of that name that was not there before, as a pod that starts again has it."""
     run("ip", "netns", "del", aside(lab), ok=False)
     make_pod(aside(lab))
-
-
-def cookie_of(netns):
-    with inside(netns):
-        with socket.socket() as sock:
-            return struct.unpack("=Q", sock.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8))[0]
 
 
 def cookies(lab):
