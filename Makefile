@@ -221,7 +221,6 @@ nightly: deps
 		selftests/net/test_chaos.py
 	$(Q)SOAK_S=1200 selftests/net/test_soak.py
 	$(Q)FAULT_CALLS=0 selftests/net/test_fault.py
-	$(Q)EVERY_ORDER=1 selftests/net/test_socket_hide.py wherever whoever
 	$(Q)EVERY_DAMAGE=1 selftests/net/test_damage.py
 	$(Q)EVERY_DAMAGE=1 selftests/net/test_pins.py
 	$(Q)NEXT_ABI=1 FAULT_CALLS=0 selftests/net/test_abi.py

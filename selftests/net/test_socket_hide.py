@@ -24,7 +24,6 @@ from services import (TCP, UDP, cgroup_programs, move_to, new_cgroup, own_cgroup
 from standin import LINK_CREATE, bpf
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
-EVERY_ORDER = bool(int(os.environ.get("EVERY_ORDER", "0")))
 OTHERS, OTHERS6 = "100.80.0.90", "fd7a:70::90"
 BACKEND, BACKEND6 = "10.10.30.99", "fd10:30::99"    # nobody: a connection there stays open,
 BACKEND_MAC = "02:00:00:00:00:99"                   # as long as no neighbour is looked for in vain
@@ -100,7 +99,7 @@ def check_lost(lab, what):
 
 @case
 def whoever_comes_first_and_however_it_is_attached(lab):
-    for way in WAYS if EVERY_ORDER or not lab.below else WAYS[:1]:
+    for way in WAYS:
         with other_lb(lab) as other:
             other.attach(way)
             check_equal(reached(lab, "phone", TCP, V4, OTHERS), (BACKEND, 8081), "not hidden yet")
@@ -141,8 +140,8 @@ def takes(other, way, place):
 def wherever_it_is_attached_among_others(lab):
     """It asks to be first or last, and comes before us or behind us."""
     tried = 0
-    for way in WAYS if EVERY_ORDER else WAYS[:1]:
-        for place in PLACES if EVERY_ORDER else ("", "after", "preorder before"):
+    for way in WAYS:
+        for place in PLACES:
             if lab.below and "preorder" in place:
                 continue    # which a kernel without it cannot do
             what = f"{way} {place}"
