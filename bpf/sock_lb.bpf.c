@@ -185,6 +185,9 @@ static __always_inline int on_send(struct bpf_sock_addr *ctx, enum family family
 		peer_write(ctx, family, &rev->backend, rev->backend_port);
 		return GO_ON;
 	}
+	/* connected before there was the service, or while exempt: the same */
+	if (is_connected_to(ctx, family, &peer))
+		return send_elsewhere(ctx, &peer);
 	service = service_find(ctx, &peer);
 	return service ? send_to_service(ctx, family, service, &peer) : send_elsewhere(ctx, &peer);
 }

@@ -42,6 +42,21 @@ static __always_inline void peer_read(struct peer *peer, const struct bpf_sock_a
 	peer->port = (__be16)ctx->user_port;
 }
 
+/* Whether the kernel has the socket connected to that one. */
+static __always_inline bool is_connected_to(const struct bpf_sock_addr *ctx, enum family family,
+					    const struct peer *peer)
+{
+	const __u32 *words = (const __u32 *)&peer->addr;
+	const struct bpf_sock *sk = ctx->sk;
+
+	if (!sk || sk->state != BPF_TCP_ESTABLISHED || sk->dst_port != peer->port)
+		return false;
+	if (family == FAMILY_V4)
+		return sk->dst_ip4 == words[3];
+	return sk->dst_ip6[0] == words[0] && sk->dst_ip6[1] == words[1] &&
+	       sk->dst_ip6[2] == words[2] && sk->dst_ip6[3] == words[3];
+}
+
 static __always_inline void peer_write(struct bpf_sock_addr *ctx, enum family family,
 				       const struct tp_addr *addr, __be16 port)
 {

@@ -14,8 +14,8 @@ import subprocess
 import threading
 
 from daemon import Daemon
-from lib import (DEADLINE_S, TOWPATH, Lab, case, check, check_equal, fault_shim, inside, main, run,
-                 wait_until)
+from lib import (DEADLINE_S, TOWPATH, Lab, bound_socket, case, check, check_equal, fault_shim,
+                 inside, main, run, wait_until)
 from services import (SECOND, SECOND6, TCP, UDP, VIP, VIP6, Row, cgroup_mount, cgroup_programs,
                       cookie_of, is_translated, make_pod, served, service_policy, socket_in,
                       true_peers)
@@ -26,6 +26,7 @@ V4, V6 = socket.AF_INET, socket.AF_INET6
 FAMILIES = ((V4, VIP, Lab.WEB, Lab.DNS), (V6, VIP6, Lab.WEB6, Lab.DNS6))
 MAPPED = ((V6, "::ffff:" + VIP, "::ffff:" + Lab.WEB, "::ffff:" + Lab.DNS),)
 AF_UNSPEC_ADDRESS = bytes(16)
+STREAM_PORT = 8882
 MAP_UPDATE, OBJ_GET, STORAGE_SIZE = 2, 7, 8 + 16 * 48
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -347,6 +348,75 @@ def who_is_exempt_from_now_on_still_knows_whom_it_talks_to(lab):
                 check_equal(ask(free, (backend, 9090)), ("web-udp", (backend, 9090)),
                             "the backend by its own address")
             lab.apply(service_policy(lab, lab.cgroup))
+
+
+def exempting(lab, phone):
+    """Whether the phone is exempt; TCP leads to a port of this case's."""
+    policy = service_policy(lab, lab.cgroup, exempt=phone and [{"netns": lab.netns("phone")}] or [])
+    for service in policy["services"].values():
+        service["ports"][0]["target_port"] = STREAM_PORT
+    policy["grants"].append({"src": ["phone"], "dst": list(policy["services"])})
+    return policy
+
+
+def accepted(stack, lab, listener, family, vip):
+    """A connection of the phone's: (client, server)."""
+    client = stack.enter_context(connected(lab, TCP, family, vip, "phone"))
+    server, _ = listener.accept()
+    server.settimeout(DEADLINE_S)
+    return client, stack.enter_context(server)
+
+
+def passes_both_ways(client, server):
+    for here, there in ((client, server), (server, client)):
+        here.sendall(b"go on")
+        check_equal(there.recv(100), b"go on", "the stream")
+
+
+def conversations(stack, lab, listeners):
+    """Of the phone with a service: for each the socket, and what has it go on."""
+    made = []
+    for family, vip, backend, _ in FAMILIES + MAPPED:
+        client, server = accepted(stack, lab, listeners[plain(backend)], family, vip)
+        made.append((client, vip, backend, STREAM_PORT,
+                     lambda c=client, s=server: passes_both_ways(c, s)))
+        sock = stack.enter_context(connected(lab, UDP, family, vip, "phone"))
+        made.append((sock, vip, backend, 9090,
+                     lambda s=sock: check_equal(whom(s), "web-udp", "who answers")))
+    return made
+
+
+def plain(address):
+    return address.removeprefix("::ffff:")
+
+
+def goes_on(lab, made, translated):
+    """Each as it was connected, whoever has become exempt since."""
+    for sock, vip, backend, port, go_on in made:
+        what = f"{vip}, {sock.type.name}, translated: {translated}"
+        check_equal(true_peers(lab, "phone", sock), (backend, port) if translated else (vip, 80),
+                    f"{what}: the other end")
+        check_equal(sock.getpeername()[:2], (vip, 80), f"{what}: getpeername")
+        go_on()
+
+
+@case
+def what_is_connected_stays_as_it_is(lab):
+    """When its namespace becomes exempt, and when it is no longer: a connection and a UDP socket of
+    each family. By the phone's packets the router serves it, when its sockets are left alone."""
+    with contextlib.ExitStack() as stack:
+        listeners = {address: stack.enter_context(bound_socket(lab, "web", TCP, address,
+                                                               STREAM_PORT))
+                     for address in (lab.WEB, lab.WEB6)}
+        for first in (False, True):
+            lab.apply(exempting(lab, first))
+            old = conversations(stack, lab, listeners)
+            goes_on(lab, old, not first)
+            lab.apply(exempting(lab, not first))
+            goes_on(lab, old, not first)
+            goes_on(lab, conversations(stack, lab, listeners), first)
+            goes_on(lab, old, not first)
+    lab.apply(service_policy(lab, lab.cgroup))
 
 
 def run_in(lab, short):
