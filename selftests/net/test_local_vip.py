@@ -11,6 +11,7 @@ So it is with a service of ours whose backend is such an address: we translate t
 once each way, and the load balancer that of the backend."""
 
 import contextlib
+import errno
 import socket
 import time
 
@@ -188,24 +189,36 @@ def host_is_reached_by(lab, lb, phone, vip, pair):
                {"to_backend": 1, "masqueraded": 1, "from_masquerade": 1})
 
 
-def talks_tcp(lab, short="pod", vip_port=53, server_port=POD_PORT):
-    """A connection of real sockets, large enough to be sent in super-packets."""
-    said = b"question" * 20000, b"an answer" * 20000
-    for phone, vip, pod, router, _ in families(lab):
-        behind = short, pod if short == "pod" else router, server_port
-        # what a socket of the router answers is translated behind us, to the address itself
-        for name in names(vip) if short == "pod" else (vip,):
-            check(exchange(lab, phone, name, *said, vip_port, behind) == said,
-                  f"{name}: a stream of bytes each way")
+STREAMS = ("pod", 53, POD_PORT), ("web", 80, HOST_PORT)
+OWN_STREAM = ("router", 81, OWN_PORT)
+
+
+def streams_are_served(lab, lb, streams, translations):
+    """Connections of real sockets, large enough to be sent in super-packets. The last packet of one
+    may come a little later, so nothing that counts is to follow."""
+    said, before = (b"question" * 20000, b"an answer" * 20000), lb.counts()
+    for short, vip_port, server_port in streams:
+        for phone, vip, pod, router, web in families(lab):
+            behind = short, {"pod": pod, "web": web, "router": router}[short], server_port
+            # what a socket of the router answers is translated behind us, to the address itself
+            for name in names(vip) if short != "router" else (vip,):
+                check(exchange(lab, phone, name, *said, vip_port, behind) == said,
+                      f"{name} by {short}: a stream of bytes each way")
+    check_equal(set(counted(before, lb.counts())), translations, "translations")
+
+
+def is_served(lab, lb):
+    """By UDP and TCP: the pod, and the LAN host."""
+    pod_is_reached(lab, lb)
+    host_is_reached(lab, lb)
+    streams_are_served(lab, lb, STREAMS, {"to_backend", "masqueraded", "from_masquerade"})
 
 
 @case
 def is_reached_where_nobody_answers(lab):
     with lab.running(), lab.balanced() as lb:
         before = reasons(lab)
-        pod_is_reached(lab, lb)
-        host_is_reached(lab, lb)
-        talks_tcp(lab)
+        is_served(lab, lb)
         check(reasons(lab)["handed_over"] > before["handed_over"], "it was handed over")
         check_equal(reasons(lab)["spoof"], before["spoof"], "what was handed over is let in")
 
@@ -218,8 +231,7 @@ def is_reached_behind_and_before_us(lab):
             for first in (True, False):
                 for then in (TC_ACT_UNSPEC, TC_ACT_OK):
                     with lab.balanced(tcx, first, then) as lb:
-                        pod_is_reached(lab, lb)
-                        host_is_reached(lab, lb)
+                        is_served(lab, lb)
 
 
 @case
@@ -229,8 +241,7 @@ def is_reached_where_there_is_no_tcx(lab):
         for first in (True, False):
             for then in (TC_ACT_UNSPEC, TC_ACT_OK):
                 with lab.balanced(False, first, then) as lb:
-                    pod_is_reached(lab, lb)
-                    host_is_reached(lab, lb)
+                    is_served(lab, lb)
         with lab.balanced(False, False, adopted=True) as lb:
             all_are_reached(lab, lb)
 
@@ -238,8 +249,7 @@ def is_reached_where_there_is_no_tcx(lab):
 @case
 def is_reached_through_generic_xdp(lab):
     with lab.running(xdp="generic"), lab.balanced() as lb:
-        pod_is_reached(lab, lb)
-        host_is_reached(lab, lb)
+        is_served(lab, lb)
 
 
 # ---- where the load balancer has adopted the tunnel's device, too -------------------------------
@@ -267,6 +277,8 @@ def all_are_reached(lab, lb):
     pod_is_reached(lab, lb)
     host_is_reached(lab, lb)
     own_socket_is_reached(lab, lb)
+    streams_are_served(lab, lb, (*STREAMS, OWN_STREAM),
+                       {"to_backend", "masqueraded", "from_masquerade", "to_client"})
 
 
 @case
@@ -276,8 +288,6 @@ def is_translated_once_behind_us_on_the_tunnel(lab):
             for then in (TC_ACT_UNSPEC, TC_ACT_OK):
                 with lab.balanced(tcx, False, then, adopted=True) as lb:
                     all_are_reached(lab, lb)
-        with lab.balanced(adopted=True):
-            talks_tcp(lab, "router", 81, OWN_PORT)
 
 
 @case
@@ -357,6 +367,70 @@ def follows_the_address_to_another_machine_and_back(lab):
                 lan_is_reached(lab, vip, phone, router, sport, b"then there")
             lab.is_at(vip, HERE)
             flow_goes_to_pod(lab, vip, phone, pod, sport, b"and here again")
+
+
+def opened(stack, lab, vip, behind):
+    """A connection to the address: (client, server)."""
+    with bound_socket(lab, *behind) as listener:
+        client = stack.enter_context(client_socket(lab, "phone", socket.SOCK_STREAM, vip))
+        client.connect((vip, 53))
+        server, _ = listener.accept()
+        server.settimeout(DEADLINE_S)
+        stack.enter_context(server)
+    passes_both_ways((client, server))
+    return client, server
+
+
+def passes_both_ways(ends):
+    for here, there in (ends, ends[::-1]):
+        here.sendall(b"go on")
+        check_equal(there.recv(100), b"go on", "the stream")
+
+
+def hears_nothing(end, what):
+    end.setblocking(False)
+    try:
+        got = end.recv(100)
+    except OSError as error:
+        got = error.errno
+    check_equal(got, errno.EAGAIN, what)
+
+
+def is_over(lab, all_ends):
+    """What their clients say ends here."""
+    before = lab.drops("invalid")
+    for client, _ in all_ends:
+        client.sendall(b"are you there?")
+    lab.counted("invalid", before, len(all_ends))
+
+
+@case
+def a_connection_is_of_the_machine_that_has_the_address(lab):
+    """One that is silent while the address is elsewhere goes on when it is back. One that is not is
+    over, as one to the other machine is then; and either way they may be opened anew."""
+    vips = [(vip, ("pod", socket.SOCK_STREAM, pod, POD_PORT), ("dns", socket.SOCK_STREAM, vip, 53))
+            for _, vip, pod, _, _ in families(lab)]
+
+    def is_found(where):
+        for vip, *_ in vips:
+            lab.is_at(vip, where)
+
+    with lab.running(), lab.balanced(), contextlib.ExitStack() as stack:
+        silent, speaks = ([opened(stack, lab, vip, pod) for vip, pod, _ in vips] for _ in "ab")
+        with contextlib.ExitStack() as moved:
+            for vip, *_ in vips:
+                moved.enter_context(held_by(lab, "dns", vip))
+            is_found(ELSEWHERE)
+            there = [opened(stack, lab, vip, dns) for vip, _, dns in vips]
+            is_over(lab, speaks)
+            for ends in there:
+                passes_both_ways(ends)
+        is_found(HERE)
+        is_over(lab, there)
+        for ends in silent + [opened(stack, lab, vip, pod) for vip, pod, _ in vips]:
+            passes_both_ways(ends)
+        for end in (end for ends in speaks + there for end in ends):
+            hears_nothing(end, "of a connection that is over")
 
 
 @case
