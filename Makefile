@@ -161,10 +161,11 @@ $(B)/abi-%/towpath: $(ABI_SRC) $(PLAIN_OBJ)
 	$(link_other)
 
 # preloaded by the net tier, to fail kernel calls
-$(B)/fault.so: selftests/fault/fault.c
+$(B)/fault.so: $(wildcard selftests/fault/*.c) selftests/fault/fault.h
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -shared -fPIC -o $@ $< -ldl
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -shared -fPIC -o $@ \
+		$(filter %.c,$^) -ldl
 
 $(B)/towpath: $(B)/plain/towpath
 	$(Q)cp $< $@.tmp && mv $@.tmp $@	# the old one may be running

@@ -29,7 +29,7 @@ from packets import Packet
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TOWPATH = os.environ.get("TOWPATH", os.path.join(TOP, "build", "towpath"))
-SHIM = os.path.join(TOP, "build", "fault.so")        # selftests/fault/fault.c
+SHIM = os.path.join(TOP, "build", "fault.so")        # selftests/fault
 SLOWNESS = int(os.environ.get("SLOWNESS", "1"))      # of an emulated machine: 1 is a real one
 DEADLINE_S = 10 * SLOWNESS
 BUILD_S = 900       # all of towpath, on a machine with much to do

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef FAULT_H
+#define FAULT_H
+
+#include <dlfcn.h>
+#include <stdbool.h>
+
+/* Counts a call of that name: whether it is its turn to fail, and then errno is set. */
+bool fault_is_next(const char *name);
+
+void fault_note(const char *name, bool failed); /* a line of FAULT_LOG */
+bool fault_is_now(void);                        /* what FAULT_WHILE says */
+
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+#define FAIL_SOMETIMES(type, name, parameters, arguments)                      \
+	type name parameters                                                   \
+	{                                                                      \
+		return fault_is_next(#name) ? (type)-1 : REAL(name) arguments; \
+	}
+
+#endif
