@@ -4,6 +4,7 @@
  *
  *	FAULT_AT=N	the Nth call, from 1, fails with EIO; unset or 0: none does
  *	FAULT_FROM=X	counted is from the first call of X, as "rename", on
+ *	FAULT_ONLY=X	counted are only calls of X
  *	FAULT_KILL=1	ends the program there instead, as kill -9 does
  *	FAULT_LOG=FILE	a line for each call, "number name", and " failed" behind the one that did
  *
@@ -22,9 +23,14 @@
  *	FAULT_NETLINK_ALWAYS=1	not every other dump, but each
  *	FAULT_NETNS=X	the network namespace at path X may not be entered, while there is one
  *
- * Counted is what the program asks of the kernel by a function of libc: bpf(2) of libbpf, netlink
- * and other sockets, files that it opens, reads, writes, locks, renames and removes, mounts and new
- * processes. Calls that libc makes on its own behalf are not.
+ * Counted is what the program and its libraries ask of the kernel by a function of libc, from
+ * main() on. Not counted:
+ *	what libc asks on its own behalf, as stdio does for fgets(), getmntent() and fclose();
+ *	what cannot fail when it is asked rightly, as getpid(), geteuid(), umask(), signal(),
+ *	sigprocmask(), clock_gettime(), uname(), getrlimit(), munmap(), and kill() of a child;
+ *	close() and closedir(), after which it is closed whatever they say;
+ *	write() to standard output and error, which are how the program says what failed;
+ *	waits, as nanosleep(), which only end early, and memory, as mmap() of no file.
  */
 #include "fault.h"
 
@@ -37,30 +43,37 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+static bool in_main; /* and not yet with what libraries do when they are loaded */
 static unsigned long calls;
 
+/* Opened each time: a child closes what it does not know. */
 void fault_note(const char *name, bool failed)
 {
-	static int fd = -2;
-	char line[64];
 	const char *path = getenv("FAULT_LOG");
-	int length;
+	char line[64];
+	int fd, length;
 
-	if (fd == -2)
-		fd = path ? (int)syscall(SYS_openat, AT_FDCWD, path,
-					 O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)
-			  : -1;
+	if (!path)
+		return;
+	fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
+			  0600);
 	length = snprintf(line, sizeof(line), "%lu %s%s\n", calls, name, failed ? " failed" : "");
 	if (fd >= 0)
 		(void)!syscall(SYS_write, fd, line, (size_t)length);
+	close(fd);
 }
 
 bool fault_is_next(const char *name)
 {
 	const char *at = getenv("FAULT_AT"), *from = getenv("FAULT_FROM");
+	const char *only = getenv("FAULT_ONLY");
 	bool failed;
 
+	if (!in_main)
+		return false;
 	if (from && !calls && strcmp(name, from) != 0)
+		return false;
+	if (only && strcmp(name, only) != 0)
 		return false;
 	failed = ++calls == (at ? strtoul(at, NULL, 10) : 0);
 	fault_note(name, failed);
@@ -76,4 +89,14 @@ bool fault_is_now(void)
 	const char *path = getenv("FAULT_WHILE");
 
 	return !path || syscall(SYS_faccessat, AT_FDCWD, path, F_OK) == 0;
+}
+
+int __libc_start_main(int (*program)(int, char **, char **), int argc, char **argv,
+		      void (*init)(void), void (*fini)(void), void (*unload)(void), void *stack);
+
+int __libc_start_main(int (*program)(int, char **, char **), int argc, char **argv,
+		      void (*init)(void), void (*fini)(void), void (*unload)(void), void *stack)
+{
+	in_main = true;
+	return REAL(__libc_start_main)(program, argc, argv, init, fini, unload, stack);
 }

@@ -13,10 +13,14 @@ bool fault_is_now(void);                        /* what FAULT_WHILE says */
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-#define FAIL_SOMETIMES(type, name, parameters, arguments)                      \
-	type name parameters                                                   \
-	{                                                                      \
-		return fault_is_next(#name) ? (type)-1 : REAL(name) arguments; \
+/* What a call gives when it fails, where it is not -1. */
+#define FAIL_WITH(value, type, name, parameters, arguments)                   \
+	type name parameters                                                  \
+	{                                                                     \
+		return fault_is_next(#name) ? (value) : REAL(name) arguments; \
 	}
+
+#define FAIL_SOMETIMES(type, name, parameters, arguments) \
+	FAIL_WITH((type)-1, type, name, parameters, arguments)
 
 #endif

@@ -14,7 +14,7 @@ static bool is_netlink(int fd)
 	int domain = 0;
 	socklen_t size = sizeof(domain);
 
-	return !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) && domain == AF_NETLINK;
+	return !REAL(getsockopt)(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) && domain == AF_NETLINK;
 }
 
 /* Of the dump that is being read; one question is asked at a time. */
@@ -99,9 +99,9 @@ static const struct nlmsghdr *message_to(int wanted, int fd, const void *data, s
 	socklen_t size = sizeof(int);
 
 	return length >= sizeof(struct nlmsghdr) &&
-			       !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) &&
+			       !REAL(getsockopt)(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) &&
 			       domain == AF_NETLINK &&
-			       !getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) &&
+			       !REAL(getsockopt)(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) &&
 			       protocol == wanted
 		       ? data
 		       : NULL;
