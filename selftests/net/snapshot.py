@@ -63,8 +63,6 @@ def take(netns):
         "links": _lines(_ip(netns, "-o", "-d", "link"), r"state \S+", r"promiscuity \d+"),
         "addresses": _lines(_ip(netns, "-o", "address"), counters, r"\\"),
         "routes": _lines(_ip(netns, "route", "show", "table", "all"), counters),
-        "rules": _lines(_ip(netns, "rule", "show"), counters),
-        "rules6": _lines(_ip(netns, "-6", "rule", "show"), counters),
         "routes6": _lines(_ip(netns, "-6", "route", "show", "table", "all"), counters),
         "rules": _lines(_ip(netns, "rule")),
         "rules6": _lines(_ip(netns, "-6", "rule")),
