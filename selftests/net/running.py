@@ -5,14 +5,24 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 
 from daemon import Daemon
-from lib import SLOWNESS, Lab, check, run, wait_until
+from lib import SHIM, SLOWNESS, TOWPATH, Lab, check, run, wait_until
 from packets import udp
 from scenes import pairs
 
 TABLET = {"public_key": "M" * 42 + "E=", "addresses": ["100.80.0.11"]}
 PROMPT_S = 5 * SLOWNESS     # a second is meant, on a machine that has nothing else to do
+HANG_S = 60     # of a command that is to end with an error
+
+
+def faulty(lab, variables, *arguments):
+    """towpath with those FAULT_ variables of the shim, which fault_shim() has built."""
+    return subprocess.run(
+        ["nsenter", f"--net=/run/netns/{lab.netns('router')}", "--", "env", f"LD_PRELOAD={SHIM}",
+         *variables, TOWPATH, *arguments, "--instance", lab.instance],
+        text=True, capture_output=True, timeout=HANG_S, check=False)
 
 
 @contextlib.contextmanager

@@ -7,15 +7,16 @@ all). FAULT_PART=2/5 tries every fifth of those, from the second, so that severa
 side. FAULT_AT names calls."""
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
 
 import snapshot
 from daemon import HTTP_PORT, Daemon
-from lib import (DEADLINE_S, SHIM, TOWPATH, Failed, case, check, check_equal, fault_shim, main,
+from lib import (DEADLINE_S, SHIM, Failed, case, check, check_equal, fault_shim, main,
                  wait_until)
-from running import TABLET, RunLab, present, same_flow
+from running import TABLET, RunLab, faulty, present, same_flow
 from scenes import forget_object, open_policy
 from services import own_cgroup, service_policy
 
@@ -25,14 +26,6 @@ WANTED = int(os.environ.get("FAULT_CALLS", "8"))
 PART, PARTS = (int(number) for number in os.environ.get("FAULT_PART", "1/1").split("/"))
 NAMED = [int(number) for number in os.environ.get("FAULT_AT", "").split()]
 LOAD_S = 6 * DEADLINE_S    # the verifier has work to do
-HANG_S = 60     # of an apply that is to end with an error
-
-
-def faulty_apply(lab, policy, *variables):
-    return subprocess.run(
-        ["nsenter", f"--net=/run/netns/{lab.netns('router')}", "--", "env", f"LD_PRELOAD={SHIM}",
-         *variables, TOWPATH, "apply", policy, "--instance", lab.instance],
-        text=True, capture_output=True, timeout=HANG_S, check=False)
 
 
 def apply(lab, policy, at):
@@ -40,7 +33,7 @@ def apply(lab, policy, at):
     log = f"{lab.run_dir}/fault.log"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(log)
-    done = faulty_apply(lab, policy, f"FAULT_AT={at}", f"FAULT_LOG={log}")
+    done = faulty(lab, (f"FAULT_AT={at}", f"FAULT_LOG={log}"), "apply", policy)
     with open(log, encoding="utf-8") as file:
         return done, file.read().splitlines()
 
@@ -63,7 +56,7 @@ def fail(lab, policy, at, between=lambda: None):
     check(0 <= done.returncode <= 6, f"{what}: exit status {done.returncode}\n{done.stderr}")
     # a call that apply can do without leaves status 0: then all must be in place
     last = done.stderr.rstrip().rpartition("\n")[2]
-    check(not done.returncode or (last.startswith("towpath: apply: ") and
+    check(not done.returncode or (last.startswith("towpath: ") and
                                   any(cause in last for cause in CAUSES)),
           f"{what}: exit status {done.returncode}, and no cause is named\n{done.stderr}")
     between()
@@ -137,10 +130,11 @@ def a_program_that_does_not_load_leaves_the_old_one_running(lab):
     attached = lab.json("status")["attachments"]
     forget_object(lab)
     for program in ("tp_tc_lan", "tp_tc_tunnel"):
-        done = faulty_apply(lab, lab.policy_path, f"FAULT_PROGRAM={program}")
+        done = faulty(lab, (f"FAULT_PROGRAM={program}",), "apply", lab.policy_path)
         log = f"/run/towpath/{lab.instance}.load.log"
         check_equal(done.returncode, 1, f"exit status\n{done.stderr}")
         check(program in done.stderr and log in done.stderr, done.stderr)
+        check_equal(done.stderr.count(os.strerror(errno.EACCES)), 1, f"the cause\n{done.stderr}")
         with open(log, encoding="utf-8") as file:
             check("R9 !read_ok" in file.read(), f"the verifier's words are in {log}")
         check_equal(lab.json("status")["attachments"], attached, "attachments")

@@ -60,16 +60,25 @@ void bpf_log_begin(void)
 	said.loading = true;
 }
 
+/* libbpf ends many of its own sentences with the cause. */
+static bool names(const char *text, int length, const char *cause)
+{
+	return memmem(text, (size_t)length, cause, strlen(cause));
+}
+
 int bpf_log_error(struct err *err, int r)
 {
 	size_t first = said.text ? strcspn(said.text, "\n") : 0;
+	int length;
 
 	said.failed = true;
 	said.loading = false;
 	if (!first)
 		return err_sys(err, r, "load BPF programs");
-	return err_sys(err, r, "load BPF programs: %.*s",
-		       (int)(first < FIRST_MAX ? first : FIRST_MAX), said.text);
+	length = (int)(first < FIRST_MAX ? first : FIRST_MAX);
+	return names(said.text, length, strerror(-r))
+		       ? err_set(err, r, "load BPF programs: %.*s", length, said.text)
+		       : err_sys(err, r, "load BPF programs: %.*s", length, said.text);
 }
 
 const char *bpf_log_failure(void)
