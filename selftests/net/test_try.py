@@ -6,6 +6,7 @@ Connections of the machine itself outlive the first apply."""
 
 import base64
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -13,9 +14,9 @@ import subprocess
 import time
 
 import snapshot
-from lib import (TOWPATH, Lab, bound_socket, case, check, check_equal, client_socket, main,
-                 wait_until)
-from running import TABLET, end_of_trial, guardians
+from lib import (TOWPATH, Lab, bound_socket, case, check, check_equal, client_socket, fault_shim,
+                 main, wait_until)
+from running import TABLET, end_of_trial, faulty, guardians
 
 TRIAL_S = 2
 LONG_S = 300
@@ -174,6 +175,43 @@ def a_killed_guardian_is_said(lab):
     wait_until(lambda: not guardians(lab), "its end")
     check("has died" in lab.apply().stderr, "apply says so")
     check(not os.path.exists(record(lab)), "the record is gone")
+    lab.towpath("down")
+
+
+def without_lock(lab, at, *arguments):
+    """With the flock() of that number failed for another reason than that somebody holds it."""
+    fault_shim()
+    return faulty(lab, ("FAULT_ONLY=flock", f"FAULT_AT={at}"), *arguments)
+
+
+@case
+def a_record_that_cannot_be_locked_is_an_error_and_not_held(lab):
+    lab.apply()
+    path = lab.write_policy(narrowed(lab))
+    done = without_lock(lab, 2, "apply", path, "--try", str(LONG_S))
+    cause = f"lock {record(lab)}: {os.strerror(errno.EIO)}"
+    check_equal((done.returncode, cause in done.stderr), (1, True), f"to make it\n{done.stderr}")
+    check(not os.path.exists(record(lab)) and not guardians(lab), "nothing is on trial")
+    try_for(lab, narrowed(lab), LONG_S)
+    for at, command in ((2, ("apply", path)), (1, ("status",))):
+        done = without_lock(lab, at, *command)
+        check_equal((done.returncode, cause in done.stderr, "on trial for" in done.stderr),
+                    (1, True, False), f"to look at it: {command}\n{done.stderr}")
+    lab.towpath("down")
+
+
+@case
+def a_guardian_that_cannot_lock_says_so_and_tries_again(lab):
+    """Its flock() is the third: those of apply are of the instance and of the record."""
+    lab.apply()
+    old = sha(lab)
+    done = without_lock(lab, 3, "apply", lab.write_policy(narrowed(lab)), "--try", str(TRIAL_S))
+    check_equal(done.returncode, 0, done.stderr)
+    end_of_trial(lab, PATIENCE_S)
+    with open(f"{record(lab)}.log", encoding="utf-8") as file:
+        said = file.read()
+    check(f"lock /run/towpath/{lab.instance}.lock: {os.strerror(errno.EIO)}" in said, said)
+    check_equal(sha(lab), old, "policy")
     lab.towpath("down")
 
 

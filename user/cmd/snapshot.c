@@ -59,8 +59,9 @@ int snapshot_take(struct snapshot *snapshot, const struct args *args, const stru
 		.stats = &snapshot->stats,
 		.running = running,
 		.now = time(NULL),
-		.try_until = try_until(args),
 	};
+	if (try_until(args, &snapshot->status.try_until, &snapshot->p.failure))
+		return fail(&snapshot->p, EXIT_FAILED);
 	status = pipeline_observe(&snapshot->p, false);
 	return status == EXIT_DONE ? read_counters(snapshot) : status;
 }

@@ -35,22 +35,32 @@ static const char *record_path(char *buf, const struct args *args)
 	return run_path(buf, args, "try");
 }
 
-/* Whether the guardian that held the record's lock is no more. */
-static bool is_abandoned(int fd)
+/* 1 or 0, whether the guardian that held the record's lock is no more, or a negative errno. */
+static int is_abandoned(int fd)
 {
-	return !flock(fd, LOCK_SH | LOCK_NB);
+	if (!flock(fd, LOCK_SH | LOCK_NB))
+		return 1;
+	return errno == EWOULDBLOCK ? 0 : -errno;
 }
 
-int64_t try_until(const struct args *args)
+int try_until(const struct args *args, int64_t *until, struct err *err)
 {
 	char path[RUN_PATH_SIZE], text[24] = "";
 	AUTO_CLOSE int fd = open(record_path(path, args), O_RDONLY | O_CLOEXEC);
-	uint64_t until;
+	uint64_t seconds = 0;
+	int r;
 
-	if (fd < 0 || is_abandoned(fd) || read(fd, text, sizeof(text) - 1) < 1 ||
-	    num_read(text, 1, INT64_MAX, &until))
-		return 0;
-	return (int64_t)until;
+	*until = 0;
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_sys(err, -errno, "open %s", path);
+	r = is_abandoned(fd);
+	if (r < 0)
+		return err_sys(err, r, "lock %s", path);
+	if (!r && read(fd, text, sizeof(text) - 1) < 0)
+		return err_sys(err, -errno, "read %s", path);
+	if (!r && !num_read(text, 1, INT64_MAX, &seconds))
+		*until = (int64_t)seconds;
+	return 0;
 }
 
 bool try_end(const struct args *args)
@@ -62,8 +72,15 @@ bool try_end(const struct args *args)
 
 int try_refuse(const struct args *args)
 {
-	int64_t until = try_until(args), left = until - time(NULL);
+	int64_t until, left;
+	struct err err;
 
+	if (try_until(args, &until, &err)) {
+		log_error("%s: find out whether a policy is on trial: %s", args->command->name,
+			  err.text);
+		return EXIT_FAILED;
+	}
+	left = until - time(NULL);
 	if (!until) {
 		if (try_end(args))
 			log_warn("%s: a policy was on trial, and what would have put back the one "
@@ -88,6 +105,7 @@ static int make_record(const struct args *args, struct err *err)
 {
 	char path[RUN_PATH_SIZE], text[24];
 	AUTO_CLOSE int fd = -1;
+	ssize_t n;
 	int length;
 
 	record_path(path, args);
@@ -95,8 +113,11 @@ static int make_record(const struct args *args, struct err *err)
 	if (fd < 0)
 		return err_sys(err, -errno, "make %s", path);
 	length = snprintf(text, sizeof(text), "%" PRId64, (int64_t)time(NULL) + args->try_seconds);
-	if (flock(fd, LOCK_EX | LOCK_NB) || write(fd, text, (size_t)length) != length)
-		return err_sys(err, -errno, "write %s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB))
+		return err_sys(err, -errno, "lock %s", path);
+	n = write(fd, text, (size_t)length);
+	if (n != length)
+		return err_sys(err, n < 0 ? -errno : -ENOSPC, "write %s", path);
 	return mem_take_fd(&fd);
 }
 
@@ -156,29 +177,36 @@ static bool is_left_alone(const struct guardian *g, uint32_t seconds)
 	return false;
 }
 
-static int take_lock_patiently(const struct guardian *g)
+/* While another holds it, and the trial is not ended. */
+static int take_lock_patiently(const struct guardian *g, struct err *err)
 {
 	char path[RUN_PATH_SIZE];
 	const struct timespec pause = { .tv_nsec = LOCK_RETRY_MS * 1000000L };
-	int fd = open(run_path(path, g->args, "lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	AUTO_CLOSE int fd =
+		open(run_path(path, g->args, "lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
-	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB)) {
-		if (!is_ours(g)) {
-			close(fd);
-			return -1;
-		}
+	if (fd < 0)
+		return err_sys(err, -errno, "open %s", path);
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK)
+			return err_sys(err, -errno, "lock %s", path);
+		if (!is_ours(g))
+			return err_set(err, -ECANCELED, "the trial has ended");
 		nanosleep(&pause, NULL);
 	}
-	return fd;
+	return mem_take_fd(&fd);
 }
 
 /* False when it is to be tried again; then `confirm` and `down` get the lock meanwhile. */
 static bool revert(const struct guardian *g)
 {
-	AUTO_CLOSE int lock = take_lock_patiently(g);
+	struct err err;
+	AUTO_CLOSE int lock = take_lock_patiently(g, &err);
 
 	if (!is_ours(g))
 		return true;
+	if (lock < 0)
+		log_error("%s: %s", g->args->command->name, err.text);
 	if (lock < 0 || try_before_put_back(g->before, g->args) != EXIT_DONE)
 		return false;
 	try_end(g->args);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "cmd/args.h"
 #include "cmd/try_before.h"
 
@@ -17,9 +18,12 @@
  * Until when a policy is on trial, in seconds since the epoch; 0: none is, or its guardian died. A
  * time that has passed: what was in force is being put back, and again if that fails.
  */
-int64_t try_until(const struct args *args);
+int try_until(const struct args *args, int64_t *until, struct err *err);
 
-/* EXIT_FAILED, having said so, when a policy is on trial. What a dead guardian left is removed. */
+/*
+ * EXIT_FAILED, having said so, when a policy is on trial, or when that cannot be
+ * found out. What a dead guardian left is removed.
+ */
 int try_refuse(const struct args *args);
 
 /*
