@@ -28,6 +28,7 @@
  *	what libc asks on its own behalf, as stdio does for fgets(), getmntent() and fclose();
  *	what cannot fail when it is asked rightly, as getpid(), geteuid(), umask(), signal(),
  *	sigprocmask(), clock_gettime(), uname(), getrlimit(), munmap(), and kill() of a child;
+ *	getrandom() of few bytes, without which libsodium, which makes keys, ends the program;
  *	close() and closedir(), after which it is closed whatever they say;
  *	write() to standard output and error, which are how the program says what failed;
  *	waits, as nanosleep(), which only end early, and memory, as mmap() of no file.

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -26,9 +25,6 @@ FAIL_SOMETIMES(int, setrlimit, (__rlimit_resource_t what, const struct rlimit *l
 	       (what, limit))
 FAIL_SOMETIMES(int, setrlimit64, (__rlimit_resource_t what, const struct rlimit64 *limit),
 	       (what, limit))
-FAIL_SOMETIMES(ssize_t, getrandom, (void *data, size_t length, unsigned int flags),
-	       (data, length, flags))
-FAIL_SOMETIMES(int, getentropy, (void *data, size_t length), (data, length))
 
 /* Of these, what may be left out is a word. */
 #define FAIL_WITH_WORD(name, type)                                             \
