@@ -5,6 +5,7 @@
 #include <linux/tcp.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,6 +31,7 @@ struct http {
 	struct client clients[CLIENTS_MAX];
 	http_respond respond;
 	void *data;
+	char said[200]; /* by the library, before there is a daemon */
 };
 
 /* ---- a request ---- */
@@ -175,11 +177,16 @@ static void run(void *data)
 								: 1);
 }
 
-static void quiet(void *data, const char *format, va_list args)
+/* Why it does not start; later, what a client did wrong is not worth a line. */
+__attribute__((format(printf, 2, 0))) static void listen_to_library(void *data, const char *format,
+								    va_list args)
 {
-	(void)data; /* what a client did wrong is not worth a line */
-	(void)format;
-	(void)args;
+	struct http *http = data;
+
+	if (http->daemon)
+		return;
+	vsnprintf(http->said, sizeof(http->said), format, args);
+	http->said[strcspn(http->said, "\n")] = '\0';
 }
 
 /* Takes fd over, also when it fails. */
@@ -190,13 +197,14 @@ static int start(struct http *http, int fd, struct err *err)
 
 	http->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, http,
-		MHD_OPTION_EXTERNAL_LOGGER, quiet, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_EXTERNAL_LOGGER, listen_to_library, http, MHD_OPTION_LISTEN_SOCKET, fd,
 		MHD_OPTION_NOTIFY_CONNECTION, keep_client, http, MHD_OPTION_CONNECTION_LIMIT,
 		CLIENTS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, CLIENT_TIMEOUT_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CLIENT_MEMORY_SIZE, MHD_OPTION_END);
 	if (!http->daemon) {
 		close(fd);
-		return err_set(err, -ENOMEM, "start the HTTP server");
+		return err_set(err, -EIO, "start the HTTP server: %s",
+			       *http->said ? http->said : "out of memory");
 	}
 	info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	if (!info || info->epoll_fd < 0)
