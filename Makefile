@@ -222,6 +222,7 @@ nightly: deps
 		selftests/net/test_chaos.py
 	$(Q)SOAK_S=1200 selftests/net/test_soak.py
 	$(Q)FAULT_CALLS=0 selftests/net/test_fault.py
+	$(Q)FAULT_CALLS=0 selftests/net/test_fault_run.py
 	$(Q)EVERY_DAMAGE=1 selftests/net/test_damage.py
 	$(Q)EVERY_DAMAGE=1 selftests/net/test_pins.py
 	$(Q)NEXT_ABI=1 FAULT_CALLS=0 selftests/net/test_abi.py
