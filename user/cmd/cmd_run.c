@@ -67,7 +67,7 @@ void run_say_news(struct run *run)
 {
 	char status[NOTIFY_STATUS_SIZE];
 
-	if (!run->notify.ready) {
+	if (!run->notify.ready || run->notify.owed) {
 		run_say_ready(run);
 		return;
 	}

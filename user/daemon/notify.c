@@ -56,18 +56,17 @@ void notify_close(struct notify *notify)
 	notify->fd = -1;
 }
 
-static void say(const struct notify *notify, const char *message)
+/* False when it did not get through, as when the one who asked has too much to read yet. */
+static bool say(const struct notify *notify, const char *message)
 {
-	if (notify->fd >= 0)
-		/* whoever asked to be told is gone, or does not listen: not our loss */
-		(void)send(notify->fd, message, strlen(message), MSG_NOSIGNAL);
+	return notify->fd < 0 || send(notify->fd, message, strlen(message), MSG_NOSIGNAL) >= 0;
 }
 
 /*
  * state: assignments that go before, each with its line break. One in the status would begin
  * another assignment.
  */
-static void say_state(const struct notify *notify, const char *state, const char *status)
+static bool say_state(const struct notify *notify, const char *state, const char *status)
 {
 	char message[MESSAGE_SIZE];
 	int head = snprintf(message, sizeof(message), "%sSTATUS=", state);
@@ -77,33 +76,32 @@ static void say_state(const struct notify *notify, const char *state, const char
 	for (; *c; c++)
 		if ((unsigned char)*c < ' ')
 			*c = ' ';
-	say(notify, message);
+	return say(notify, message);
 }
 
 void notify_ready(struct notify *notify, const char *status)
 {
 	notify->ready = true;
 	snprintf(notify->status, sizeof(notify->status), "%s", status);
-	say_state(notify, "READY=1\n", status);
+	notify->owed = !say_state(notify, "READY=1\n", status);
 }
 
 void notify_status(struct notify *notify, const char *status)
 {
-	if (!strcmp(notify->status, status))
-		return;
-	snprintf(notify->status, sizeof(notify->status), "%s", status);
-	say_state(notify, "", status);
+	if (strcmp(notify->status, status) != 0 && say_state(notify, "", status))
+		snprintf(notify->status, sizeof(notify->status), "%s", status);
 }
 
 /* Without the time, systemd would take a start that lasts for one that hangs. A year of it. */
 void notify_waiting(const struct notify *notify, const char *status)
 {
-	say_state(notify, "EXTEND_TIMEOUT_USEC=31536000000000\n", status);
+	/* it is said again with the next news */
+	(void)say_state(notify, "EXTEND_TIMEOUT_USEC=31536000000000\n", status);
 }
 
 void notify_stopping(const struct notify *notify, const char *status)
 {
-	say_state(notify, "STOPPING=1\n", status);
+	(void)say_state(notify, "STOPPING=1\n", status); /* there is no later */
 }
 
 /* The time tells systemd that this reload began after its request (Type=notify-reload). */
@@ -115,5 +113,5 @@ void notify_reloading(const struct notify *notify)
 	clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail: the clock exists */
 	snprintf(message, sizeof(message), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
 		 (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
-	say(notify, message);
+	(void)say(notify, message); /* READY=1, which comes next, says the end of it too */
 }

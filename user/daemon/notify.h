@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * sd_notify(3) without libsystemd: the protocol is one datagram of lines to $NOTIFY_SOCKET.
- * Nobody who starts us without it notices; a failure to send is of no consequence for us.
+ * Nobody who starts us without it notices. What could not be sent goes with the next news.
  */
 #ifndef TP_DAEMON_NOTIFY_H
 #define TP_DAEMON_NOTIFY_H
@@ -15,6 +15,7 @@
 struct notify {
 	int fd;                          /* -1: nobody wants to know */
 	bool ready;                      /* that has been said, and cannot be taken back */
+	bool owed;                       /* but it did not get through */
 	char status[NOTIFY_STATUS_SIZE]; /* what was last said with it */
 };
 
