@@ -73,8 +73,8 @@ __attribute__((noreturn)) static void become_launcher(const char *ifname, int ou
 	leave_launcher(STDERR_FILENO);
 }
 
-/* The end of what comes out of fd, until all who write to it are gone. */
-static void read_output(int fd, char *text)
+/* The end of what comes out of fd, until all who write to it are gone. 0 or a negative errno. */
+static int read_output(int fd, char *text)
 {
 	size_t length = 0;
 	ssize_t n;
@@ -89,6 +89,7 @@ static void read_output(int fd, char *text)
 			length += (size_t)n;
 	} while (n > 0 || (n < 0 && errno == EINTR));
 	text[length] = '\0';
+	return n < 0 ? -errno : 0;
 }
 
 /* The last line that is not empty, fit for a terminal. Changes text. */
@@ -118,7 +119,8 @@ static int wait_for(pid_t pid, int *status)
 	return r < 0 ? -errno : 0;
 }
 
-static int judge_launcher(int status, char *output, struct err *err)
+/* unread: 0, or why the output is not all that it said */
+static int judge_launcher(int status, char *output, int unread, struct err *err)
 {
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
@@ -126,6 +128,8 @@ static int judge_launcher(int status, char *output, struct err *err)
 		return err_set(err, -EOPNOTSUPP,
 			       "this kernel has no WireGuard and " PROGRAM
 			       " is not installed: apt install " PROGRAM);
+	if (unread)
+		return err_sys(err, unread, "it failed, and what it said could not be read");
 	return err_set(err, -EIO, "%s", *output ? last_line(output) : "it failed without a word");
 }
 
@@ -133,7 +137,7 @@ static int run_launcher(const char *ifname, struct err *err)
 {
 	char output[OUTPUT_SIZE];
 	int ends[2];
-	int status = 0;
+	int status = 0, unread = 0;
 	pid_t pid;
 	int r;
 
@@ -146,12 +150,12 @@ static int run_launcher(const char *ifname, struct err *err)
 	r = pid < 0 ? -errno : 0;
 	close(ends[1]);
 	if (!r) {
-		read_output(ends[0], output);
+		unread = read_output(ends[0], output);
 		r = wait_for(pid, &status);
 	}
 	close(ends[0]);
 
-	return r ? err_sys(err, r, "run it") : judge_launcher(status, output, err);
+	return r ? err_sys(err, r, "run it") : judge_launcher(status, output, unread, err);
 }
 
 /* ---- its end ----------------------------------------------------------------------------- */
