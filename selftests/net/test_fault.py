@@ -122,6 +122,28 @@ def every_failed_call_of_a_change_too(lab):
         lab.towpath("down")
 
 
+def down(lab, at):
+    """down with that readdir() failed; (what it did, how many there were)."""
+    log = f"{lab.run_dir}/fault.log"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(log)
+    done = faulty(lab, ("FAULT_ONLY=readdir", f"FAULT_AT={at}", f"FAULT_LOG={log}"), "down")
+    with open(log, encoding="utf-8") as file:
+        return done, len(file.readlines())
+
+
+@case
+def a_folder_that_is_not_read_to_its_end_is_an_error(lab):
+    """readdir() tells a failure from the end of a folder by errno alone."""
+    lab.apply()
+    done, count = down(lab, 0)
+    check_equal(done.returncode, 0, done.stderr)
+    lab.apply()
+    done, _ = down(lab, count)
+    check_equal((done.returncode, os.strerror(errno.EIO) in done.stderr), (1, True), done.stderr)
+    lab.towpath("down")
+
+
 @case
 def a_program_that_does_not_load_leaves_the_old_one_running(lab):
     """A new binary, one of whose programs this kernel's verifier refuses, for real."""

@@ -195,6 +195,13 @@ int file_write(const char *path, const void *data, size_t length, mode_t mode, i
 	return r ? err_sys(err, r, "write %s", path) : 0;
 }
 
+int file_next(DIR *dir, struct dirent **entry)
+{
+	errno = 0; /* readdir() tells its end from a failure by nothing else */
+	*entry = readdir(dir);
+	return *entry ? 1 : -errno;
+}
+
 /* mkdir takes the umask off the mode; a directory that was there keeps its own. */
 static int make_dir(const char *path, mode_t mode)
 {

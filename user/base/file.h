@@ -3,6 +3,7 @@
 #ifndef TP_BASE_FILE_H
 #define TP_BASE_FILE_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -31,6 +32,9 @@ int file_write(const char *path, const void *data, size_t length, mode_t mode, i
 
 /* Whether that is what is in the file; false also when it cannot be read. */
 bool file_holds(const char *path, const void *data, size_t length);
+
+/* 1 with the next name in a folder, 0 behind the last one, or a negative errno. */
+int file_next(DIR *dir, struct dirent **entry);
 
 /* mkdir -p; each directory it makes gets mode. */
 int file_make_dirs(const char *path, mode_t mode, struct err *err);

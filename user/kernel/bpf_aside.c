@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 
 #define PREFIX "old"
@@ -51,17 +52,17 @@ static int each_pin(const struct bpf *bpf, int (*each)(int dir, const char *pin,
 	char path[BPF_FS_PATH_SIZE];
 	struct dirent *entry;
 	DIR *dir;
-	int r = 0;
+	int r = 0, more = 0;
 
 	bpf_fs_map_dir(path, bpf->bpffs, bpf->instance);
 	dir = opendir(path);
 	if (!dir)
 		return errno == ENOENT ? 0 : -errno;
-	while (!r && (entry = readdir(dir)))
+	while (!r && (more = file_next(dir, &entry)) > 0)
 		if (bpf_is_put_aside(entry->d_name))
 			r = each(dirfd(dir), entry->d_name, data);
 	closedir(dir);
-	return r;
+	return r ? r : more;
 }
 
 static int find_one(int dir, const char *pin, void *data)

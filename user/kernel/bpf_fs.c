@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 
 #define HERE     "/sys/fs/bpf"
@@ -159,18 +160,20 @@ static int remove_dir(const char *path, struct err *err)
 {
 	struct dirent *entry;
 	DIR *dir = opendir(path);
-	int r = 0;
+	int r = 0, more = 0;
 
 	if (!dir)
 		return errno == ENOENT ? 0 : err_sys(err, -errno, "open %s", path);
 
-	while (!r && (entry = readdir(dir))) {
+	while (!r && (more = file_next(dir, &entry)) > 0) {
 		if (entry->d_type == DT_DIR)
 			continue;
 		if (unlinkat(dirfd(dir), entry->d_name, 0) && errno != ENOENT)
 			r = err_sys(err, -errno, "unpin %s/%s", path, entry->d_name);
 	}
 	closedir(dir);
+	if (!r && more)
+		r = err_sys(err, more, "read %s", path);
 	if (!r && rmdir(path) && errno != ENOENT)
 		r = err_sys(err, -errno, "remove %s", path);
 	return r;

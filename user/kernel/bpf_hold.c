@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "kernel/bpf_pin.h"
 #include "kernel/bpf_socket_link.h"
@@ -39,15 +40,15 @@ static int hold_directory(struct bpf_hold *hold, const char *path, bool is_link)
 {
 	struct dirent *entry;
 	DIR *dir = opendir(path);
-	int r = 0;
+	int r = 0, more = 0;
 
 	if (!dir)
 		return errno == ENOENT ? 0 : -errno;
-	while (!r && (entry = readdir(dir)))
+	while (!r && (more = file_next(dir, &entry)) > 0)
 		if (entry->d_name[0] != '.' && !bpf_is_put_aside(entry->d_name))
 			r = hold_one(hold, path, entry->d_name, is_link);
 	closedir(dir);
-	return r;
+	return r ? r : more;
 }
 
 /* A link that was detached, or whose device is gone, serves nobody any more. */

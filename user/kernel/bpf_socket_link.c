@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "kernel/bpf_fs_put.h"
 
@@ -161,13 +162,13 @@ int bpf_socket_links_remove_below(const struct bpf *bpf, const struct socket_bel
 	char path[BPF_FS_PATH_SIZE];
 	struct dirent *entry;
 	DIR *dir;
-	int r = 0;
+	int r = 0, more = 0;
 
 	bpf_fs_link_dir(path, bpf->bpffs, bpf->instance);
 	dir = opendir(path);
 	if (!dir)
 		return errno == ENOENT ? 0 : err_sys(err, -errno, "open %s", path);
-	while (!r && (entry = readdir(dir))) {
+	while (!r && (more = file_next(dir, &entry)) > 0) {
 		enum socket_program program;
 		uint64_t below;
 
@@ -175,5 +176,5 @@ int bpf_socket_links_remove_below(const struct bpf *bpf, const struct socket_bel
 			r = bpf_socket_link_remove(bpf, program, below, err);
 	}
 	closedir(dir);
-	return r;
+	return r || !more ? r : err_sys(err, more, "read %s", path);
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "kernel/bpf_netns.h"
 #include "kernel/cgroup.h"
@@ -48,14 +49,16 @@ int cgroup_read_below(const char *path, struct socket_belows *out)
 {
 	DIR *dir = opendir(path);
 	struct dirent *entry;
-	int r = 0;
+	int r = 0, more = 0;
 
 	if (!dir)
 		return -errno;
-	while (!r && (entry = readdir(dir)))
+	while (!r && (more = file_next(dir, &entry)) > 0)
 		if (is_one_below(entry))
 			r = add_below(dir, entry->d_name, out);
 	closedir(dir);
+	if (!r)
+		r = more;
 	if (!r && out->count)
 		qsort(out->items, out->count, sizeof(*out->items), compare_names);
 	return r;

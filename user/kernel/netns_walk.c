@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 
 #define NAMED "/run/netns"
@@ -72,9 +73,9 @@ int netns_walk_named(struct netns_walk *walk)
 {
 	DIR *dir = opendir(NAMED);
 	struct dirent *entry;
-	int r = 0;
+	int r = 0, more = 0;
 
-	while (!r && dir && (entry = readdir(dir))) {
+	while (!r && dir && (more = file_next(dir, &entry)) > 0) {
 		char path[sizeof(NAMED) + 1 + NAME_MAX + 1];
 
 		if (entry->d_name[0] == '.')
@@ -84,16 +85,16 @@ int netns_walk_named(struct netns_walk *walk)
 	}
 	if (dir)
 		closedir(dir);
-	return r;
+	return r ? r : more;
 }
 
 int netns_walk_processes(struct netns_walk *walk)
 {
 	DIR *dir = opendir("/proc");
 	struct dirent *entry;
-	int r = 0;
+	int r = 0, more = 0;
 
-	while (!r && dir && (entry = readdir(dir))) {
+	while (!r && dir && (more = file_next(dir, &entry)) > 0) {
 		char path[NAME_MAX + 16];
 
 		if (!isdigit((unsigned char)entry->d_name[0]))
@@ -103,5 +104,5 @@ int netns_walk_processes(struct netns_walk *walk)
 	}
 	if (dir)
 		closedir(dir);
-	return r;
+	return r ? r : more;
 }
