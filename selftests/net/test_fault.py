@@ -145,6 +145,20 @@ def a_folder_that_is_not_read_to_its_end_is_an_error(lab):
 
 
 @case
+def a_device_whose_name_cannot_be_had_is_not_gone(lab):
+    """What the last apply said of a device that is gone is taken away."""
+    lab.apply()
+    lab.wait_for_tunnel()
+    policy = lab.write_policy(open_policy(lab), "open.json")
+    for at in (1, 2):
+        done = faulty(lab, ("FAULT_ONLY=if_indextoname", f"FAULT_AT={at}"), "apply", policy)
+        check_equal((done.returncode, os.strerror(errno.EIO) in done.stderr), (1, True),
+                    done.stderr)
+        lab.towpath("status", "--healthy")
+    lab.towpath("down")
+
+
+@case
 def a_program_that_does_not_load_leaves_the_old_one_running(lab):
     """A new binary, one of whose programs this kernel's verifier refuses, for real."""
     lab.apply()

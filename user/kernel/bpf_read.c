@@ -25,9 +25,12 @@ static int take_device(const void *key, const void *value, struct state *have)
 		return -ENOMEM;
 	memcpy(&row->ifindex, key, sizeof(row->ifindex));
 	memcpy(&row->device, value, sizeof(row->device));
+	if (if_indextoname(row->ifindex, row->name))
+		return 0;
+	if (errno != ENXIO)
+		return -errno;
 	/* a device that is gone keeps a name that no device can have, so that the row goes too */
-	if (!if_indextoname(row->ifindex, row->name))
-		snprintf(row->name, sizeof(row->name), "gone:%u", row->ifindex);
+	snprintf(row->name, sizeof(row->name), "gone:%u", row->ifindex);
 	return 0;
 }
 
