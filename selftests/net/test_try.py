@@ -166,6 +166,9 @@ def it_comes_back_when_apply_is_killed_half_way(lab):
     lab.towpath("down")
 
 
+ABANDONED = "this policy was on trial, and what would have put back the one before has died"
+
+
 @case
 def a_killed_guardian_is_said(lab):
     lab.apply()
@@ -173,8 +176,11 @@ def a_killed_guardian_is_said(lab):
     for pid in guardians(lab):
         os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not guardians(lab), "its end")
+    check_equal([p["what"] for p in lab.json("status")["problems"]], [ABANDONED], "problems")
+    lab.towpath("status", "--healthy", status=1)
     check("has died" in lab.apply().stderr, "apply says so")
     check(not os.path.exists(record(lab)), "the record is gone")
+    check_equal(lab.json("status")["problems"], [], "problems after it")
     lab.towpath("down")
 
 

@@ -47,6 +47,7 @@ static int read_counters(struct snapshot *snapshot)
 int snapshot_take(struct snapshot *snapshot, const struct args *args, const struct running *running,
 		  bool silent)
 {
+	struct trial trial;
 	int status;
 
 	memset(snapshot, 0, sizeof(*snapshot));
@@ -60,8 +61,10 @@ int snapshot_take(struct snapshot *snapshot, const struct args *args, const stru
 		.running = running,
 		.now = time(NULL),
 	};
-	if (try_until(args, &snapshot->status.try_until, &snapshot->p.failure))
+	if (try_find(args, &trial, &snapshot->p.failure))
 		return fail(&snapshot->p, EXIT_FAILED);
+	snapshot->status.try_until = trial.until;
+	snapshot->status.try_abandoned = trial.abandoned;
 	status = pipeline_observe(&snapshot->p, false);
 	return status == EXIT_DONE ? read_counters(snapshot) : status;
 }

@@ -43,23 +43,24 @@ static int is_abandoned(int fd)
 	return errno == EWOULDBLOCK ? 0 : -errno;
 }
 
-int try_until(const struct args *args, int64_t *until, struct err *err)
+int try_find(const struct args *args, struct trial *out, struct err *err)
 {
 	char path[RUN_PATH_SIZE], text[24] = "";
 	AUTO_CLOSE int fd = open(record_path(path, args), O_RDONLY | O_CLOEXEC);
 	uint64_t seconds = 0;
 	int r;
 
-	*until = 0;
+	*out = (struct trial){ 0 };
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_sys(err, -errno, "open %s", path);
 	r = is_abandoned(fd);
 	if (r < 0)
 		return err_sys(err, r, "lock %s", path);
+	out->abandoned = r;
 	if (!r && read(fd, text, sizeof(text) - 1) < 0)
 		return err_sys(err, -errno, "read %s", path);
 	if (!r && !num_read(text, 1, INT64_MAX, &seconds))
-		*until = (int64_t)seconds;
+		out->until = (int64_t)seconds;
 	return 0;
 }
 
@@ -72,16 +73,17 @@ bool try_end(const struct args *args)
 
 int try_refuse(const struct args *args)
 {
-	int64_t until, left;
+	struct trial trial;
 	struct err err;
+	int64_t left;
 
-	if (try_until(args, &until, &err)) {
+	if (try_find(args, &trial, &err)) {
 		log_error("%s: find out whether a policy is on trial: %s", args->command->name,
 			  err.text);
 		return EXIT_FAILED;
 	}
-	left = until - time(NULL);
-	if (!until) {
+	left = trial.until - time(NULL);
+	if (!trial.until) {
 		if (try_end(args))
 			log_warn("%s: a policy was on trial, and what would have put back the one "
 				 "before has died",

@@ -14,15 +14,20 @@
 #include "cmd/args.h"
 #include "cmd/try_before.h"
 
-/*
- * Until when a policy is on trial, in seconds since the epoch; 0: none is, or its guardian died. A
- * time that has passed: what was in force is being put back, and again if that fails.
- */
-int try_until(const struct args *args, int64_t *until, struct err *err);
+struct trial {
+	/*
+	 * When the policy on trial goes, in seconds since the epoch; 0: none is on trial. A time
+	 * that has passed: what was in force is being put back, and again if that fails.
+	 */
+	int64_t until;
+	bool abandoned; /* the guardian died: nothing will be put back, and until is 0 */
+};
+
+int try_find(const struct args *args, struct trial *out, struct err *err);
 
 /*
- * EXIT_FAILED, having said so, when a policy is on trial, or when that cannot be
- * found out. What a dead guardian left is removed.
+ * EXIT_FAILED, having said so, when a policy is on trial, or when that cannot be found out. What a
+ * dead guardian left is removed.
  */
 int try_refuse(const struct args *args);
 

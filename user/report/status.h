@@ -20,9 +20,10 @@ struct status {
 	const struct running *running; /* NULL: no daemon runs, or it did not answer */
 	/* NULL: they are what the last apply found */
 	const struct status_routes *routes;
-	int64_t now;       /* seconds since the epoch */
-	uint64_t jiffies;  /* the same moment, as the programs count */
-	int64_t try_until; /* when the policy on trial goes; 0: none is */
+	int64_t now;        /* seconds since the epoch */
+	uint64_t jiffies;   /* the same moment, as the programs count */
+	int64_t try_until;  /* when the policy on trial goes; 0: none is */
+	bool try_abandoned; /* one was on trial, and nothing will put back what was before */
 };
 
 /* Something that keeps the data path from working, and what to do about it. */

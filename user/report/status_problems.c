@@ -167,6 +167,11 @@ static int check_trial(const struct status *status, struct status_problems *out)
 {
 	char when[TIME_TEXT_SIZE];
 
+	if (status->try_abandoned)
+		return status_add_problem(
+			out, "`towpath confirm` keeps the policy, `towpath apply` another",
+			"this policy was on trial, and what would have put back the one before has "
+			"died");
 	if (!status->try_until)
 		return 0;
 	if (status->try_until <= status->now)
