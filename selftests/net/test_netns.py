@@ -245,6 +245,24 @@ def run_waits_for_it(lab):
 
 
 @case
+def run_waits_for_the_lan_inside(lab):
+    lab.drop_inner()
+    with running_inside(lab, ready=False) as daemon:
+        for come, told in (((), "ip netns add"),
+                           (("ip", "netns", "add", lab.inner), "no device leads to")):
+            if come:
+                run(*come)
+            wait_until(lambda t=told: [m for m in daemon.messages()[-1:] if t in m["STATUS"]],
+                       f"STATUS= with {told}", BUSY_S)
+            check(told in daemon.fetch("/readyz")[2], daemon.fetch("/readyz")[2])
+            check(told in lab.problems(), lab.problems())
+        lab.furnish_inner()
+        daemon.wait_for_ready()
+        is_split(lab)
+        lab.towpath("status", "--healthy")
+
+
+@case
 def run_recovers_when_it_vanishes_and_returns(lab):
     with running_inside(lab) as daemon:
         is_split(lab)

@@ -1,17 +1,20 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
 """A node that has nothing to set up yet: `run` makes a missing key and waits for the policy to know
-it; one that the policy does not list idles."""
+it; one that the policy does not list idles; one that boots waits for its LAN."""
 
+import contextlib
 import os
 import stat
 
 import snapshot
-from lib import DEADLINE_S, case, check, check_equal, main, run, wait_until
-from running import PROMPT_S, RunLab, forwards
+from daemon import BUSY_S, HTTP_PORT
+from lib import DEADLINE_S, SLOWNESS, case, check, check_equal, main, run, wait_until
+from running import PROMPT_S, RunLab, forwards, same_flow
 from scenes import open_policy
 
 NODE = "homelab-1"
+GLANCE_S = 3 * SLOWNESS     # less than between two looks that the kernel has not asked for
 
 
 class WaitLab(RunLab):
@@ -23,6 +26,7 @@ class WaitLab(RunLab):
         policy = open_policy(self)
         policy["tunnel"]["private_key_file"] = self.key_file()
         policy["nodes"][NODE].pop("tunnel", None)
+        policy["metrics"] = {"listen": f"127.0.0.1:{HTTP_PORT}"}
         if public_key:
             policy["nodes"][NODE]["public_key"] = public_key
         return policy
@@ -71,6 +75,8 @@ def a_missing_key_is_made_and_waited_for(lab):
                     "problems")
         lab.towpath("status", "--healthy", status=1)
         check(not any("READY" in message for message in daemon.messages()), "it is not ready")
+        code, _, body = daemon.fetch("/readyz")
+        check(code == 503 and public_key in body, f"/readyz {code}: {body}")
         check_equal(changes(lab, before), [], "nothing is set up")
         lab.write(lab.policy_of(public_key))
         daemon.wait_for_ready()
@@ -90,26 +96,21 @@ def the_right_key_ends_the_wait_too(lab):
         check(True, "it forwards")
 
 
-def put_lan_addresses(lab, verb):
-    for address in (f"{lab.LAN}/24", f"{lab.LAN6}/64"):
-        run("ip", "-n", lab.netns("router"), "address", verb, address, "dev", "lan0")
-
-
 @case
 def what_fails_after_the_wait_is_tried_again(lab):
     lab.lose_key()
     with lab.running("--node", NODE, policy=lab.policy_of(), ready=False) as daemon:
         wait_until(lambda: "waiting" in daemon.log(), "it to wait", PROMPT_S)
-        put_lan_addresses(lab, "del")
+        run("ip", "-n", lab.netns("router"), "link", "add", lab.tunnel, "type", "bridge")
         lab.write(lab.policy_of(lab.public_key()))
-        wait_until(lambda: any("no device leads to" in message["STATUS"]
+        wait_until(lambda: any("which towpath did not make" in message["STATUS"]
                                for message in daemon.messages()),
-                   "the lack of a LAN to be told", DEADLINE_S)
+                   "the name that is taken to be told", DEADLINE_S)
         check("and none is in force" in daemon.messages()[-1]["STATUS"], f"{daemon.messages()}")
         told = [p["what"] for p in lab.json("status")["problems"]]
         check("and none is in force" in told[0], f"problems {told}")
         check(not any("READY" in message for message in daemon.messages()), "it is not ready")
-        put_lan_addresses(lab, "add")
+        run("ip", "-n", lab.netns("router"), "link", "del", lab.tunnel)
         daemon.wait_for_ready()
         lab.towpath("status", "--healthy")
 
@@ -134,11 +135,12 @@ def a_broken_file_is_told_while_it_is_there(lab):
 def a_node_that_is_not_listed_idles(lab):
     lab.lose_key()
     before = state_of(lab)
-    with lab.running("--node", "elsewhere", policy=lab.policy_of()):
+    with lab.running("--node", "elsewhere", policy=lab.policy_of()) as daemon:
         status = lab.json("status")
         check_equal((status["healthy"], status["problems"]), (True, []), "healthy")
         check('does not list node "elsewhere"' in status["notes"][0]["what"] and
               lab.public_key() in status["notes"][0]["what"], f"notes {status['notes']}")
+        check_equal(daemon.fetch("/readyz")[::2], (200, "ready\n"), "/readyz")
         lab.towpath("status", "--healthy")
         check_equal(changes(lab, before), [], "nothing is set up")
         policy = lab.policy_of(lab.public_key())
@@ -161,6 +163,211 @@ def a_key_that_is_lost_later_is_not_replaced(lab):
                    "it to say so", PROMPT_S)
         check(not os.path.exists(lab.key_file()), "no key is made")
         forwards(lab)
+
+
+# ---- a node that boots ------------------------------------------------------------------
+
+def change(lab, *what):
+    run("ip", "-n", lab.netns("router"), *what)
+
+
+def put_addresses(lab, verb, *addresses):
+    for address in addresses or (f"{lab.LAN}/24", f"{lab.LAN6}/64"):
+        change(lab, "address", verb, address, "dev", "lan0")
+
+
+def make_lan(lab):
+    """The router's device, as a cable to the switch that is plugged in."""
+    run("ip", "-n", lab.netns("lan"), "link", "add", "router", "type", "veth", "peer", "name",
+        "lan0", "netns", lab.netns("router"))
+    run("ip", "-n", lab.netns("lan"), "link", "set", "router", "master", "switch", "up")
+    lab.exec("lan", "ethtool", "-K", "router", "rx", "off")
+    lab.exec("router", "ethtool", "-K", "lan0", "rx", "off", "tx", "off")
+    change(lab, "link", "set", "lan0", "up")
+    put_addresses(lab, "add")
+
+
+@contextlib.contextmanager
+def without_addresses(lab):
+    """All of them are back, whatever the case has put."""
+    put_addresses(lab, "del")
+    try:
+        yield
+    finally:
+        change(lab, "address", "flush", "dev", "lan0", "scope", "global")
+        put_addresses(lab, "add")
+
+
+@contextlib.contextmanager
+def without_lan(lab):
+    change(lab, "link", "del", "lan0")
+    try:
+        yield
+    finally:
+        if run("ip", "-n", lab.netns("router"), "link", "show", "lan0", ok=False).returncode:
+            make_lan(lab)
+
+
+def lacks(prefix):
+    return (f"no device leads to {prefix}, which {NODE} advertises: "
+            f"set nodes.{NODE}.lan_interfaces")
+
+
+def waits_for(daemon, text, seconds=BUSY_S):
+    """And tells nothing else: the service manager, who looks, and who asks over HTTP."""
+    wait_until(lambda: daemon.process.poll() is not None or
+               [m["STATUS"] for m in daemon.messages()[-1:]] == [text], f"STATUS={text}", seconds)
+    check(daemon.process.poll() is None, f"run ended:\n{daemon.log()}")
+    for status in (daemon.lab.json("status"), daemon.status()):
+        check_equal([p["what"] for p in status["problems"]], [text], "problems")
+    daemon.lab.towpath("status", "--healthy", status=1)
+    code, _, body = daemon.fetch("/readyz")
+    check(code == 503 and text in body, f"/readyz {code}: {body}")
+    check_equal(daemon.fetch("/healthz")[0], 200, "/healthz")
+    check_equal(daemon.metrics().values("towpath_ready"), {(): 0}, "towpath_ready")
+    check(not any("READY" in message for message in daemon.messages()), "it is not ready")
+
+
+def comes_up(lab, daemon):
+    daemon.wait_for_ready()
+    lab.wait_for_tunnel()
+    forwards(lab)
+    lab.towpath("status", "--healthy")
+    check_equal(daemon.messages()[-1]["STATUS"], f"the policy of {lab.file} is in force", "STATUS")
+    check_equal(lab.json("plan", lab.file)["ops"], [], "the plan")
+    same_flow(lab)
+
+
+def repairs(daemon):
+    return sum(daemon.metrics().values("towpath_repairs_total").values())
+
+
+@case
+def addresses_of_a_lan_are_waited_for(lab):
+    """Each is seen when the kernel tells of it, however often one has come and gone."""
+    with without_addresses(lab):
+        before = state_of(lab)
+        with lab.running(policy=open_policy(lab), ready=False) as daemon:
+            waits_for(daemon, lacks("10.10.30.0/24"))
+            check_equal(changes(lab, before), [], "nothing is set up")
+            reads = daemon.reads()
+            for _ in range(4):
+                put_addresses(lab, "add", f"{lab.LAN}/24")
+                waits_for(daemon, lacks("fd10:30::/64"), GLANCE_S)
+                put_addresses(lab, "del", f"{lab.LAN}/24")
+                waits_for(daemon, lacks("10.10.30.0/24"), GLANCE_S)
+            check_equal(daemon.reads(), reads, "reloads that somebody asked for")
+            put_addresses(lab, "add")
+            comes_up(lab, daemon)
+            check_equal((daemon.log().count("waiting"), repairs(daemon)), (9, 0),
+                        f"lines about it, and repairs, in\n{daemon.log()}")
+
+
+@case
+def a_lan_device_is_waited_for(lab):
+    with without_lan(lab):
+        before = state_of(lab)
+        with lab.running(policy=open_policy(lab), ready=False) as daemon:
+            waits_for(daemon, lacks("10.10.30.0/24"))
+            check_equal(changes(lab, before), [], "nothing is set up")
+            make_lan(lab)
+            comes_up(lab, daemon)
+
+
+@case
+def a_lan_device_that_is_named_is_waited_for(lab):
+    policy = open_policy(lab)
+    policy["nodes"][NODE]["lan_interfaces"] = ["lan0"]
+    with without_lan(lab):
+        with lab.running(policy=policy, ready=False) as daemon:
+            waits_for(daemon, f"{NODE} advertises routes, but no device matches its "
+                              f"lan_interfaces: set nodes.{NODE}.lan_interfaces")
+            make_lan(lab)
+            comes_up(lab, daemon)
+
+
+@case
+def a_way_to_what_is_behind_the_lan_is_waited_for(lab):
+    """Routes of others may be many, and are looked at less often; not by who waits for one."""
+    policy = open_policy(lab)
+    policy["nodes"][NODE]["advertise_routes"] = ["10.10.99.0/24", "fd10:30:99::/64"]
+    ways = (("10.10.99.0/24", lab.WEB), ("fd10:30:99::/64", lab.WEB6))
+    with lab.running(policy=policy, ready=False) as daemon:
+        waits_for(daemon, lacks("10.10.99.0/24"))
+        change(lab, "route", "add", ways[0][0], "via", ways[0][1])
+        for _ in range(4):
+            waits_for(daemon, lacks("fd10:30:99::/64"), GLANCE_S)
+            change(lab, "route", "del", ways[0][0])
+            waits_for(daemon, lacks("10.10.99.0/24"), GLANCE_S)
+            change(lab, "route", "add", ways[0][0], "via", ways[0][1])
+        change(lab, "route", "add", ways[1][0], "via", ways[1][1])
+        daemon.wait_for_ready()
+        lab.towpath("status", "--healthy")
+    for prefix, _ in ways:
+        change(lab, "route", "del", prefix)
+
+
+@case
+def a_device_that_an_address_of_ours_goes_on_is_waited_for(lab):
+    """Its LAN is far: it is asked for on the device that leads there."""
+    policy = open_policy(lab)
+    policy["routes"]["10.10.30.0/24"]["snat"] = "10.10.30.77"
+    policy["nodes"][NODE]["lan_interfaces"] = ["wan0"]
+    with without_lan(lab), lab.running(policy=policy, ready=False) as daemon:
+        waits_for(daemon, "routes.10.10.30.0/24.snat: no LAN device of this node leads there")
+        policy["nodes"][NODE]["lan_interfaces"] = []
+        lab.write(policy)
+        waits_for(daemon, lacks("10.10.30.0/24"))
+        make_lan(lab)
+        comes_up(lab, daemon)
+
+
+@case
+def a_policy_is_followed_while_the_lan_is_waited_for(lab):
+    policy, other = open_policy(lab), open_policy(lab)
+    other["nodes"][NODE]["advertise_routes"] = ["10.10.99.0/24"]
+    with without_addresses(lab), lab.running(policy=policy, ready=False) as daemon:
+        waits_for(daemon, lacks("10.10.30.0/24"))
+        lab.write(other)
+        waits_for(daemon, lacks("10.10.99.0/24"))
+        lab.write("{")
+        wait_until(lambda: "REJECTED, and none is in force" in daemon.messages()[-1]["STATUS"],
+                   "the rejection", PROMPT_S)
+        rejected = daemon.metrics().values("towpath_reloads_total")
+        put_addresses(lab, "add")
+        problems = [p["what"] for p in lab.json("status")["problems"]]
+        check(len(problems) == 1 and "and none is in force" in problems[0], f"{problems}")
+        check_equal(daemon.metrics().values("towpath_reloads_total"), rejected, "reloads")
+        put_addresses(lab, "del")
+        lab.write(policy)
+        waits_for(daemon, lacks("10.10.30.0/24"))
+        put_addresses(lab, "add")
+        comes_up(lab, daemon)
+
+
+@case
+def what_ends_while_it_waits_leaves_nothing(lab):
+    with without_addresses(lab):
+        before, pins = state_of(lab), os.path.exists(lab.pins)
+        with lab.running(policy=open_policy(lab), ready=False) as daemon:
+            waits_for(daemon, lacks("10.10.30.0/24"))
+            check_equal(daemon.leave(), 0, "exit status")
+            check_equal((changes(lab, before), os.path.exists(lab.pins)), ([], pins), "left")
+            lab.towpath("status", status=5)
+
+
+@case
+def what_no_network_mends_ends_it(lab):
+    """A policy that is wrong, one for which a name is taken, and any for `apply`."""
+    taken, policy = open_policy(lab), open_policy(lab)
+    taken["tunnel"]["interface"] = "lan0"
+    taken["nodes"][NODE].pop("tunnel", None)
+    with without_addresses(lab):
+        for wrong, status in ((taken, 1), (dict(policy, tunel={}), 3)):
+            done = lab.towpath("run", lab.write_policy(wrong), status=status)
+            check("waiting" not in done.stderr, done.stderr)
+        done = lab.towpath("apply", lab.write_policy(policy), status=1)
+        check(lacks("10.10.30.0/24") in done.stderr, done.stderr)
 
 
 if __name__ == "__main__":

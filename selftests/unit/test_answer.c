@@ -57,18 +57,18 @@ TEST(carries_why_something_cannot_be_put_right)
 
 TEST(carries_what_it_waits_for)
 {
-	int idle;
+	enum running_wait wait;
 
-	for (idle = 0; idle < 2; idle++) {
+	for (wait = 0; wait < RUNNING_WAITS; wait++) {
 		struct running running = example(), got = {};
 		AUTO_FREE char *text = mem_alloc(1, ANSWER_SIZE);
 
 		REQUIRE(text);
 		running.waiting = mem_copy_string("the policy does not list node \"a\"");
-		running.idle = idle;
+		running.wait = wait;
 		REQUIRE(!answer_read(text, answer_put(text, &running), &got));
 		CHECK_TEXT(got.waiting, running.waiting);
-		CHECK_INT(got.idle, idle);
+		CHECK_INT(got.wait, wait);
 		running_free(&got);
 		running_free(&running);
 	}

@@ -57,7 +57,7 @@ void run_say_ready(struct run *run)
 
 	describe(run, status, sizeof(status));
 	/* a node that the policy does not list has nothing to wait for */
-	if (run->served || run->running.idle || run->notify.ready)
+	if (run->served || running_is_idle(&run->running) || run->notify.ready)
 		notify_ready(&run->notify, status);
 	else
 		notify_waiting(&run->notify, status);
@@ -219,8 +219,6 @@ static int begin(struct run *run)
 {
 	int status = run_load(run);
 
-	if (run->running.waiting)
-		return EXIT_DONE;
 	if (status == EXIT_DONE || !run_take_over(run))
 		return status;
 	log_warn("run: the policy that is live in the kernel stays in force");

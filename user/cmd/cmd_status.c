@@ -41,12 +41,6 @@ static int judge_health(const struct status *status)
 	return healthy ? EXIT_DONE : EXIT_FAILED;
 }
 
-/* With nothing set up there still is something to tell: why, when a daemon tries. */
-static bool is_tried(const struct running *running)
-{
-	return running->waiting || running->failure;
-}
-
 int cmd_status(const struct args *args)
 {
 	struct running running = { 0 };
@@ -57,10 +51,11 @@ int cmd_status(const struct args *args)
 	if (status != EXIT_DONE)
 		return status;
 	asked = ask_daemon(args, &running);
-	status = snapshot_take(&snapshot, args, asked ? &running : NULL, is_tried(&running));
-	if (status == EXIT_NOT_RUNNING && is_tried(&running))
+	status =
+		snapshot_take(&snapshot, args, asked ? &running : NULL, running_is_tried(&running));
+	if (status == EXIT_NOT_RUNNING && running_is_tried(&running))
 		status = EXIT_DONE;
-	else if (status != EXIT_DONE && is_tried(&running))
+	else if (status != EXIT_DONE && running_is_tried(&running))
 		log_error("status: %s", snapshot.p.failure.text);
 	if (status == EXIT_DONE)
 		status = print(args, &snapshot.status);

@@ -89,7 +89,7 @@ int home_find(struct pipeline *p, struct err *err)
 	if (r || !name)
 		return r;
 	r = netns_open(name, &p->netns, err);
-	p->netns_lacking = r == -ENOENT && p->self;
+	p->lacks_network = r == -ENOENT && p->self;
 	return r == -ENOENT && !p->self ? 0 : r;
 }
 

@@ -317,6 +317,7 @@ int pipeline_plan(struct pipeline *p)
 	int r = want_build(p->policy, p->self, &p->facts, &p->want,
 			   p->quiet ? &p->warnings : &warnings, &err);
 
+	p->lacks_network = r == -ENODEV;
 	check_print_problems(stderr, p->file, "warning: ", &warnings);
 	problems_free(&warnings);
 	ask_for_tc(p);

@@ -52,7 +52,7 @@ struct pipeline {
 	bool home_gone;     /* it was set up in a network namespace that is gone */
 	char *netns_noted;  /* tunnel.netns of what is set up; NULL: it has none */
 	struct netns netns; /* of the policy, else that one; the steps enter and leave it */
-	bool netns_lacking; /* the policy's is not there */
+	bool lacks_network; /* it failed for a namespace, device or address that may yet come */
 	struct state have;
 	struct state want;
 	struct plan plan;

@@ -114,7 +114,8 @@ uint32_t run_retry_after(uint32_t last_s); /* 0: it was the first */
 
 /*
  * Reads the file and puts it in force, or rejects it with all its errors noted and logged.
- * EXIT_DONE, or the exit status that `apply` would leave with.
+ * EXIT_DONE, also when it waits for something (run_wait), or the exit status that `apply` would
+ * leave with.
  */
 int run_load(struct run *run);
 /* Whether the kernel holds a policy that it goes by, or nobody can tell. */
@@ -147,11 +148,16 @@ char *run_absolute(const char *path);
  */
 int run_make_key(struct run *run, struct pipeline *p);
 /*
- * p could not be put in force. True when that is because the policy knows nothing of this node and
- * nothing is set up: the daemon waits, and `running` says for what.
+ * p could not be put in force. True when nothing is set up and that is because the policy knows
+ * nothing of this node, or the network is not there yet: the daemon waits, and `running` says for
+ * what.
  */
 bool run_wait(struct run *run, const struct pipeline *p);
 void run_wait_over(struct run *run);
+/* Whether a change of the network may end the wait. */
+bool run_awaits_network(const struct run *run);
+/* It has changed. */
+enum look run_look_again(struct run *run);
 
 /* ---- run_keys.c ---- */
 

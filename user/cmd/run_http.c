@@ -39,6 +39,15 @@ static int find_unready(const struct run *run, const struct snapshot *snapshot,
 	return status_find_problems(&status, out);
 }
 
+/* True when there is something to tell of problems. */
+static bool take(struct snapshot *snapshot, const struct run *run)
+{
+	int status = snapshot_take(snapshot, run->args, &run->running, true);
+
+	return status == EXIT_DONE ||
+	       (status == EXIT_NOT_RUNNING && running_is_tried(&run->running));
+}
+
 static int print_metrics(FILE *out, const struct run *run)
 {
 	struct status_problems problems = {};
@@ -64,7 +73,7 @@ static int print_ready(FILE *out, const struct run *run, unsigned int *code)
 	struct status_problems problems = {};
 	const struct status_problem *problem;
 	struct snapshot snapshot;
-	bool taken = snapshot_take(&snapshot, run->args, NULL, true) == EXIT_DONE;
+	bool taken = take(&snapshot, run);
 	int r = taken ? find_unready(run, &snapshot, &problems) : 0;
 
 	*code = taken && !problems.count ? STATUS_OK : STATUS_UNAVAILABLE;
@@ -84,7 +93,7 @@ static int print_ready(FILE *out, const struct run *run, unsigned int *code)
 static int print_status(FILE *out, const struct run *run, unsigned int *code)
 {
 	struct snapshot snapshot;
-	bool taken = snapshot_take(&snapshot, run->args, &run->running, true) == EXIT_DONE;
+	bool taken = take(&snapshot, run);
 	int r = 0;
 
 	*code = taken ? STATUS_OK : STATUS_UNAVAILABLE;

@@ -15,13 +15,7 @@
 
 /* ---- putting a policy in force ---- */
 
-/* A good one whose tunnel.netns is still to come, and nothing else is in force. */
-static bool may_wait(const struct run *run, const struct pipeline *p)
-{
-	return p->netns_lacking && !run_is_live(run);
-}
-
-/* Listening comes first: it can be undone. waits: on the policy's netns, with all ready. */
+/* Listening comes first: it can be undone. */
 static int apply_read(struct run *run, struct pipeline *p, bool *waits)
 {
 	struct run_listen listen;
@@ -30,7 +24,7 @@ static int apply_read(struct run *run, struct pipeline *p, bool *waits)
 	if (run_listen_begin(run, p, &listen, &p->failure))
 		return EXIT_FAILED;
 	status = apply_all(p);
-	*waits = status != EXIT_DONE && may_wait(run, p);
+	*waits = status != EXIT_DONE && run_wait(run, p);
 	run_listen_done(run, &listen, status == EXIT_DONE || *waits);
 	return status;
 }
@@ -183,13 +177,11 @@ static void accept_policy(struct run *run, struct pipeline *p)
 	run_in_force(run, p, true);
 }
 
-static int wait_for_netns(struct run *run, struct pipeline *p)
+/* There is nothing wrong with the file. */
+static int stay_waiting(struct run *run)
 {
 	run->running.reloads[RUNNING_UNCHANGED]++;
-	take_text(run, p);
-	run_wait_over(run);
-	run_note_failure(run, p);
-	run_netns_follow(run, p);
+	forget_rejection(run);
 	return EXIT_DONE;
 }
 
@@ -221,7 +213,7 @@ static void try_later(struct run *run, bool later)
 int run_load(struct run *run)
 {
 	struct pipeline p;
-	bool touched, waits = false, waits_for_key = false;
+	bool touched, waits = false;
 	int status;
 
 	run_pins_mend(run);
@@ -234,14 +226,10 @@ int run_load(struct run *run)
 	if (status == EXIT_DONE)
 		accept_policy(run, &p);
 	else if (waits)
-		status = wait_for_netns(run, &p);
-	else if (run_wait(run, &p))
-		waits_for_key = true; /* or for being listed: another policy, by which it is read */
+		status = stay_waiting(run);
 	else
 		reject(run, &p);
-	if (waits_for_key)
-		forget_rejection(run);
-	try_later(run, status != EXIT_DONE && !waits_for_key && may_do_later(&p));
+	try_later(run, status != EXIT_DONE && may_do_later(&p));
 	touched = p.touched;
 	run_pipeline_end(run, &p);
 	if (status != EXIT_DONE && touched)

@@ -201,14 +201,19 @@ static enum look replan(struct run *run, bool repair)
 /* Started with a file that is rejected: what is in force is in the kernel alone. */
 void run_replan(struct run *run)
 {
-	if (run->good)
+	if (run_awaits_network(run))
+		(void)run_look_again(run);
+	else if (run->good)
 		(void)replan(run, false); /* noted in `running` */
 }
 
 enum look run_repair(struct run *run)
 {
 	bool mended = run_pins_mend(run);
-	enum look found = run->good ? replan(run, true) : LOOK_FOUND_NOTHING;
+	enum look found;
 
+	if (run_awaits_network(run))
+		return run_look_again(run);
+	found = run->good ? replan(run, true) : LOOK_FOUND_NOTHING;
 	return found == LOOK_FOUND_NOTHING && mended ? LOOK_MENDED : found;
 }

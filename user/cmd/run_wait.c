@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A node that has nothing to set up yet: its key is new, and the policy does not know it; or the
- * policy is of other nodes. The daemon stays, and looks again when the policy or the key changes.
+ * A node that has nothing to set up yet. Its key is new, and the policy does not know it, or the
+ * policy is of other nodes: the daemon looks again when the policy or the key changes. Or it is
+ * booting, and its LAN is not there: then also when the kernel tells of the network.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -72,11 +73,33 @@ static int put_public_key(char text[KEY_TEXT_SIZE], const char *path, struct err
 	return 0;
 }
 
-static char *waiting_text(const struct run *run, const char *public_key, bool idle)
+/* What the failure of p stands for; false: for nothing that is waited for. */
+static bool find_wait(const struct pipeline *p, enum running_wait *out)
+{
+	if (p->lacks_network)
+		*out = RUNNING_WAIT_NETWORK;
+	else if (p->self || !p->policy) /* the code is the kernel's and means something else */
+		return false;
+	else if (p->failure.code == -ESRCH)
+		*out = RUNNING_WAIT_LISTED;
+	else if (p->failure.code == -EKEYREJECTED)
+		*out = RUNNING_WAIT_KEY;
+	else
+		return false;
+	return true;
+}
+
+static char *waiting_text(const struct run *run, const struct pipeline *p, enum running_wait wait)
 {
 	const char *name = run->args->node;
+	char public_key[KEY_TEXT_SIZE];
+	struct err err;
 
-	if (idle)
+	if (wait == RUNNING_WAIT_NETWORK)
+		return mem_copy_string(p->failure.text);
+	if (put_public_key(public_key, key_path(run, p), &err))
+		return NULL;
+	if (wait == RUNNING_WAIT_LISTED)
 		return mem_format("the policy does not list node \"%s\": nothing is set up here; "
 				  "its public key: %s",
 				  name, public_key);
@@ -84,32 +107,59 @@ static char *waiting_text(const struct run *run, const char *public_key, bool id
 			  name ? " (\"" : "", name ? name : "", name ? "\")" : "", public_key);
 }
 
+/* What may end it is watched. */
+static void watch_for_end(struct run *run, const struct pipeline *p, enum running_wait wait)
+{
+	if (wait != RUNNING_WAIT_NETWORK) {
+		run_watch_key(run, key_path(run, p));
+	} else if (p->self) {
+		run_netns_follow(run, p);
+		kernel_watch_others(&run->kernel, p->facts.asks_behind);
+	}
+}
+
 bool run_wait(struct run *run, const struct pipeline *p)
 {
-	bool idle = p->failure.code == -ESRCH;
-	const char *path = p->policy ? key_path(run, p) : NULL;
 	AUTO_FREE char *why = NULL;
-	char public_key[KEY_TEXT_SIZE];
-	struct err err;
+	enum running_wait wait;
 
-	/* with self found, the code is the kernel's and means something else */
-	if (run->good || p->self || !path || (!idle && p->failure.code != -EKEYREJECTED) ||
-	    put_public_key(public_key, path, &err) || run_is_live(run))
+	if (run->good || !find_wait(p, &wait) || run_is_live(run))
 		return false;
-	why = waiting_text(run, public_key, idle);
+	why = waiting_text(run, p, wait);
 	if (!why)
 		return false;
-	run_watch_key(run, path);
+	watch_for_end(run, p, wait);
 	if (!run->running.waiting || strcmp(run->running.waiting, why) != 0)
-		log_line(idle ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "%s; waiting", why);
+		log_line(wait == RUNNING_WAIT_LISTED ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+			 "%s; waiting", why);
 	free(run->running.waiting);
 	run->running.waiting = TAKE(why);
-	run->running.idle = idle;
+	run->running.wait = wait;
 	return true;
 }
 
 void run_wait_over(struct run *run)
 {
 	free(TAKE(run->running.waiting));
-	run->running.idle = false;
+}
+
+/* A newer file that was rejected is waited for, and not the network. */
+bool run_awaits_network(const struct run *run)
+{
+	return run->running.waiting && run->running.wait == RUNNING_WAIT_NETWORK &&
+	       !run->running.rejected_at;
+}
+
+enum look run_look_again(struct run *run)
+{
+	uint64_t *unchanged = &run->running.reloads[RUNNING_UNCHANGED], before = *unchanged;
+	int status = run_load(run);
+
+	run_say_news(run);
+	if (status != EXIT_DONE)
+		return LOOK_FAILED;
+	if (!run->running.waiting)
+		return LOOK_MENDED;
+	*unchanged = before; /* nobody had asked for it */
+	return LOOK_WAITS;
 }

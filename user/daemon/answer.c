@@ -13,6 +13,12 @@
 
 #define TAIL_SIZE 64 /* kept free for the last line */
 
+static const char *const waits[RUNNING_WAITS] = {
+	[RUNNING_WAIT_KEY] = "waiting",
+	[RUNNING_WAIT_LISTED] = "idle",
+	[RUNNING_WAIT_NETWORK] = "lacking",
+};
+
 /* ---- putting ---- */
 
 struct text {
@@ -63,7 +69,7 @@ size_t answer_put(char *buf, const struct running *running)
 	if (running->failure)
 		put_texts(&text, "failure", running->failure, NULL); /* nor is this long */
 	if (running->waiting)
-		put_texts(&text, running->idle ? "idle" : "waiting", running->waiting, NULL);
+		put_texts(&text, waits[running->wait], running->waiting, NULL);
 	put_number(&text, "rejected_at", (uint64_t)running->rejected_at);
 	array_for_each(error, &running->errors)
 		if (!put_texts(&text, "error", error->place, error->message))
@@ -124,6 +130,7 @@ static int read_text(const char *value, char **out)
 static int read_line(char *line, struct running *out)
 {
 	char *value = strchr(line, ' ');
+	enum running_wait i;
 
 	if (!value)
 		return -EPROTO;
@@ -134,10 +141,11 @@ static int read_line(char *line, struct running *out)
 		return read_time(value, &out->since);
 	if (!strcmp(line, "file"))
 		return read_text(value, &out->file);
-	if (!strcmp(line, "waiting") || !strcmp(line, "idle")) {
-		out->idle = line[0] == 'i';
-		return read_text(value, &out->waiting);
-	}
+	for (i = 0; i < RUNNING_WAITS; i++)
+		if (!strcmp(line, waits[i])) {
+			out->wait = i;
+			return read_text(value, &out->waiting);
+		}
 	if (!strcmp(line, "failure"))
 		return read_text(value, &out->failure);
 	if (!strcmp(line, "rejected_at"))

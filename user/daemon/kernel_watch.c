@@ -39,7 +39,7 @@ static int64_t later(int64_t a, int64_t b)
 /* When the next look may be. */
 static int64_t prompt_ms(const struct kernel_watch *watch)
 {
-	if (watch->result == LOOK_FOUND_NOTHING)
+	if (watch->result == LOOK_FOUND_NOTHING || watch->result == LOOK_WAITS)
 		return watch->looked_ms + PROMPT_SHARE * watch->took_ms;
 	return watch->looked_ms + later(MENDING_SHARE * watch->took_ms, watch->pause_ms);
 }
@@ -81,7 +81,8 @@ static uint32_t next_pause(const struct kernel_watch *watch, int64_t began_ms)
 	uint32_t longer = 2 * watch->pause_ms;
 
 	/* the machine has been quiet in between */
-	if (watch->result == LOOK_MENDED || began_ms - watch->looked_ms > longer)
+	if (watch->result == LOOK_MENDED || watch->result == LOOK_WAITS ||
+	    began_ms - watch->looked_ms > longer)
 		return PAUSE_MIN_MS;
 	return longer < PAUSE_MAX_MS ? longer : PAUSE_MAX_MS;
 }

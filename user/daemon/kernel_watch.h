@@ -11,7 +11,8 @@
 #include "daemon/loop.h"
 #include "daemon/settle.h"
 
-enum look { LOOK_FOUND_NOTHING, LOOK_MENDED, LOOK_FAILED };
+/* LOOK_WAITS: for what is not there, and is to be seen soon after it has come. */
+enum look { LOOK_FOUND_NOTHING, LOOK_MENDED, LOOK_FAILED, LOOK_WAITS };
 
 /* At a place that does not change; zeroed before kernel_watch_open. */
 struct kernel_watch {

@@ -93,10 +93,11 @@ void notify_status(struct notify *notify, const char *status)
 }
 
 /* Without the time, systemd would take a start that lasts for one that hangs. A year of it. */
-void notify_waiting(const struct notify *notify, const char *status)
+void notify_waiting(struct notify *notify, const char *status)
 {
-	/* it is said again with the next news */
-	(void)say_state(notify, "EXTEND_TIMEOUT_USEC=31536000000000\n", status);
+	if (strcmp(notify->status, status) != 0 &&
+	    say_state(notify, "EXTEND_TIMEOUT_USEC=31536000000000\n", status))
+		snprintf(notify->status, sizeof(notify->status), "%s", status);
 }
 
 void notify_stopping(const struct notify *notify, const char *status)

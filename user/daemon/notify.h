@@ -27,7 +27,7 @@ void notify_close(struct notify *notify);
 void notify_ready(struct notify *notify, const char *status);
 /* The status alone; after notify_ready, and not while there is no news. */
 void notify_status(struct notify *notify, const char *status);
-void notify_waiting(const struct notify *notify, const char *status); /* not ready yet */
+void notify_waiting(struct notify *notify, const char *status); /* not ready yet, when it is news */
 void notify_reloading(const struct notify *notify);
 void notify_stopping(const struct notify *notify, const char *status);
 

@@ -13,6 +13,16 @@ void running_free(struct running *running)
 	*running = (struct running){ 0 };
 }
 
+bool running_is_idle(const struct running *running)
+{
+	return running->waiting && running->wait == RUNNING_WAIT_LISTED;
+}
+
+bool running_is_tried(const struct running *running)
+{
+	return running->waiting || running->failure;
+}
+
 const char *running_result_name(enum running_result result)
 {
 	static const char *const names[RUNNING_RESULTS] = {

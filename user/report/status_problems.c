@@ -207,7 +207,7 @@ int status_find_notes(const struct status *status, struct status_problems *out)
 	const struct peer_info_row *row;
 	int r = 0;
 
-	if (running && running->waiting && running->idle)
+	if (running && running_is_idle(running))
 		r = status_add_problem(out, "list it in the policy if it is to have a part", "%s",
 				       running->waiting);
 	if (!r)
@@ -276,14 +276,13 @@ static int check_running(const struct status *status, struct status_problems *ou
 static int check_waiting(const struct status *status, struct status_problems *out)
 {
 	const struct running *running = status->running;
+	const char *mend = running->wait == RUNNING_WAIT_NETWORK
+				   ? "nothing, if it is still to come: all is set up then"
+				   : "put it into the policy; it is read when it changes";
 
 	if (running->rejected_at)
 		return check_rejected(status, out);
-	return running->idle
-		       ? 0
-		       : status_add_problem(out,
-					    "put it into the policy; it is read when it changes",
-					    "%s", running->waiting);
+	return running_is_idle(running) ? 0 : status_add_problem(out, mend, "%s", running->waiting);
 }
 
 /* What no apply can mend. */
