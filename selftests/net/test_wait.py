@@ -8,7 +8,7 @@ import os
 import stat
 
 import snapshot
-from daemon import BUSY_S, HTTP_PORT
+from daemon import BUSY_S, HTTP_PORT, Daemon
 from lib import DEADLINE_S, SLOWNESS, case, check, check_equal, main, run, wait_until
 from running import PROMPT_S, RunLab, forwards, same_flow
 from scenes import open_policy
@@ -188,14 +188,20 @@ def make_lan(lab):
 
 
 @contextlib.contextmanager
-def without_addresses(lab):
-    """All of them are back, whatever the case has put."""
-    put_addresses(lab, "del")
+def addresses_kept(lab):
+    """All of them are there behind it, whatever the case has put."""
     try:
         yield
     finally:
         change(lab, "address", "flush", "dev", "lan0", "scope", "global")
         put_addresses(lab, "add")
+
+
+@contextlib.contextmanager
+def without_addresses(lab):
+    with addresses_kept(lab):
+        put_addresses(lab, "del")
+        yield
 
 
 @contextlib.contextmanager
@@ -354,6 +360,57 @@ def what_ends_while_it_waits_leaves_nothing(lab):
             check_equal(daemon.leave(), 0, "exit status")
             check_equal((changes(lab, before), os.path.exists(lab.pins)), ([], pins), "left")
             lab.towpath("status", status=5)
+
+
+# ---- one that has a policy in force -----------------------------------------------------
+
+def tells(daemon, text, seconds):
+    wait_until(lambda: text in daemon.messages()[-1]["STATUS"], f"STATUS= with {text}", seconds)
+
+
+def is_healthy(lab):
+    return lab.script("towpath", "status", "--healthy", ok=False).returncode == 0
+
+
+@case
+def a_lan_that_is_lost_is_seen_when_it_is_back(lab):
+    with addresses_kept(lab), lab.running(policy=open_policy(lab)) as daemon:
+        lab.wait_for_tunnel()
+        same_flow(lab)
+        for _ in range(4):
+            put_addresses(lab, "del")
+            tells(daemon, lacks("10.10.30.0/24"), GLANCE_S)
+            put_addresses(lab, "add", f"{lab.LAN}/24")
+            tells(daemon, lacks("fd10:30::/64"), GLANCE_S)
+            put_addresses(lab, "add", f"{lab.LAN6}/64")
+            tells(daemon, "is in force", GLANCE_S)
+        lab.towpath("status", "--healthy")
+        same_flow(lab)
+        forwards(lab)
+
+
+@case
+def a_restart_without_the_lan_is_well_once_it_is_there(lab):
+    """The file is not in force then, though it is the same."""
+    with lab.running(policy=open_policy(lab)) as daemon:
+        lab.wait_for_tunnel()
+        same_flow(lab)
+        daemon.leave()
+        with without_addresses(lab), Daemon(lab, lab.file) as daemon:
+            told = lacks("10.10.30.0/24")
+            tells(daemon, told, PROMPT_S)
+            check(any(told in p["what"] for p in lab.json("status")["problems"]), "a problem")
+            rejected = daemon.metrics().value("towpath_reloads_total", "rejected")
+            put_addresses(lab, "add", f"{lab.LAN}/24")
+            tells(daemon, lacks("fd10:30::/64"), GLANCE_S)
+            check_equal(daemon.metrics().value("towpath_reloads_total", "rejected"), rejected,
+                        "rejections")
+            put_addresses(lab, "add", f"{lab.LAN6}/64")
+            wait_until(lambda: is_healthy(lab), "it to be healthy", GLANCE_S)
+            check_equal(daemon.messages()[-1]["STATUS"],
+                        f"the policy of {lab.file} is in force", "STATUS")
+            same_flow(lab)
+            forwards(lab)
 
 
 @case

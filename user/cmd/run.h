@@ -97,6 +97,7 @@ struct run {
 	struct watch key_watch;   /* of key_file */
 	char *key_file;           /* NULL: not watched */
 	struct problems expiring; /* what was last said of keys that expire */
+	bool lacks_network;       /* why the file's policy is not in force; may yet come */
 	bool served;              /* a policy is in force, of the file or an earlier process */
 	struct err unsaved;       /* what was last said of the text of the policy in force */
 	uint32_t retry_s;         /* until the re-plan after one that failed; 0 = it did not */
@@ -154,9 +155,7 @@ int run_make_key(struct run *run, struct pipeline *p);
  */
 bool run_wait(struct run *run, const struct pipeline *p);
 void run_wait_over(struct run *run);
-/* Whether a change of the network may end the wait. */
-bool run_awaits_network(const struct run *run);
-/* It has changed. */
+/* run->lacks_network, and the network may have changed. */
 enum look run_look_again(struct run *run);
 
 /* ---- run_keys.c ---- */

@@ -229,7 +229,8 @@ int run_load(struct run *run)
 		status = stay_waiting(run);
 	else
 		reject(run, &p);
-	try_later(run, status != EXIT_DONE && may_do_later(&p));
+	run->lacks_network = p.lacks_network;
+	try_later(run, status != EXIT_DONE && !p.lacks_network && may_do_later(&p));
 	touched = p.touched;
 	run_pipeline_end(run, &p);
 	if (status != EXIT_DONE && touched)

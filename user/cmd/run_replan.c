@@ -173,6 +173,7 @@ static enum look replan(struct run *run, bool repair)
 {
 	struct pipeline p;
 	size_t steps;
+	bool waits;
 	int status;
 
 	run_pipeline_start(run, &p);
@@ -191,29 +192,34 @@ static enum look replan(struct run *run, bool repair)
 		run_note_failure(run, &p);
 	if (status == EXIT_DONE && repair)
 		count_repairs(run, &p);
+	waits = p.lacks_network;
 	run_pipeline_end(run, &p);
 	run_say_news(run);
 	if (status != EXIT_DONE)
-		return LOOK_FAILED;
+		return waits ? LOOK_WAITS : LOOK_FAILED;
 	return steps ? LOOK_MENDED : LOOK_FOUND_NOTHING;
 }
 
-/* Started with a file that is rejected: what is in force is in the kernel alone. */
+/*
+ * The file comes first, when it waits for the network. Started with one that is rejected: what is
+ * in force is in the kernel alone.
+ */
+static enum look look(struct run *run, bool repair)
+{
+	enum look found = run->lacks_network ? run_look_again(run) : LOOK_FOUND_NOTHING;
+
+	return run->good && found != LOOK_MENDED ? replan(run, repair) : found;
+}
+
 void run_replan(struct run *run)
 {
-	if (run_awaits_network(run))
-		(void)run_look_again(run);
-	else if (run->good)
-		(void)replan(run, false); /* noted in `running` */
+	(void)look(run, false); /* noted in `running` */
 }
 
 enum look run_repair(struct run *run)
 {
 	bool mended = run_pins_mend(run);
-	enum look found;
+	enum look found = look(run, true);
 
-	if (run_awaits_network(run))
-		return run_look_again(run);
-	found = run->good ? replan(run, true) : LOOK_FOUND_NOTHING;
 	return found == LOOK_FOUND_NOTHING && mended ? LOOK_MENDED : found;
 }

@@ -143,23 +143,16 @@ void run_wait_over(struct run *run)
 	free(TAKE(run->running.waiting));
 }
 
-/* A newer file that was rejected is waited for, and not the network. */
-bool run_awaits_network(const struct run *run)
-{
-	return run->running.waiting && run->running.wait == RUNNING_WAIT_NETWORK &&
-	       !run->running.rejected_at;
-}
-
 enum look run_look_again(struct run *run)
 {
-	uint64_t *unchanged = &run->running.reloads[RUNNING_UNCHANGED], before = *unchanged;
-	int status = run_load(run);
+	uint64_t before[RUNNING_RESULTS];
+	int status;
 
+	memcpy(before, run->running.reloads, sizeof(before));
+	status = run_load(run);
 	run_say_news(run);
-	if (status != EXIT_DONE)
-		return LOOK_FAILED;
-	if (!run->running.waiting)
-		return LOOK_MENDED;
-	*unchanged = before; /* nobody had asked for it */
+	if (!run->lacks_network)
+		return status == EXIT_DONE ? LOOK_MENDED : LOOK_FAILED;
+	memcpy(run->running.reloads, before, sizeof(before)); /* nobody had asked for it */
 	return LOOK_WAITS;
 }
