@@ -243,19 +243,19 @@ static uint64_t jiffies_at(int64_t then, uint32_t hz)
 /* Needed where exempt sockets are to be hidden; for probes, which would else go as others do. */
 static int gather_order(const struct config *config, struct facts_cgroup *cgroup, struct err *err)
 {
-	bool needed = config->socket_lb.foreign == FOREIGN_HIDE, first = false;
+	bool needed = config->socket_lb.foreign == FOREIGN_HIDE;
+	enum facts_order order;
 	int r;
 
 	if (!needed && !config_find_probed(config))
 		return 0;
-	r = bpf_socket_can_go_first(cgroup->path, &first, err);
-	if (r == -EPERM) { /* who stands in the way is named by who really attaches */
-		cgroup->order = config_uses_cgroup(config) ? FACTS_ORDER_FIRST : FACTS_ORDER_SHUT;
-		return 0;
-	}
+	r = bpf_socket_find_order(cgroup->path, &order, err);
 	if (r)
 		return needed ? r : 0;
-	cgroup->order = first ? FACTS_ORDER_FIRST : FACTS_ORDER_BELOW;
+	/* who stands in the way is named by who really attaches */
+	if (order == FACTS_ORDER_SHUT && config_uses_cgroup(config))
+		order = FACTS_ORDER_FIRST;
+	cgroup->order = order;
 	cgroup->holds_us = cgroup_holds_us(cgroup->path);
 	return 0;
 }

@@ -119,7 +119,7 @@ static int load_nothing(void)
 	return fd < 0 ? -errno : fd;
 }
 
-static int try_in(const char *path)
+static int try_in(const char *path, enum facts_order *out)
 {
 	AUTO_CLOSE int cgroup = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO_CLOSE int program = load_nothing();
@@ -128,26 +128,35 @@ static int try_in(const char *path)
 	if (cgroup < 0 || program < 0)
 		return cgroup < 0 ? -errno : program;
 	link = bpf_socket_link_create(program, cgroup, SOCKET_HIDE_CONNECT4, true);
-	return link < 0 ? link : 0;
+	if (link >= 0)
+		*out = FACTS_ORDER_FIRST;
+	else if (link == -EINVAL)
+		*out = FACTS_ORDER_BELOW;
+	else if (link == -EPERM)
+		*out = FACTS_ORDER_SHUT;
+	else
+		return link;
+	return 0;
 }
 
-int bpf_socket_can_go_first(const char *cgroup, bool *out, struct err *err)
+int bpf_socket_find_order(const char *cgroup, enum facts_order *out, struct err *err)
 {
-	static bool known, can;
+	static enum facts_order known = FACTS_ORDER_UNKNOWN;
 	char path[TP_CGROUP_SIZE + 32];
 	int r;
 
-	*out = can;
-	if (known)
+	*out = known;
+	if (known != FACTS_ORDER_UNKNOWN)
 		return 0;
 	snprintf(path, sizeof(path), "%s/" CGROUP_TRIAL "%d", cgroup, (int)getpid());
 	if (mkdir(path, 0700) && errno != EEXIST) /* of one who was killed, in a pod always pid 1 */
 		return err_sys(err, -errno, "make cgroup %s", path);
-	r = try_in(path);
+	r = try_in(path, out);
 	if (rmdir(path) && !r)
 		r = -errno;
-	known = !r || r == -EINVAL;
-	can = !r;
-	*out = can;
-	return known ? 0 : err_sys(err, r, "try a program in cgroup %s", path);
+	if (r)
+		return err_sys(err, r, "try a program in cgroup %s", path);
+	if (*out != FACTS_ORDER_SHUT) /* as long as that program is there */
+		known = *out;
+	return 0;
 }

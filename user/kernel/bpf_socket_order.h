@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "kernel/bpf_object.h"
+#include "model/facts.h"
 #include "model/services.h"
 
 /* Whether it hides, and so has to be the first of its hook. */
@@ -23,10 +24,9 @@ bool bpf_socket_is_placed(const struct bpf *bpf, int cgroup_fd, enum socket_prog
 bool bpf_socket_is_ahead(int cgroup_fd, enum socket_program program, uint32_t program_id);
 
 /*
- * Tries in a cgroup of its own below that one whether the kernel can run a program before those
- * that are there (BPF_F_PREORDER). What was found out once is remembered. -EPERM: one of those lets
- * no program run beside it.
+ * Tries in a cgroup of its own below that one where the kernel can run a program before those that
+ * are there (BPF_F_PREORDER). What was found out once is remembered.
  */
-int bpf_socket_can_go_first(const char *cgroup, bool *out, struct err *err);
+int bpf_socket_find_order(const char *cgroup, enum facts_order *out, struct err *err);
 
 #endif
