@@ -133,7 +133,10 @@ static __noinline struct tp_flow *service_flow(struct tp_scratch *s, struct tp_f
 	return (*state)->way[TP_OPENER].to.flags & TP_FLOW_HANDED ? flow : NULL;
 }
 
-/* As fast_own_answer, for a flow that needs a second look. GO_ON: of none. */
+/*
+ * As fast_own_answer, for a flow that needs a second look, and for what a load balancer answers,
+ * whose key the fast program does not look for. GO_ON: of none.
+ */
 static __always_inline int data_for_service(struct pkt *pkt, struct tp_scratch *s)
 {
 	struct tp_flow_state *state = NULL;
@@ -179,7 +182,7 @@ static __always_inline int error_for_service(struct pkt *pkt, struct tp_scratch 
 	return own_error_send(pkt);
 }
 
-/* What this machine answers as the backend of a service. GO_ON: it does not. */
+/* What this machine, or its load balancer, answers as the backend of a service. GO_ON: neither. */
 static __always_inline int answer_for_service(struct pkt *pkt, struct tp_scratch *s)
 {
 	return icmp_is_error(pkt) ? error_for_service(pkt, s) : data_for_service(pkt, s);

@@ -62,11 +62,13 @@ static __always_inline int hand_over(struct pkt *pkt, const struct tp_flow *flow
 {
 	const struct tp_device *device = device_find(flow->ifindex, TP_DEV_LAN);
 	union hander hander = hander_of(pkt);
+	int r;
 
 	if (!device)
 		return TP_R_no_route;
-	if ((flow->flags & TP_FLOW_DST_NAT) && rewrite_tuple(pkt, flow) != GO_ON)
-		return TP_R_rewrite;
+	r = flow->flags & TP_FLOW_DST_NAT ? rewrite_tuple(pkt, flow) : GO_ON;
+	if (r != GO_ON)
+		return r;
 	if (hook_untag(pkt) || mss_clamp(pkt, member_mtu(pkt, flow)) != GO_ON)
 		return TP_R_rewrite;
 	if (hook_push_ethernet(pkt) || hook_set_macs(pkt, device->mac, hander.mac))

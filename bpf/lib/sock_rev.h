@@ -76,6 +76,7 @@ static __always_inline struct tp_sock_rev *piece_of(const struct bpf_sock_addr *
 	return &more->services[piece * TP_SOCK_SERVICES];
 }
 
+/* The first three are for an entry to use, the others for what a backend stands for. */
 enum sock_search_for {
 	SEARCH_VIP,     /* the entry of the service, or a free one */
 	SEARCH_SPARE,   /* one of the service's that is past, or a free one */
@@ -113,7 +114,7 @@ static __always_inline bool is_searched(const struct sock_search *search,
 static __always_inline bool search_entry(struct sock_search *search, struct tp_sock_rev *entry,
 					 __u32 number)
 {
-	if (search->what <= SEARCH_PAST) {
+	if (search->what < SEARCH_BACKEND) {
 		if (!entry->used)
 			search->unused = number;
 		else if (is_searched(search, entry))

@@ -135,16 +135,13 @@ int bpf_switch_policy(const struct bpf *bpf, const struct state *want, struct er
 
 	/* killed in between: the zeroes differ from any wanted hash, so it is done again */
 	memset(state->table_hash, 0, HASH_SIZE);
-	__atomic_store_n(&state->generation, next_generation(state), __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&state->generation, 1, __ATOMIC_SEQ_CST);
 	memcpy(state->table_hash, want->tables.hash, HASH_SIZE);
 	state_unmap(state);
 	return 0;
 }
 
-/*
- * By two: the slots are the same, also for an apply that fills the idle ones just now. Should that
- * switch in between, one of the two stores is lost and the other has told the flows.
- */
+/* By two: the slots are the same, also for an apply that fills the idle ones just now. */
 int bpf_look_again(const struct bpf *bpf, struct err *err)
 {
 	__u64 generation;
