@@ -223,8 +223,6 @@ void run_sink_drop(struct run *run); /* one that was never made is fine */
 void run_replan(struct run *run);
 /* The same because the kernel's state may have changed. */
 enum look run_repair(struct run *run);
-/* p failed, and is to be tried again. */
-void run_note_failure(struct run *run, const struct pipeline *p);
 /* What p has put in force is what there is to be. said: its warnings have been logged. */
 void run_in_force(struct run *run, const struct pipeline *p, bool said);
 

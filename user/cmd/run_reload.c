@@ -194,10 +194,13 @@ static void restore(struct run *run)
 	run_replan(run);
 }
 
-/* Nothing is wrong with the file; what it asks for was not to be had, and perhaps is later. */
-static bool may_do_later(const struct pipeline *p)
+/* Nothing is wrong with the file; what it took was not to be had, and perhaps is later. */
+static bool may_do_later(const struct run *run, const struct pipeline *p)
 {
-	return p->policy && p->failure.code && !p->errors.count && !p->tests.failed.count &&
+	/* one that waits, or tries again, does not stop when the file could not even be read */
+	bool tries = p->policy || run->lacks_network || run->again_s;
+
+	return tries && p->failure.code && !p->errors.count && !p->tests.failed.count &&
 	       !p->unserved.count;
 }
 
@@ -229,8 +232,8 @@ int run_load(struct run *run)
 		status = stay_waiting(run);
 	else
 		reject(run, &p);
+	try_later(run, status != EXIT_DONE && !p.lacks_network && may_do_later(run, &p));
 	run->lacks_network = p.lacks_network;
-	try_later(run, status != EXIT_DONE && !p.lacks_network && may_do_later(&p));
 	touched = p.touched;
 	run_pipeline_end(run, &p);
 	if (status != EXIT_DONE && touched)

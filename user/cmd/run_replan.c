@@ -159,7 +159,8 @@ static void give_back(struct run *run, struct pipeline *p)
 	run->good = TAKE(p->text);
 }
 
-void run_note_failure(struct run *run, const struct pipeline *p)
+/* p failed, and is to be tried again. */
+static void note_failure(struct run *run, const struct pipeline *p)
 {
 	const char *why = p->failure.code ? p->failure.text : "it is not valid any more";
 
@@ -189,7 +190,7 @@ static enum look replan(struct run *run, bool repair)
 	if (status == EXIT_DONE)
 		run_in_force(run, &p, false);
 	else
-		run_note_failure(run, &p);
+		note_failure(run, &p);
 	if (status == EXIT_DONE && repair)
 		count_repairs(run, &p);
 	waits = p.lacks_network;
@@ -208,7 +209,10 @@ static enum look look(struct run *run, bool repair)
 {
 	enum look found = run->lacks_network ? run_look_again(run) : LOOK_FOUND_NOTHING;
 
-	return run->good && found != LOOK_MENDED ? replan(run, repair) : found;
+	/* a load that failed has put back what is in force, as far as it could */
+	return run->good && (found == LOOK_WAITS || found == LOOK_FOUND_NOTHING)
+		       ? replan(run, repair)
+		       : found;
 }
 
 void run_replan(struct run *run)

@@ -76,13 +76,14 @@ static int put_public_key(char text[KEY_TEXT_SIZE], const char *path, struct err
 /* What the failure of p stands for; false: for nothing that is waited for. */
 static bool find_wait(const struct pipeline *p, enum running_wait *out)
 {
+	/* with self found, the code is the kernel's and means something else */
+	bool stranger = p->policy && !p->self;
+
 	if (p->lacks_network)
 		*out = RUNNING_WAIT_NETWORK;
-	else if (p->self || !p->policy) /* the code is the kernel's and means something else */
-		return false;
-	else if (p->failure.code == -ESRCH)
+	else if (stranger && p->failure.code == -ESRCH)
 		*out = RUNNING_WAIT_LISTED;
-	else if (p->failure.code == -EKEYREJECTED)
+	else if (stranger && p->failure.code == -EKEYREJECTED)
 		*out = RUNNING_WAIT_KEY;
 	else
 		return false;
