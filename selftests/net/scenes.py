@@ -2,6 +2,7 @@
 """What several test programs set up: a lab where all is granted, traffic in it, its counters."""
 
 import contextlib
+import glob
 import json
 import os
 import re
@@ -175,6 +176,11 @@ def pairs(lab):
 
 
 OBJECT_HASH = slice(80, 112)    # of struct tp_state
+
+
+def run_files(lab):
+    """What kinds of file the instance has below /run/towpath."""
+    return sorted(path.rpartition(".")[2] for path in glob.glob(f"/run/towpath/{lab.instance}.*"))
 
 
 def forget_object(lab):

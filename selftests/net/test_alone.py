@@ -3,7 +3,6 @@
 """What holds without a daemon: the programs know by themselves when a key and when a flow expires,
 and `down` needs nobody's memory, also of an apply that was killed, also beside a broken file."""
 
-import glob
 import os
 import signal
 import subprocess
@@ -13,7 +12,7 @@ import snapshot
 from daemon import Daemon
 from lib import DEADLINE_S, TOWPATH, Lab, case, check, check_equal, main, wait_until
 from packets import udp
-from scenes import open_policy, pairs
+from scenes import open_policy, pairs, run_files
 
 KILLED_AFTER_S = (0.05, 0.3, 0.8, 1.5, 2.5)     # of an apply, which takes a second or three
 
@@ -90,22 +89,17 @@ def down_takes_back_an_apply_that_was_killed(lab):
         path = lab.write_policy(open_policy(lab))
 
 
-def files(lab):
-    return sorted(glob.glob(f"/run/towpath/{lab.instance}.*"))
-
-
 @case
 def down_leaves_no_file_of_a_daemon_that_was_killed(lab):
     path = lab.write_policy(open_policy(lab))
     with Daemon(lab, path) as daemon:
         daemon.wait_for_ready()
         daemon.process.kill()
-    check_equal([name.rpartition(".")[2] for name in files(lab)], ["lock", "policy", "sock"],
-                "files")
+    check_equal(run_files(lab), ["lock", "policy", "sock"], "files")
     lab.towpath("down")
-    check_equal(files(lab), [], "files")
+    check_equal(run_files(lab), [], "files")
     lab.towpath("down", status=5)
-    check_equal(files(lab), [], "files when nothing is set up")
+    check_equal(run_files(lab), [], "files when nothing is set up")
 
 
 def leftover(lab, before):

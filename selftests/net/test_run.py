@@ -17,7 +17,7 @@ from daemon import Daemon
 from lib import (DEADLINE_S, SLOWNESS, TOP, bound_socket, case, check, check_equal, client_socket,
                  inside, main, run, wait_until)
 from running import PROMPT_S, TABLET, RunLab, follows, forwards, peers
-from scenes import open_policy, pairs
+from scenes import open_policy, pairs, run_files
 from services import cgroup_mount, service_policy
 
 
@@ -66,6 +66,7 @@ def cleans_up_on_exit_when_told_to(lab):
         check_equal(daemon.leave(), 0, "exit status")
         check_equal(snapshot.difference(before, snapshot.take(lab.netns("router"))), [], "left")
         check(not os.path.exists(lab.pins), f"{lab.pins} is there")
+        check_equal(run_files(lab), [], "files")
 
 
 @case

@@ -11,7 +11,7 @@ import snapshot
 from daemon import BUSY_S, HTTP_PORT, Daemon
 from lib import DEADLINE_S, SLOWNESS, case, check, check_equal, main, run, wait_until
 from running import PROMPT_S, RunLab, forwards, same_flow
-from scenes import open_policy
+from scenes import open_policy, run_files
 
 NODE = "homelab-1"
 GLANCE_S = 3 * SLOWNESS     # less than between two looks that the kernel has not asked for
@@ -360,6 +360,10 @@ def what_ends_while_it_waits_leaves_nothing(lab):
             check_equal(daemon.leave(), 0, "exit status")
             check_equal((changes(lab, before), os.path.exists(lab.pins)), ([], pins), "left")
             lab.towpath("status", status=5)
+        with lab.running("--cleanup-on-exit", policy=open_policy(lab), ready=False) as daemon:
+            wait_until(lambda: "waiting" in daemon.log(), "it to wait", PROMPT_S)
+            check_equal(daemon.leave(), 0, "exit status")
+            check_equal((changes(lab, before), run_files(lab)), ([], []), "left and cleaned up")
 
 
 # ---- one that has a policy in force -----------------------------------------------------

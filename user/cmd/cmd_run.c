@@ -44,8 +44,7 @@ static void describe(const struct run *run, char *status, size_t size)
 		snprintf(status, size, "%s", run->running.waiting);
 	else if (run->running.failure)
 		snprintf(status, size,
-			 run->served ? "the machine cannot be made as the policy of %s wants it: %s"
-				     : "the policy of %s is not in force: %s",
+			 "the machine cannot be made as the policy of %s wants it: %s",
 			 run->running.file, run->running.failure);
 	else
 		snprintf(status, size, "the policy of %s is in force", run->running.file);
@@ -229,6 +228,7 @@ static int begin(struct run *run)
 	return EXIT_DONE;
 }
 
+/* Of one that waited there is nothing. */
 static int clean_up(struct run *run)
 {
 	struct pipeline p;
@@ -239,10 +239,9 @@ static int clean_up(struct run *run)
 	pipeline_start(&p, run->args);
 	p.removing = true;
 	status = down_all(&p);
-	if (status == EXIT_DONE)
-		remove_run_files(run->args);
 	pipeline_end(&p);
-	return status;
+	run->cleaned = status == EXIT_DONE || status == EXIT_NOT_RUNNING;
+	return run->cleaned ? EXIT_DONE : status;
 }
 
 static int leave(struct run *run)
@@ -297,6 +296,8 @@ static int run_locked(const struct args *args)
 	}
 	close_sources(&run);
 	loop_close(&run.loop);
+	if (run.cleaned) /* last: with the lock's name goes the lock */
+		remove_run_files(args);
 	return status;
 }
 

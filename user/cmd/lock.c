@@ -71,8 +71,9 @@ static bool is_named(int fd, const char *path)
 {
 	struct stat held, named;
 
-	return !fstat(fd, &held) && !stat(path, &named) && held.st_ino == named.st_ino &&
-	       held.st_dev == named.st_dev;
+	if (stat(path, &named))
+		return errno != ENOENT;
+	return !fstat(fd, &held) && held.st_ino == named.st_ino && held.st_dev == named.st_dev;
 }
 
 static int open_lock(const struct args *args, const char *path)
@@ -90,28 +91,35 @@ static int open_lock(const struct args *args, const char *path)
 	return fd;
 }
 
+/* EXIT_DONE with *fd -1: it has lost its name meanwhile. */
+static int lock_once(const struct args *args, const char *path, int *fd)
+{
+	AUTO_CLOSE int lock = open_lock(args, path);
+
+	if (lock < 0)
+		return EXIT_FAILED;
+	if (flock(lock, LOCK_EX | LOCK_NB)) {
+		if (errno == EWOULDBLOCK)
+			return refuse_second(args, lock, path);
+		log_error("%s: lock %s: %s", args->command->name, path, strerror(errno));
+		return EXIT_FAILED;
+	}
+	*fd = is_named(lock, path) ? mem_take_fd(&lock) : -1;
+	return EXIT_DONE;
+}
+
 int take_lock(const struct args *args, int *fd)
 {
 	char path[RUN_PATH_SIZE];
-	int lock;
+	int status;
 
 	run_path(path, args, "lock");
-	while ((lock = open_lock(args, path)) >= 0) {
-		AUTO_CLOSE int held = lock;
-
-		if (flock(lock, LOCK_EX | LOCK_NB)) {
-			if (errno == EWOULDBLOCK)
-				return refuse_second(args, lock, path);
-			log_error("%s: lock %s: %s", args->command->name, path, strerror(errno));
-			return EXIT_FAILED;
-		}
-		if (is_named(lock, path)) {
-			write_holder(lock);
-			*fd = mem_take_fd(&held);
-			return EXIT_DONE;
-		}
-	}
-	return EXIT_FAILED;
+	do
+		status = lock_once(args, path, fd);
+	while (status == EXIT_DONE && *fd < 0);
+	if (status == EXIT_DONE)
+		write_holder(*fd);
+	return status;
 }
 
 /* One that is not there is fine; a file that stays says nothing that anybody goes by. */

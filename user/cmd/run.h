@@ -98,6 +98,7 @@ struct run {
 	char *key_file;           /* NULL: not watched */
 	struct problems expiring; /* what was last said of keys that expire */
 	bool lacks_network;       /* why the file's policy is not in force; may yet come */
+	bool cleaned;             /* nothing is left, for --cleanup-on-exit */
 	bool served;              /* a policy is in force, of the file or an earlier process */
 	struct err unsaved;       /* what was last said of the text of the policy in force */
 	uint32_t retry_s;         /* until the re-plan after one that failed; 0 = it did not */
