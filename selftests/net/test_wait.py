@@ -5,6 +5,7 @@ it; one that the policy does not list idles; one that boots waits for its LAN.""
 
 import contextlib
 import os
+import re
 import stat
 
 import snapshot
@@ -369,7 +370,8 @@ def what_ends_while_it_waits_leaves_nothing(lab):
 # ---- one that has a policy in force -----------------------------------------------------
 
 def tells(daemon, text, seconds):
-    wait_until(lambda: text in daemon.messages()[-1]["STATUS"], f"STATUS= with {text}", seconds)
+    wait_until(lambda: text in daemon.messages()[-1].get("STATUS", ""), f"STATUS= with {text}",
+               seconds)
 
 
 def is_healthy(lab):
@@ -391,6 +393,28 @@ def a_lan_that_is_lost_is_seen_when_it_is_back(lab):
         lab.towpath("status", "--healthy")
         same_flow(lab)
         forwards(lab)
+
+
+def listener(lab):
+    """The HTTP server's socket, by its inode."""
+    told = lab.exec("router", "ss", "-Hltne", "sport", "=", f":{HTTP_PORT}").stdout
+    return re.search(r" ino:(\d+) ", told)[1]
+
+
+@case
+def nobody_is_hung_up_on_while_a_new_policy_lacks_its_lan(lab):
+    """Which wants another listener on that port: not before it is in force."""
+    policy = dict(open_policy(lab), metrics={"listen": f"127.0.0.1:{HTTP_PORT}"})
+    with lab.running("--node", NODE, policy=policy) as daemon, without_addresses(lab):
+        tells(daemon, lacks("10.10.30.0/24"), PROMPT_S)
+        before = listener(lab)
+        lab.write(dict(policy, metrics={"listen": f"0.0.0.0:{HTTP_PORT}"}))
+        tells(daemon, "policy file REJECTED", PROMPT_S)
+        check_equal(listener(lab), before, "listener")
+        put_addresses(lab, "add", f"{lab.LAN}/24")
+        put_addresses(lab, "add", f"{lab.LAN6}/64")
+        tells(daemon, "is in force", GLANCE_S)
+        check(listener(lab) != before, "the new one")
 
 
 @case

@@ -10,21 +10,29 @@
 #include "cmd/commands.h"
 #include "cmd/run.h"
 #include "cmd/saved.h"
+#include "cmd/session.h"
 #include "cmd/steps.h"
 #include "secret/key.h"
 
 /* ---- putting a policy in force ---- */
 
-/* Listening comes first: it can be undone. */
+/* Listening comes before anything is done: it can be undone. */
 static int apply_read(struct run *run, struct pipeline *p, bool *waits)
 {
 	struct run_listen listen;
-	int status;
+	int status = apply_prepare(p);
 
-	if (run_listen_begin(run, p, &listen, &p->failure))
-		return EXIT_FAILED;
-	status = apply_all(p);
+	if (status == EXIT_DONE)
+		status = refuse_cut(p);
 	*waits = status != EXIT_DONE && run_wait(run, p);
+	if (status != EXIT_DONE && !*waits)
+		return status;
+	if (run_listen_begin(run, p, &listen, &p->failure)) {
+		*waits = false;
+		return EXIT_FAILED;
+	}
+	if (!*waits)
+		status = apply_finish(p);
 	run_listen_done(run, &listen, status == EXIT_DONE || *waits);
 	return status;
 }
