@@ -57,9 +57,25 @@ def scene(lab, family, vip, first, second):
         row.set_healthy(BOTH)
 
 
-def check_hears(sock, text, source):
+def ask(sock, whom, backend, question=b"who"):
+    sock.sendto(question, whom)
+    backend.hear(question)
+
+
+def hears(sock, backend, text, source):
+    """What that backend says now."""
+    backend.answer(text)
     heard, said = sock.recvfrom(2048)
     check_equal((heard, said[:2]), (text, source), "what it hears, and of whom")
+
+
+def check_refused(sock, service, why):
+    try:
+        sock.sendto(b"who", service)
+    except OSError as error:
+        check_equal(error.errno, why, "sendto")
+    else:
+        check(False, "sendto went out")
 
 
 @case
@@ -69,18 +85,14 @@ def a_late_answer_is_the_services(lab):
     for family, *addresses in FAMILIES:
         with scene(lab, family, *addresses) as (sock, row, first, second):
             service = (addresses[0], 80)
-            sock.sendto(b"one", service)
-            first.hear(b"one")
+            ask(sock, service, first, b"one")
             for healthy, chosen, before in ((SECOND, second, first), (FIRST, first, second),
                                             (SECOND, second, first)):
                 row.set_healthy(healthy)
                 for question in (b"two", b"three"):
-                    sock.sendto(question, service)
-                    chosen.hear(question)
-                before.answer(b"late")
-                check_hears(sock, b"late", service)
-                chosen.answer(b"in time")
-                check_hears(sock, b"in time", service)
+                    ask(sock, service, chosen, question)
+                hears(sock, before, b"late", service)
+                hears(sock, chosen, b"in time", service)
     lab.apply(service_policy(lab, lab.cgroup))
 
 
@@ -93,15 +105,12 @@ def it_takes_no_more_room_however_often_it_fails_over(lab):
             often, other = (addresses[0], 80), (addresses[0], 81)
             for times in range(SERVICES + 3):
                 row.set_healthy((FIRST, SECOND)[times % 2])
-                sock.sendto(b"who", often)
-                (first, second)[times % 2].hear(b"who")
+                ask(sock, often, (first, second)[times % 2])
             for healthy, chosen in ((FIRST, first), (SECOND, second)):
                 row.set_healthy(healthy)
-                sock.sendto(b"who", other)
-                chosen.hear(b"who")
+                ask(sock, other, chosen)
             for backend in (first, second):
-                backend.answer(b"late")
-                check_hears(sock, b"late", other)
+                hears(sock, backend, b"late", other)
     lab.apply(service_policy(lab, lab.cgroup))
 
 
@@ -112,33 +121,18 @@ def the_backend_before_is_itself_when_it_is_asked_itself(lab):
         with scene(lab, family, *addresses) as (sock, row, first, second):
             service = (addresses[0], 80)
             direct = (addresses[1] if addresses[0] != MAPPED else "::ffff:" + first.address, BEHIND)
-            sock.sendto(b"one", service)
-            first.hear(b"one")
+            ask(sock, service, first, b"one")
             row.set_healthy(SECOND)
-            sock.sendto(b"two", service)
-            second.hear(b"two")
-            sock.sendto(b"three", direct)
-            first.hear(b"three")
-            first.answer(b"itself")
-            check_hears(sock, b"itself", direct)
-            second.answer(b"in time")
-            check_hears(sock, b"in time", service)
+            ask(sock, service, second, b"two")
+            ask(sock, direct, first, b"three")
+            hears(sock, first, b"itself", direct)
+            hears(sock, second, b"in time", service)
     lab.apply(service_policy(lab, lab.cgroup))
 
 
 def exchange(sock, service, backend):
-    sock.sendto(b"who", service)
-    backend.hear(b"who")
-    backend.answer(b"me")
-    check_hears(sock, b"me", service)
-
-
-def check_has_no_room(sock, service):
-    try:
-        sock.sendto(b"who", service)
-        check(False, "one more was sent to")
-    except OSError as error:
-        check_equal(error.errno, errno.ENOBUFS, "one more")
+    ask(sock, service, backend)
+    hears(sock, backend, b"me", service)
 
 
 @case
@@ -154,7 +148,7 @@ def the_backends_before_take_no_room_of_services(lab):
                 row.set_healthy(healthy)
                 for port in range(1, count + 1):
                     exchange(sock, (vip, port), chosen)
-            check_has_no_room(sock, (vip, SERVICES + 1))
+            check_refused(sock, (vip, SERVICES + 1), errno.ENOBUFS)
     lab.apply(service_policy(lab, lab.cgroup))
 
 
@@ -166,15 +160,11 @@ def seventeen_services_may_fail_over(lab):
         with scene(lab, family, *addresses) as (sock, row, first, second):
             services = [(addresses[0], port) for port in range(1, 17)]
             for service in services:
-                sock.sendto(b"who", service)
-                first.hear(b"who")
+                ask(sock, service, first)
             row.set_healthy(SECOND)
-            sock.sendto(b"who", services[-1])
-            second.hear(b"who")
-            first.answer(b"late")
-            check_hears(sock, b"late", services[-1])
-            second.answer(b"in time")
-            check_hears(sock, b"in time", services[-1])
+            ask(sock, services[-1], second)
+            hears(sock, first, b"late", services[-1])
+            hears(sock, second, b"in time", services[-1])
     lab.apply(service_policy(lab, lab.cgroup))
 
 
@@ -185,21 +175,14 @@ def without_a_backend_nothing_is_lost(lab):
     for family, *addresses in FAMILIES:
         with scene(lab, family, *addresses) as (sock, row, first, second):
             service = (addresses[0], 80)
-            sock.sendto(b"one", service)
-            first.hear(b"one")
+            ask(sock, service, first, b"one")
             row.set_healthy(0)
             for _ in range(3):
-                try:
-                    sock.sendto(b"two", service)
-                    check(False, "sendto went out")
-                except OSError as error:
-                    check_equal(error.errno, errno.EHOSTUNREACH, "sendto")
-            first.answer(b"late")
-            check_hears(sock, b"late", service)
+                check_refused(sock, service, errno.EHOSTUNREACH)
+            hears(sock, first, b"late", service)
             row.set_healthy(SECOND)
             exchange(sock, service, second)
-            first.answer(b"later")
-            check_hears(sock, b"later", service)
+            hears(sock, first, b"later", service)
     lab.apply(service_policy(lab, lab.cgroup))
 
 

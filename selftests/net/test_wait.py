@@ -249,36 +249,37 @@ def repairs(daemon):
     return sum(daemon.metrics().values("towpath_repairs_total").values())
 
 
+@contextlib.contextmanager
+def waiting_for_the_lan(lab):
+    before = state_of(lab)
+    with lab.running(policy=open_policy(lab), ready=False) as daemon:
+        waits_for(daemon, lacks("10.10.30.0/24"))
+        check_equal(changes(lab, before), [], "nothing is set up")
+        yield daemon
+
+
 @case
 def addresses_of_a_lan_are_waited_for(lab):
     """Each is seen when the kernel tells of it, however often one has come and gone."""
-    with without_addresses(lab):
-        before = state_of(lab)
-        with lab.running(policy=open_policy(lab), ready=False) as daemon:
-            waits_for(daemon, lacks("10.10.30.0/24"))
-            check_equal(changes(lab, before), [], "nothing is set up")
-            reads = daemon.reads()
-            for _ in range(4):
-                put_addresses(lab, "add", f"{lab.LAN}/24")
-                waits_for(daemon, lacks("fd10:30::/64"), GLANCE_S)
-                put_addresses(lab, "del", f"{lab.LAN}/24")
-                waits_for(daemon, lacks("10.10.30.0/24"), GLANCE_S)
-            check_equal(daemon.reads(), reads, "reloads that somebody asked for")
-            put_addresses(lab, "add")
-            comes_up(lab, daemon)
-            check_equal((daemon.log().count("waiting"), repairs(daemon)), (9, 0),
-                        f"lines about it, and repairs, in\n{daemon.log()}")
+    with without_addresses(lab), waiting_for_the_lan(lab) as daemon:
+        reads = daemon.reads()
+        for _ in range(4):
+            put_addresses(lab, "add", f"{lab.LAN}/24")
+            waits_for(daemon, lacks("fd10:30::/64"), GLANCE_S)
+            put_addresses(lab, "del", f"{lab.LAN}/24")
+            waits_for(daemon, lacks("10.10.30.0/24"), GLANCE_S)
+        check_equal(daemon.reads(), reads, "reloads that somebody asked for")
+        put_addresses(lab, "add")
+        comes_up(lab, daemon)
+        check_equal((daemon.log().count("waiting"), repairs(daemon)), (9, 0),
+                    f"lines about it, and repairs, in\n{daemon.log()}")
 
 
 @case
 def a_lan_device_is_waited_for(lab):
-    with without_lan(lab):
-        before = state_of(lab)
-        with lab.running(policy=open_policy(lab), ready=False) as daemon:
-            waits_for(daemon, lacks("10.10.30.0/24"))
-            check_equal(changes(lab, before), [], "nothing is set up")
-            make_lan(lab)
-            comes_up(lab, daemon)
+    with without_lan(lab), waiting_for_the_lan(lab) as daemon:
+        make_lan(lab)
+        comes_up(lab, daemon)
 
 
 @case
@@ -333,8 +334,7 @@ def a_device_that_an_address_of_ours_goes_on_is_waited_for(lab):
 def a_policy_is_followed_while_the_lan_is_waited_for(lab):
     policy, other = open_policy(lab), open_policy(lab)
     other["nodes"][NODE]["advertise_routes"] = ["10.10.99.0/24"]
-    with without_addresses(lab), lab.running(policy=policy, ready=False) as daemon:
-        waits_for(daemon, lacks("10.10.30.0/24"))
+    with without_addresses(lab), waiting_for_the_lan(lab) as daemon:
         lab.write(other)
         waits_for(daemon, lacks("10.10.99.0/24"))
         lab.write("{")

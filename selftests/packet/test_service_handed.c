@@ -31,12 +31,13 @@
 	       BY_GHOST POLICY_LIMITS("\"snat_ports\": \"20001-20001\""))
 
 /* Steps. */
-#define ASKED(...)                                                                          \
+#define ASKED_FROM(port, ...)                                                               \
 	{                                                                                   \
-		FROM_TUNNEL, udp("phone", 5000, "vip", 53, ##__VA_ARGS__),                  \
-			hands_over(LAN0, udp("phone", 5000, "ghost", 5353, ##__VA_ARGS__)), \
+		FROM_TUNNEL, udp("phone", port, "vip", 53, ##__VA_ARGS__),                  \
+			hands_over(LAN0, udp("phone", port, "ghost", 5353, ##__VA_ARGS__)), \
 			.flows = 1, .before = is_here                                       \
 	}
+#define ASKED(...) ASKED_FROM(5000, ##__VA_ARGS__)
 #define ANSWERED(hook, ...)                                                                  \
 	{                                                                                    \
 		hook, udp("ghost", 5353, "phone", 5000, ##__VA_ARGS__),                      \
@@ -110,16 +111,12 @@ static const struct row rows[] = {
 	  .steps = {
 		  { FROM_TUNNEL, udp("phone", 20000, "vip", 53),
 		    resolves(LAN0, udp("lan", 20000, "ghost", 5353, .ttl = 63)), .flows = 1 },
-		  { FROM_TUNNEL, udp("phone", 20000, "vip", 53),
-		    hands_over(LAN0, udp("phone", 20000, "ghost", 5353)), .flows = 1,
-		    .before = is_here },
+		  ASKED_FROM(20000),
 	  } },
 	{ .name = "and_when_another_machine_answers_again",
 	  .policy = SERVED,
 	  .steps = {
-		  { FROM_TUNNEL, udp("phone", 20000, "vip", 53),
-		    hands_over(LAN0, udp("phone", 20000, "ghost", 5353)), .flows = 1,
-		    .before = is_here },
+		  ASKED_FROM(20000),
 		  { FROM_TUNNEL, udp("phone", 20000, "vip", 53),
 		    resolves(LAN0, udp("lan", 20000, "ghost", 5353, .ttl = 63)), .flows = 1,
 		    .before = is_elsewhere },
@@ -160,9 +157,7 @@ static const struct row rows[] = {
 	{ .name = "the_next_one_is_taken_when_it_is_not_healthy",
 	  .policy = SERVED,
 	  .steps = {
-		  { FROM_TUNNEL, udp("phone", 20000, "vip", 53),
-		    hands_over(LAN0, udp("phone", 20000, "ghost", 5353)), .flows = 1,
-		    .before = is_here },
+		  ASKED_FROM(20000),
 		  { FROM_TUNNEL, udp("phone", 20000, "vip", 53),
 		    resolves(LAN0, udp("lan", 20000, "host", 5353, .ttl = 63)), .flows = 1,
 		    .before = ghost_dies },
